@@ -1,0 +1,134 @@
+"""Networks in safetensors files: weights, and in the header all that is needed to build the network again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from spikenas.config import NetworkConfig
+from spikenas.data import Statistics
+from spikenas.errors import RunError
+from spikenas.snn.network import Network
+from spikenas.space.genotype import Genotype
+from spikenas.space.plan import InputSpec, Plan, make_plan
+
+_FORMAT = "spikenas-1"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network and what its inputs must go through.
+
+    Attributes:
+        network: On the CPU.
+        classes: Names, in the order of the outputs.
+        statistics: Of the channels of the training images.
+    """
+
+    network: Network
+    classes: tuple[str, ...]
+    statistics: Statistics
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write` on a name beside `path`, then put the file in its place: whole or not at all.
+
+    Raises:
+        RunError: it cannot be written, for want of space for example.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        write(partial)
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise RunError(f"{path}: cannot be written ({error})") from None
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    """Write tensors and a header of JSON values, whole or not at all.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    metadata = {"format": _FORMAT} | {key: json.dumps(value) for key, value in header.items()}
+    kept = {key: tensor.detach().contiguous() for key, tensor in tensors.items()}
+    write_atomically(path, lambda partial: save_file(kept, partial, metadata))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote.
+
+    Raises:
+        RunError: not there, truncated, or not written by SpikeNAS.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != _FORMAT:
+                raise RunError(f"{path}: a safetensors file, but not one of SpikeNAS ({_FORMAT})")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such file; 'spikenas train' writes it") from None
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path}: truncated or not a safetensors file ({error})") from None
+    return tensors, {key: json.loads(value) for key, value in metadata.items() if key != "format"}
+
+
+def model_header(plan: Plan, classes: tuple[str, ...], statistics: Statistics) -> dict[str, Any]:
+    """The header that `load_model` builds a network from."""
+    return {
+        "genotype": str(plan.genotype),
+        "network": plan.network.model_dump(mode="json"),
+        "input": asdict(plan.input),
+        "classes": classes,
+        "statistics": statistics._asdict(),
+    }
+
+
+def load_model(path: Path) -> Model:
+    """Build the network that a file describes, with its weights.
+
+    Raises:
+        RunError: not there, truncated, foreign, or its weights are not those of its genotype.
+    """
+    tensors, header = load_tensors(path)
+    try:
+        plan = make_plan(
+            Genotype.parse(header["genotype"]),
+            NetworkConfig.model_validate(header["network"]),
+            InputSpec(**header["input"]),
+        )
+        model = Model(Network(plan), tuple(header["classes"]), Statistics(**header["statistics"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path}: its header does not describe a network ({error})") from None
+    load_weights(model.network, tensors, path)
+    return model
+
+
+def load_weights(network: Network, tensors: dict[str, Tensor], path: Path) -> None:
+    """Put tensors into a network.
+
+    Raises:
+        RunError: a tensor is missing, left over or of another shape; names the first.
+    """
+    own = network.state_dict()
+    for key in sorted(own.keys() | tensors.keys()):
+        here, there = own.get(key), tensors.get(key)
+        if here is None or there is None:
+            raise RunError(f"{path}: does not fit the network, {key} is {'missing' if there is None else 'left over'}")
+        if here.shape != there.shape:
+            raise RunError(
+                f"{path}: does not fit the network, {key} is {list(there.shape)} instead of {list(here.shape)}"
+            )
+    with torch.no_grad():
+        network.load_state_dict(tensors)

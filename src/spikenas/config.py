@@ -1,0 +1,186 @@
+"""The whole configuration of a run: pydantic models, read from and written to TOML.
+
+Every field is an option of the command line too (`--set section.key=value`). An unknown key is an error.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from spikenas.errors import ConfigError
+from spikenas.units import parse_count, parse_size
+
+Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0)]
+Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
+Bits = Literal[2, 4, 8, 16, 32]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """Which images, and how they are brought to the network's input.
+
+    `name` is `digits`, `cifar10`, `cifar100`, `tinyimagenet:FOLDER`, `idx:FOLDER`, `events:FOLDER` or an image folder.
+    """
+
+    name: str = "digits"
+    root: str = Field("~/.cache/spikenas", description="folder of the data sets that torchvision downloads")
+    download: bool = Field(False, description="fetch cifar10 or cifar100 when they are not in root")
+    image_size: int | None = Field(None, ge=1, description="side in pixels; the size of the first image when absent")
+    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; as the first image when absent")
+    validation_share: float = Field(0.1, gt=0, lt=1, description="share of the training images held out, stratified")
+    test_share: float = Field(0.2, gt=0, lt=1, description="share split off as test set where the data have none")
+    skip_broken: bool = Field(False, description="leave out images that cannot be decoded instead of stopping")
+
+
+class NetworkConfig(_Section):
+    """Everything of a network but its genotype (design, section 6)."""
+
+    kind: Literal["compact", "snasnet"] = "compact"
+    cells: int = Field(2, ge=1, description="number of cells; snasnet has two")
+    channels: int | Literal["auto"] = Field("auto", description="C1; doubles at each reduction")
+    stem_stride: Literal[1, 2] = 1
+    timesteps: int = Field(5, ge=1, description="T")
+    tau: float = Field(4 / 3, gt=1, description="membrane time constant in timesteps")
+    v_threshold: float = Field(1.0, gt=0)
+    v_reset: float = 0.0
+    surrogate_alpha: float = Field(2.0, gt=0, description="ATan surrogate gradient")
+    pool: int = Field(2, ge=1, description="snasnet: kernel of the average pooling before the hidden layer")
+    hidden: int = Field(1024, ge=1, description="snasnet: width of the hidden layer")
+    votes: int = Field(10, ge=1, description="snasnet: outputs per class that are averaged")
+    dropout: float = Field(0.5, ge=0, lt=1, description="snasnet: before the hidden layer")
+    weight_bits: Bits = Field(8, description="of a stored weight on the device")
+    membrane_bits: Literal[8, 16, 32] = Field(16, description="of a membrane potential on the device")
+    map_bits: Literal[8, 16, 32] = Field(16, description="of an element of a node's map on the device")
+
+
+class BudgetConfig(_Section):
+    """Limits that all must hold; absent means free."""
+
+    params: Count | None = None
+    flash: Size | None = None
+    ram: Size | None = None
+
+
+class SpaceConfig(_Section):
+    """What each cell may be."""
+
+    ops: tuple[str, ...] = ("skip", "conv3x3")
+    nodes: int = Field(4, ge=2, le=7)
+    feedback: bool = False
+
+
+class SearchConfig(_Section):
+    """Algorithm 1 (design, section 9)."""
+
+    score: str = "sahd"
+    previous: Literal["fixed", "same"] = "fixed"
+    refine: int = Field(0, ge=0, description="further passes over the cells, one at a time")
+
+
+class FidelityConfig(_Section):
+    """What a candidate is scored at; apart from the network that will be built. Absent means as the network."""
+
+    channels: int | None = Field(8, ge=1)
+    timesteps: int | None = Field(None, ge=1)
+    image_size: int | None = Field(None, ge=1)
+    batch: int = Field(32, ge=2, description="training images a candidate sees")
+    repeats: int = Field(1, ge=1, description="initialisations; the score is their mean")
+
+
+class TrainConfig(_Section):
+    """Surrogate-gradient training: SGD with momentum, linear warm-up, cosine schedule."""
+
+    epochs: int = Field(50, ge=1)
+    batch: int = Field(64, ge=1)
+    lr: float = Field(0.1, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    warmup_epochs: float = Field(2.0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    crop: int | None = Field(None, ge=0, description="padding of the random crop; absent: an eighth of the side; 0: off")
+    flip: bool | None = Field(None, description="mirror images at random; absent: not digits, idx and events")
+    keep: Literal["best", "last"] = Field("best", description="weights kept: best validation accuracy, or the last")
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    tensorboard: bool = False
+
+
+class Config(_Section):
+    """One run. `Config.load` reads it, `dump` writes it back."""
+
+    seed: int = Field(0, ge=0, lt=2**32)
+    device: str = "cpu"
+    threads: int | None = Field(None, ge=1, description="CPU threads of training; absent: all cores")
+    data: DataConfig = DataConfig()
+    network: NetworkConfig = NetworkConfig()
+    budget: BudgetConfig = BudgetConfig()
+    space: SpaceConfig = SpaceConfig()
+    search: SearchConfig = SearchConfig()
+    fidelity: FidelityConfig = FidelityConfig()
+    train: TrainConfig = TrainConfig()
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], source: str = "configuration") -> Config:
+        """Build from nested mappings.
+
+        Raises:
+            ConfigError: an unknown key, a wrong type or a value out of range; names the first and its place.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(f"{source}: {_first_problem(error)}") from None
+
+    @classmethod
+    def load(cls, path: Path) -> Config:
+        """Read a TOML file.
+
+        Raises:
+            ConfigError: not there, not TOML, or not a configuration.
+        """
+        return cls.parse(read_toml(path), str(path))
+
+    def dump(self) -> str:
+        """The configuration as TOML, absent values left out."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True, mode="json"))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: not there, or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML ({error})") from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown key{_nearest(problem['loc'])}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {message[0].lower()}{message[1:]}, got {problem['input']!r}"
+
+
+def _nearest(loc: tuple[int | str, ...]) -> str:
+    import difflib
+
+    model: Any = Config
+    for part in loc[:-1]:
+        model = model.model_fields[part].annotation
+    matches = difflib.get_close_matches(str(loc[-1]), model.model_fields, n=1)
+    return f", did you mean {matches[0]!r}?" if matches else f"; known: {', '.join(model.model_fields)}"

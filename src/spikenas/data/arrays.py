@@ -1,0 +1,116 @@
+"""Sources that hold their images in one piece: digits, CIFAR and IDX files."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import math
+import os
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spikenas.config import DataConfig
+from spikenas.data.dataset import Array, Split
+from spikenas.data.listing import Listing
+from spikenas.errors import DataError
+
+_IDX_MAGIC = {"images": 0x0803, "labels": 0x0801}  # unsigned bytes, as many dimensions as the last digit says
+
+
+def digits() -> Listing:
+    """The 1,797 grey 8x8 digits that come with scikit-learn, 0..16 scaled to 0..255."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    pixels = np.rint(bunch.images[:, None] * (255 / 16)).astype(np.uint8)
+    classes = tuple(str(name) for name in bunch.target_names)
+    return Listing("digits", classes, Split(bunch.target.astype(np.int64), pixels), None)
+
+
+def cifar(config: DataConfig) -> Listing:
+    """CIFAR-10 or CIFAR-100 through torchvision, from `config.root`.
+
+    Raises:
+        DataError: not there and not to be downloaded, or the download failed.
+    """
+    from torchvision import datasets
+
+    root = os.path.expanduser(config.root)
+    make = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[config.name]
+    try:
+        train = make(root, train=True)
+    except (RuntimeError, OSError) as error:
+        if not config.download:
+            raise DataError(f"{root}: no {config.name}, or not all of it; --download fetches it") from error
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                train = make(root, train=True, download=True)
+        except (RuntimeError, OSError) as failure:
+            reason = str(failure).partition("\n")[0]
+            raise DataError(f"{root}: {config.name} cannot be downloaded ({reason})") from failure
+    test = make(root, train=False)
+    return Listing(config.name, tuple(train.classes), _channels_first(train), _channels_first(test))
+
+
+def idx(folder: Path) -> Listing:
+    """IDX files as MNIST and Fashion-MNIST have them; each may be compressed (.gz).
+
+    `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, and `t10k-...` where there is a test set.
+
+    Raises:
+        DataError: a file is missing, is not such a file, or images and labels differ in number.
+    """
+    train_pixels, train_numbers = _idx_pair(folder, "train")
+    numbers = np.unique(train_numbers)
+    test = None
+    if any(_idx_path(folder, "t10k", kind).exists() for kind in _IDX_MAGIC):
+        test_pixels, test_numbers = _idx_pair(folder, "t10k")
+        unknown = np.setdiff1d(test_numbers, numbers)
+        if len(unknown):
+            raise DataError(
+                f"{_idx_path(folder, 't10k', 'labels')}: label {unknown[0]} is not among the training labels"
+            )
+        test = Split(np.searchsorted(numbers, test_numbers).astype(np.int64), test_pixels)
+    train = Split(np.searchsorted(numbers, train_numbers).astype(np.int64), train_pixels)
+    return Listing(str(folder), tuple(str(number) for number in numbers), train, test)
+
+
+def _channels_first(source: Any) -> Split:
+    pixels = np.ascontiguousarray(source.data.transpose(0, 3, 1, 2))
+    return Split(np.array(source.targets, dtype=np.int64), pixels)
+
+
+def _idx_pair(folder: Path, part: str) -> tuple[Array, Array]:
+    images, labels = (_read_idx(_idx_path(folder, part, kind), magic) for kind, magic in _IDX_MAGIC.items())
+    if len(images) != len(labels):
+        raise DataError(f"{folder}: {len(images)} {part} images but {len(labels)} {part} labels")
+    return images[:, None], labels
+
+
+def _idx_path(folder: Path, part: str, kind: str) -> Path:
+    plain = folder / f"{part}-{kind}-idx{_IDX_MAGIC[kind] & 0xFF}-ubyte"
+    compressed = plain.with_name(plain.name + ".gz")
+    return compressed if compressed.exists() and not plain.exists() else plain
+
+
+def _read_idx(path: Path, magic: int) -> Array:
+    try:
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: not there, nor compressed as {path.name}.gz") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+    dimensions = magic & 0xFF
+    found = int.from_bytes(raw[:4], "big")
+    header = 4 + 4 * dimensions
+    if len(raw) < header or found != magic:
+        raise DataError(f"{path}: not an IDX file of unsigned bytes; magic 0x{found:08x}, expected 0x{magic:08x}")
+    shape = tuple(int.from_bytes(raw[at : at + 4], "big") for at in range(4, header, 4))
+    if math.prod(shape) != len(raw) - header or 0 in shape:
+        raise DataError(f"{path}: the header announces {shape}, but {len(raw) - header} bytes follow")
+    return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)

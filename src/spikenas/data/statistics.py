@@ -1,0 +1,82 @@
+"""Mean and standard deviation of the channels."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from spikenas.data.dataset import DataSet
+from spikenas.errors import DataError
+
+_STATISTICS_SEED = 2
+_CHUNK = 64
+
+
+class Statistics(NamedTuple):
+    """Of each channel: of images in units of the full scale, 0 to 1; of event frames as they are."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def channel_statistics(dataset: DataSet, seed: int, samples: int = 2000) -> Statistics:
+    """Mean and standard deviation of each channel over training items.
+
+    Args:
+        dataset: Its training split is read, nothing else.
+        seed: Of the choice of items.
+        samples: Items read, at most.
+    Returns:
+        Of each channel [C]; a standard deviation is 1 where the channel is constant.
+    Raises:
+        DataError: an item cannot be decoded.
+    """
+    rng = np.random.default_rng((seed, _STATISTICS_SEED))
+    total = len(dataset.train)
+    chosen = np.sort(rng.choice(total, size=min(samples, total), replace=False))
+    channels = dataset.shape[0]
+    count, sums, squares = 0, np.zeros(channels), np.zeros(channels)
+    for start in range(0, len(chosen), _CHUNK):
+        batch = dataset.train.fetch(chosen[start : start + _CHUNK])
+        values = np.moveaxis(batch, -3, 0).reshape(channels, -1).astype(np.float64)
+        if dataset.static:
+            values /= 255
+        count += values.shape[1]
+        sums += values.sum(axis=1)
+        squares += (values**2).sum(axis=1)
+    mean, power = sums / count, squares / count
+    variance = power - mean**2
+    constant = variance <= 1e-12 * power  # rounding leaves about 1e-16
+    std = np.where(constant, 1.0, np.sqrt(np.where(constant, 1.0, variance)))
+    return Statistics(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def save_statistics(statistics: Statistics, path: Path) -> None:
+    """Write the statistics as JSON, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(statistics._asdict(), indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def load_statistics(path: Path) -> Statistics:
+    """Read what `save_statistics` wrote.
+
+    Raises:
+        DataError: not there, or not such a file.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        statistics = Statistics(*(tuple(float(value) for value in values[key]) for key in ("mean", "std")))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: expected JSON with the lists 'mean' and 'std'") from error
+    mean, std = statistics
+    if not mean or len(mean) != len(std) or not all(map(math.isfinite, mean + std)) or min(std) <= 0:
+        raise DataError(f"{path}: mean and std must be finite, of equal length, and std positive")
+    return statistics

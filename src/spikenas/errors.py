@@ -1,0 +1,29 @@
+"""What a user can do wrong, one class for each place to look."""
+
+
+class SpikeNASError(Exception):
+    """Wrong input or an impossible request: one line that says what, where, and what would be right."""
+
+
+class ConfigError(SpikeNASError):
+    """A setting, an option or a combination of them that cannot be meant."""
+
+
+class GenotypeError(SpikeNASError):
+    """A genotype, op or plan that cannot be read or built."""
+
+
+class DataError(SpikeNASError):
+    """Images, labels or folders that cannot be used as they are."""
+
+
+class BudgetError(SpikeNASError):
+    """A memory budget that no network of the space meets."""
+
+
+class ScoreError(SpikeNASError):
+    """Activations that no score can be computed from, or an unknown score."""
+
+
+class RunError(SpikeNASError):
+    """A run folder, checkpoint or device that does not fit what was asked."""

@@ -1,0 +1,132 @@
+"""Evaluation of a trained network: accuracy, firing rates, synaptic operations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spikenas.checkpoint import Model
+from spikenas.data import Split
+from spikenas.data.transforms import normalise
+from spikenas.errors import RunError
+from spikenas.snn.network import SpikeTrain
+from spikenas.space.plan import LayerSpec, Plan
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a trained network does on labelled images.
+
+    Attributes:
+        test_accuracy: Share classified correctly.
+        images: Number of images.
+        firing_rates: By LIF layer: spikes per neuron per timestep.
+        synops: Additions that spikes cause in convolutions and linear layers, per inference.
+        macs: Multiplications by values that are no spikes (stem, behind depthwise and pooling), per inference.
+        confusion: [true class][predicted class], counts.
+        seconds: Wall time of the forward passes.
+    """
+
+    test_accuracy: float
+    images: int
+    firing_rates: dict[str, float]
+    synops: float
+    macs: float
+    confusion: list[list[int]]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@torch.no_grad()
+def evaluate(
+    model: Model,
+    split: Split,
+    device: str = "cpu",
+    batch: int = 128,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Run every image of a split through a network.
+
+    Args:
+        model: The network and its statistics.
+        split: Images and labels.
+        device: Where to compute.
+        batch: Images at a time.
+        progress: Called with the images done and all images.
+    Raises:
+        RunError: the split has labels that the network has no output for.
+    """
+    network, plan = model.network.to(device).eval(), model.network.plan
+    classes = plan.input.classes
+    if len(split) == 0 or int(split.labels.max()) >= classes:
+        raise RunError(
+            f"the test images have labels up to {split.labels.max(initial=-1)}, the network {classes} classes"
+        )
+    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    fired: dict[str, Tensor] = {}
+    start = time.perf_counter()
+    for first in range(0, len(split), batch):
+        indices = range(first, min(first + batch, len(split)))
+        images = torch.from_numpy(split.fetch(indices)).to(device)
+        x = normalise(images, model.statistics.mean, model.statistics.std)
+        record: list[SpikeTrain] = []
+        outputs = network(x if plan.input.static else x.transpose(0, 1), record)
+        labels = torch.from_numpy(split.labels[first : first + len(indices)])
+        confusion.index_put_((labels, outputs.argmax(1).cpu()), torch.tensor(1), accumulate=True)
+        for train in record:
+            counts = train.spikes.sum((0, 1), dtype=torch.float64).cpu()
+            fired[train.name] = fired.get(train.name, torch.zeros_like(counts)) + counts
+        progress(indices.stop, len(split))
+    images_done = len(split)
+    T = plan.network.timesteps
+    return Evaluation(
+        test_accuracy=float(confusion.diagonal().sum()) / images_done,
+        images=images_done,
+        firing_rates={name: float(counts.mean()) / images_done / T for name, counts in fired.items()},
+        synops=sum(_synops(plan, name, counts) for name, counts in fired.items()) / images_done,
+        macs=float(sum(_macs(plan, layer) for layer in plan.layers)),
+        confusion=confusion.tolist(),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _synops(plan: Plan, name: str, counts: Tensor) -> float:
+    """Additions caused by the spikes of one layer, [C, H, W] or [features] counts: each spike, once for every synapse."""
+    total = 0.0
+    for reader, _ in plan.readers[name]:
+        if reader.kind == "conv":
+            reached = torch.outer(
+                _coverage(reader, reader.in_shape[1], reader.shape[1]),
+                _coverage(reader, reader.in_shape[2], reader.shape[2]),
+            )
+            total += float((counts * reached).sum()) * reader.shape[0] / reader.groups
+        elif reader.kind == "linear":
+            total += float(counts.sum()) * reader.shape[0]
+    return total
+
+
+def _coverage(conv: LayerSpec, inputs: int, outputs: int) -> Tensor:
+    """For each input position along one axis, the number of output positions whose window holds it."""
+    covered = torch.zeros(inputs, dtype=torch.float64)
+    for out in range(outputs):
+        first = out * conv.stride - conv.kernel // 2
+        covered[max(first, 0) : max(min(first + conv.kernel, inputs), 0)] += 1
+    return covered
+
+
+def _macs(plan: Plan, layer: LayerSpec) -> int:
+    """Multiplications of a layer whose input is not spikes; once where it is static or averaged over T."""
+    if not layer.weights or plan.by_name[layer.terms[0].layer].kind == "lif":
+        return 0
+    averaged = layer.kind == "linear" and not any(reader.kind == "lif" for reader, _ in plan.readers[layer.name])
+    times = 1 if layer.static or averaged else plan.network.timesteps
+    positions = layer.shape[1] * layer.shape[2] if layer.kind == "conv" else 1
+    return times * layer.weights * positions

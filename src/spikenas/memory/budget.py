@@ -1,0 +1,25 @@
+"""Limits on what a network may cost."""
+
+from __future__ import annotations
+
+from spikenas.config import BudgetConfig
+from spikenas.memory.model import Footprint
+from spikenas.units import format_size
+
+
+def violations(footprint: Footprint, budget: BudgetConfig) -> dict[str, tuple[int, int]]:
+    """The limits that a footprint exceeds: name -> (value, limit)."""
+    pairs = {
+        "params": (footprint.params, budget.params),
+        "flash": (footprint.flash_bytes, budget.flash),
+        "ram": (footprint.ram_bytes, budget.ram),
+    }
+    return {name: (value, limit) for name, (value, limit) in pairs.items() if limit is not None and value > limit}
+
+
+def describe(footprint: Footprint) -> str:
+    """One line for people: `12,345 params, 14.1 KiB flash, 33.0 KiB RAM`."""
+    return (
+        f"{footprint.params:,} params, {format_size(footprint.flash_bytes)} flash, "
+        f"{format_size(footprint.ram_bytes)} RAM"
+    )

@@ -1,0 +1,74 @@
+"""Progress of long work: a bar with the time left on a terminal, plain lines elsewhere. Everything to standard error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+Advance = Callable[[int, int, str], None]
+_SECONDS_BETWEEN_LINES = 15.0
+
+
+class Reporter:
+    """Shows how far a task is.
+
+    Args:
+        console: Where to; None shows nothing.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console
+
+    @contextmanager
+    def task(self, name: str) -> Iterator[Advance]:
+        """Announce a task; call what is yielded with (done, total, remark)."""
+        if self.console is None:
+            yield lambda done, total, remark: None
+        elif self.console.is_terminal:
+            with self._bar(name) as advance:
+                yield advance
+        else:
+            yield self._lines(name, self.console)
+
+    @contextmanager
+    def _bar(self, name: str) -> Iterator[Advance]:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[remark]}"),
+        )
+        with Progress(*columns, console=self.console) as progress:
+            bar = progress.add_task(name, total=None, remark="")
+            yield lambda done, total, remark: progress.update(bar, completed=done, total=total, remark=remark)
+
+    def _lines(self, name: str, console: Console) -> Advance:
+        start = last = time.monotonic()
+        first: int | None = None
+
+        def advance(done: int, total: int, remark: str) -> None:
+            nonlocal last, first
+            first = done - 1 if first is None else first
+            now = time.monotonic()
+            if done < total and now - last < _SECONDS_BETWEEN_LINES:
+                return
+            last = now
+            left = (now - start) / (done - first) * (total - done)
+            parts = [f"{name}: {done}/{total}", f"{now - start:.0f} s", f"{left:.0f} s left", remark]
+            console.print(", ".join(part for part in parts if part), markup=False, highlight=False, soft_wrap=True)
+
+        return advance

@@ -1,0 +1,118 @@
+"""A run folder: the configuration that everything in it was made with, and one process at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from spikenas.checkpoint import write_atomically
+from spikenas.config import Config
+from spikenas.errors import RunError
+
+CONFIG = "config.toml"
+TRIALS = "trials.db"
+BEST = "best.json"
+STATISTICS = "statistics.json"
+EVALUATION = "evaluation.json"
+CHECKPOINT = "checkpoint.safetensors"
+
+# What a section of the configuration decides cannot change once this file exists.
+_FIXED_BY = {
+    "seed": TRIALS,
+    "data": TRIALS,
+    "network": TRIALS,
+    "budget": TRIALS,
+    "space": TRIALS,
+    "search": TRIALS,
+    "fidelity": TRIALS,
+    "train": CHECKPOINT,
+}
+
+
+class Run:
+    """An open run folder; no other process can open it meanwhile.
+
+    Args:
+        folder: Made when it is not there.
+    Raises:
+        RunError: not a folder, not writable, or in use.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(folder / ".lock", timeout=0)
+            self._lock.acquire()
+        except Timeout:
+            raise RunError(f"{folder}: in use by another spikenas process") from None
+        except OSError as error:
+            raise RunError(f"{folder}: cannot be used as run folder ({error.strerror})") from None
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    def has(self, name: str) -> bool:
+        """Whether a file is there."""
+        return (self.folder / name).exists()
+
+    def fix(self, config: Config) -> None:
+        """Make this the configuration of the run.
+
+        Raises:
+            RunError: files here were made with another one; names the first difference.
+        """
+        if self.has(CONFIG):
+            _require_same(Config.load(self / CONFIG), config, self.folder)
+        write_atomically(self / CONFIG, lambda path: path.write_text(config.dump(), encoding="utf-8"))
+
+    def write_json(self, name: str, values: dict[str, Any]) -> None:
+        """Write a file of JSON, whole or not at all."""
+        text = json.dumps(values, indent=2) + "\n"
+        write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def read_json(self, name: str, written_by: str) -> dict[str, Any]:
+        """Read a file of JSON.
+
+        Raises:
+            RunError: not there, or not JSON; names the stage that writes it.
+        """
+        try:
+            values: dict[str, Any] = json.loads((self / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(
+                f"{self / name}: no such file; 'spikenas {written_by} --out {self.folder}' writes it"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self / name}: cannot be read ({error})") from None
+        return values
+
+
+def _require_same(old: Config, new: Config, folder: Path) -> None:
+    for section, witness in _FIXED_BY.items():
+        if not (folder / witness).exists():
+            continue
+        before, now = _flat(getattr(old, section), section), _flat(getattr(new, section), section)
+        for key in before:
+            if before[key] != now[key]:
+                raise RunError(
+                    f"{folder} was made with {key} = {before[key]!r}, not {now[key]!r}; choose another --out or remove it"
+                )
+
+
+def _flat(value: Any, name: str) -> dict[str, Any]:
+    if hasattr(value, "model_dump"):
+        return {f"{name}.{key}": part for key, part in value.model_dump().items()}
+    return {name: value}

@@ -1,0 +1,125 @@
+"""Sparsity-aware Hamming distance (SAHD) of spike trains, and the scores made from it.
+
+Two samples that an untrained network tells apart have different spikes. The Hamming distance of two rows is compared
+with what two random rows of their firing rates r_i, r_j would have, P_ij = r_i (1 - r_j) + (1 - r_i) r_j:
+
+    K_ij = N - 0.5 H_ij / (N P_ij + 1e-3)     SNASNet's code
+    K_ij = N - 0.5 H_ij / (P_ij + 1e-3)       SpikeNAS-Bench's code
+
+Source: Kim et al. 2022, arXiv 2201.10355, section 3.3, and the published code of both; the firing rates here are those
+of each sample.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from spikenas.errors import ScoreError
+from spikenas.snn.network import SpikeTrain
+
+Variant = Literal["snasnet", "bench"]
+_EPSILON = 1e-3
+
+
+def sahd_kernel(spikes: Tensor, variant: Variant = "snasnet") -> Tensor:
+    """The kernels of one layer, one for each timestep.
+
+    Args:
+        spikes: Binary, [T, B, ...]; float or bool.
+        variant: Whether the expected distance counts all N neurons (`snasnet`) or is a rate (`bench`).
+    Returns:
+        K, [T, B, B], float64.
+    Raises:
+        ScoreError: fewer than two samples, or no neurons.
+    """
+    if spikes.dim() < 3 or spikes.shape[1] < 2 or spikes[0, 0].numel() == 0:
+        raise ScoreError(f"spikes must be [T, B, ...] with at least 2 samples and 1 neuron, got {list(spikes.shape)}")
+    x = spikes.detach().flatten(2).float()
+    N = x.shape[2]
+    both = (x @ x.transpose(1, 2)).double()  # float32 counts exactly up to 2^24 neurons
+    fired = torch.diagonal(both, dim1=1, dim2=2)
+    distance = fired[:, :, None] + fired[:, None, :] - 2 * both
+    rate = fired / N
+    expected = rate[:, :, None] * (1 - rate[:, None, :]) + (1 - rate[:, :, None]) * rate[:, None, :]
+    return N - 0.5 * distance / ((N * expected if variant == "snasnet" else expected) + _EPSILON)
+
+
+def sahd_score(
+    trains: Iterable[SpikeTrain], variant: Variant = "snasnet", reduction: Literal["mean", "sum"] = "mean"
+) -> float:
+    """log|det| of the kernels' mean or sum over all layers and timesteps.
+
+    A layer that several ops share counts once for each of them.
+
+    Args:
+        trains: What every LIF layer emitted.
+        variant: See `sahd_kernel`.
+        reduction: `mean` or `sum` over layers and timesteps.
+    Returns:
+        Higher is better; -inf when the kernel is singular or not finite.
+    Raises:
+        ScoreError: no spikes at all, or spikes of a wrong shape.
+    """
+    total, count = None, 0
+    for train in trains:
+        kernel = sahd_kernel(train.spikes, variant).sum(0) * train.edges
+        total = kernel if total is None else total + kernel
+        count += train.edges * train.spikes.shape[0]
+    if total is None:
+        raise ScoreError("a score needs at least one layer of spikes")
+    return log_det(total / count if reduction == "mean" else total)
+
+
+def log_det(kernel: Tensor) -> float:
+    """log|det| of a square matrix; -inf when it is singular or not finite."""
+    if not torch.isfinite(kernel).all():
+        return -math.inf
+    value = float(torch.linalg.slogdet(kernel.double()).logabsdet)
+    return value if math.isfinite(value) else -math.inf
+
+
+@dataclass(frozen=True)
+class Score:
+    """A training-free score by name.
+
+    Attributes:
+        name: As on the command line.
+        summary: One line for people.
+        compute: Spikes of every LIF layer to a number; higher is better.
+    """
+
+    name: str
+    summary: str
+    compute: Callable[[list[SpikeTrain]], float]
+
+
+def _sahd(name: str, summary: str, variant: Variant, reduction: Literal["mean", "sum"]) -> Score:
+    return Score(name, summary, lambda trains: sahd_score(trains, variant, reduction))
+
+
+SCORES: dict[str, Score] = {
+    score.name: score
+    for score in (
+        _sahd("sahd", "SNASNet's SAHD, mean over layers and timesteps", "snasnet", "mean"),
+        _sahd("sahd-sum", "SNASNet's SAHD, sum over layers and timesteps", "snasnet", "sum"),
+        _sahd("sahd-bench", "SpikeNAS-Bench's SAHD, mean over layers and timesteps", "bench", "mean"),
+        _sahd("sahd-bench-sum", "SpikeNAS-Bench's SAHD, sum over layers and timesteps", "bench", "sum"),
+    )
+}
+
+
+def find_score(name: str) -> Score:
+    """The score of that name.
+
+    Raises:
+        ScoreError: there is none.
+    """
+    if name not in SCORES:
+        raise ScoreError(f"unknown score {name!r}; known: {', '.join(SCORES)}")
+    return SCORES[name]

@@ -1,0 +1,236 @@
+"""From a plan to a module.
+
+Layers read and write [T, B, C, H, W], or [1, B, C, H, W] where the plan says that a layer is static. Convolutions,
+poolings and BatchNorm fold the timesteps into the batch. A stage with feedback steps through time instead.
+"""
+
+from __future__ import annotations
+
+import math
+from math import prod
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from spikenas.errors import RunError
+from spikenas.seeding import seed_of
+from spikenas.snn.lif import LIF, lif_step
+from spikenas.space.plan import LayerSpec, Plan, Term
+
+
+class SpikeTrain(NamedTuple):
+    """What one LIF layer emitted.
+
+    Attributes:
+        name: The layer's name in the plan.
+        spikes: Binary, [T, B, ...]; T - 1 timesteps where the layer only feeds back.
+        edges: Number of ops that read it; ops that would have equal neurons share them.
+    """
+
+    name: str
+    spikes: Tensor
+    edges: int
+
+
+class SharedDropout(nn.Module):
+    """Dropout with one mask for all timesteps."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[T, B, ...] to the same shape."""
+        return x * F.dropout(torch.ones_like(x[:1]), self.p) if self.training and self.p else x
+
+
+class _Sum(nn.Module):
+    """Adds its terms, each times its factor."""
+
+    def __init__(self, times: tuple[int, ...]) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, *terms: Tensor) -> Tensor:
+        total = terms[0] if self.times[0] == 1 else terms[0] * self.times[0]
+        for times, term in zip(self.times[1:], terms[1:], strict=True):
+            total = total.add(term, alpha=times) if total.numel() >= term.numel() else term * times + total
+        return total
+
+
+class Network(nn.Module):
+    """A spiking network built from its plan.
+
+    Stateless between calls: every forward starts from the reset potential.
+
+    Args:
+        plan: What to build.
+        seed: Weights are drawn from it and each layer's name.
+        repeat: Another draw for the same seed.
+    """
+
+    def __init__(self, plan: Plan, seed: int = 0, repeat: int = 0) -> None:
+        super().__init__()
+        self.plan = plan
+        self.layers = nn.ModuleDict()
+        for layer in plan.layers:
+            module = _module(plan, layer)
+            if module is not None:
+                self.layers[_key(layer.name)] = module
+        self.initialise(seed, repeat)
+
+    @torch.no_grad()
+    def initialise(self, seed: int, repeat: int = 0) -> None:
+        """Draw all weights anew: uniform, variance 1 / (3 fan-in) as PyTorch does, each layer from a seed of its own."""
+        for layer in self.plan.layers:
+            if not layer.weights:
+                continue
+            module = self.layers[_key(layer.name)]
+            generator = torch.Generator().manual_seed(seed_of(seed, repeat, layer.name))
+            bound = 1 / math.sqrt(layer.weights / layer.shape[0])
+            for parameter in module.parameters():
+                drawn = torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator)
+                parameter.copy_(drawn)
+
+    def forward(self, x: Tensor, record: list[SpikeTrain] | None = None) -> Tensor:
+        """Class scores, averaged over the timesteps.
+
+        Args:
+            x: [B, C, H, W] images, or [T, B, C, H, W] event frames where the plan's input is not static.
+            record: Filled with the spikes of every LIF layer, in the plan's order.
+        Returns:
+            [B, classes].
+        Raises:
+            RunError: x has another shape than the plan's input.
+        """
+        values = {"input": self._checked(x)}
+        for stage, layers in self.plan.stages.items():
+            if self.plan.steps_through_time(stage):
+                values |= self._run_stepwise(layers, values, record)
+            else:
+                for layer in layers[layers[0].kind == "input" :]:
+                    values[layer.name] = self._run(layer, [values[term.layer] for term in layer.terms], x)
+                    if layer.kind == "lif" and record is not None:
+                        record.append(SpikeTrain(layer.name, values[layer.name], self._edges(layer)))
+                    self._drop(layer, values)
+            for layer in layers:
+                self._drop(layer, values)
+        return values[self.plan.layers[-1].name].mean(0)
+
+    def _drop(self, reader: LayerSpec, values: dict[str, Tensor]) -> None:
+        """Forget what nobody reads after this layer."""
+        for term in reader.terms:
+            if self.plan.readers[term.layer][-1][0] is reader:
+                values.pop(term.layer, None)
+
+    def _checked(self, x: Tensor) -> Tensor:
+        spec, T = self.plan.input, self.plan.network.timesteps
+        wanted = (spec.channels, spec.height, spec.width)
+        if spec.static and x.dim() == 4 and x.shape[1:] == wanted:
+            return x[None]
+        if not spec.static and x.dim() == 5 and x.shape[2:] == wanted and x.shape[0] == T:
+            return x
+        leading = "B" if spec.static else f"{T}, B"
+        raise RunError(f"the network takes [{leading}, {', '.join(map(str, wanted))}], got {list(x.shape)}")
+
+    def _edges(self, layer: LayerSpec) -> int:
+        return max(1, len(self.plan.readers[layer.name]))
+
+    def _run(self, layer: LayerSpec, inputs: list[Tensor], like: Tensor) -> Tensor:
+        """One layer over all timesteps of its inputs."""
+        if layer.kind in ("lif", "dropout", "linear"):
+            module = self.layers[_key(layer.name)]
+            return module(inputs[0].flatten(2) if layer.kind == "linear" else inputs[0])  # type: ignore[no-any-return]
+        if layer.kind == "sum":
+            if not inputs:  # a node that nothing leads to, in a plan as written
+                return like.new_zeros(1, like.shape[-4], *layer.shape)
+            return self.layers[_key(layer.name)](*inputs)  # type: ignore[no-any-return]
+        x = inputs[0]
+        return self.layers[_key(layer.name)](x.flatten(0, 1)).unflatten(0, x.shape[:2])  # type: ignore[no-any-return]
+
+    def _run_stepwise(
+        self, layers: tuple[LayerSpec, ...], outside: dict[str, Tensor], record: list[SpikeTrain] | None
+    ) -> dict[str, Tensor]:
+        """A stage with feedback, timestep by timestep; returns what other stages read."""
+        T = self.plan.network.timesteps
+        own = {layer.name for layer in layers}
+        only_fed_back = self.plan.only_fed_back
+        like = next(iter(outside.values()))
+        history: dict[str, list[Tensor]] = {layer.name: [] for layer in layers}
+        potentials: dict[str, Tensor] = {}
+
+        def read(term: Term, t: int) -> Tensor:
+            t -= term.delayed
+            if t < 0:
+                return like.new_zeros(1, like.shape[1], *self.plan.by_name[term.layer].shape)
+            if term.layer in own:
+                return history[term.layer][t][None]
+            x = outside[term.layer]
+            return x if x.shape[0] == 1 else x[t : t + 1]
+
+        for t in range(T):
+            for layer in layers:
+                if t == T - 1 and layer.name in only_fed_back:
+                    continue
+                inputs = [read(term, t) for term in layer.terms]
+                if layer.kind == "lif":
+                    out, potentials[layer.name] = self._neuron_step(layer, inputs[0][0], potentials)
+                else:
+                    out = self._run(layer, inputs, like)[0]
+                history[layer.name].append(out)
+        if record is not None:
+            record.extend(
+                SpikeTrain(layer.name, torch.stack(history[layer.name]), self._edges(layer))
+                for layer in layers
+                if layer.kind == "lif"
+            )
+        return {
+            layer.name: torch.stack(history[layer.name])
+            for layer in layers
+            if any(reader.name not in own for reader, _ in self.plan.readers[layer.name])
+        }
+
+    def _neuron_step(self, layer: LayerSpec, x: Tensor, potentials: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        network = self.plan.network
+        v = potentials.get(layer.name, x.new_full((), network.v_reset))
+        return lif_step(x, v, network.tau, layer.threshold, network.v_reset, network.surrogate_alpha)
+
+
+def _key(name: str) -> str:
+    return name.replace(".", "_")
+
+
+def _module(plan: Plan, layer: LayerSpec) -> nn.Module | None:
+    """What computes a layer on [T * B, ...], or over time where it is a neuron; one entry per kind of layer."""
+    network, channels = plan.network, layer.in_shape[0]
+    match layer.kind:
+        case "conv":
+            return nn.Conv2d(
+                channels,
+                layer.shape[0],
+                layer.kernel,
+                layer.stride,
+                padding=layer.kernel // 2,
+                groups=layer.groups,
+                bias=False,
+            )
+        case "batchnorm":
+            return nn.BatchNorm2d(channels)
+        case "lif":
+            return LIF(network.timesteps, network.tau, layer.threshold, network.v_reset, network.surrogate_alpha)
+        case "avgpool":
+            return nn.AvgPool2d(layer.kernel, layer.stride, padding=layer.kernel // 2 if layer.stride == 1 else 0)
+        case "globalpool":
+            return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        case "sum":
+            return _Sum(tuple(term.times for term in layer.terms))
+        case "dropout":
+            return SharedDropout(network.dropout)
+        case "linear":
+            return nn.Linear(prod(layer.in_shape), layer.shape[0], bias=layer.bias)
+        case "vote":
+            return nn.AvgPool1d(layer.kernel)
+        case "input":
+            return None

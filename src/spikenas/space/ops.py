@@ -1,0 +1,97 @@
+"""Table of operations: what an edge of a cell can carry."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from spikenas.errors import GenotypeError
+
+Kind = Literal["none", "skip", "conv", "dwconv", "avgpool"]
+
+
+@dataclass(frozen=True)
+class OpInfo:
+    """One row of the table.
+
+    Attributes:
+        kind: What the builder makes of it: `conv` is LIF, convolution, BatchNorm; `dwconv` is LIF, depthwise and
+            pointwise convolution, BatchNorm; `avgpool` has stride 1 and counts its padding.
+        kernel: Side of the kernel in pixels; 0 where there is none.
+        code: SNASNet's digit, None where that space lacks the op.
+    """
+
+    kind: Kind
+    kernel: int = 0
+    code: int | None = None
+
+
+OPS: dict[str, OpInfo] = {
+    "none": OpInfo("none", code=0),
+    "skip": OpInfo("skip", code=1),
+    "conv1x1": OpInfo("conv", 1, code=2),
+    "conv3x3": OpInfo("conv", 3, code=3),
+    "avgpool3x3": OpInfo("avgpool", 3, code=4),
+    "conv5x5": OpInfo("conv", 5),
+    "conv7x7": OpInfo("conv", 7),
+    "dwconv3x3": OpInfo("dwconv", 3),
+}
+
+
+@dataclass(frozen=True, order=True)
+class Op:
+    """An operation of the table, with a firing threshold of its own where it has one.
+
+    Attributes:
+        name: Key of `OPS`.
+        threshold: Firing threshold of the op's LIF; None is the network's.
+    """
+
+    name: str
+    threshold: float | None = None
+
+    @property
+    def info(self) -> OpInfo:
+        """The op's row in the table."""
+        return OPS[self.name]
+
+    @property
+    def kind(self) -> Kind:
+        """What the op is built as."""
+        return self.info.kind
+
+    @property
+    def spiking(self) -> bool:
+        """Whether the op has neurons and weights."""
+        return self.kind in ("conv", "dwconv")
+
+    @classmethod
+    def parse(cls, text: str) -> Op:
+        """Read `conv3x3` or, with a threshold of its own, `conv3x3@0.5`.
+
+        Raises:
+            GenotypeError: an unknown op, or a threshold where none can be.
+        """
+        name, at, value = text.partition("@")
+        if name not in OPS:
+            near = difflib.get_close_matches(name, OPS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(OPS)}"
+            raise GenotypeError(f"unknown op {name!r}, {hint}")
+        if not at:
+            return cls(name)
+        if not cls(name).spiking:
+            raise GenotypeError(f"{text!r}: {name} has no neurons, so no threshold")
+        if not re.fullmatch(r"\d+(\.\d+)?", value) or float(value) == 0:
+            raise GenotypeError(f"{text!r}: the threshold after @ must be a positive number such as 0.5")
+        return cls(name, float(value))
+
+    def __str__(self) -> str:
+        return self.name if self.threshold is None else f"{self.name}@{self.threshold}"
+
+
+NONE = Op("none")
+SKIP = Op("skip")
+SNASNET_OPS: tuple[Op, ...] = tuple(Op(name) for name, info in OPS.items() if info.code is not None)
+BENCH_OPS: tuple[Op, ...] = (NONE, SKIP, *(Op("conv3x3", threshold) for threshold in (0.5, 1.0, 1.5)))

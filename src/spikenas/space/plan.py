@@ -1,0 +1,325 @@
+"""The description of a network: genotype and settings as a tuple of layers, in the order in which they are computed.
+
+Whoever needs to know what a network consists of walks a plan: the memory model, the network builder and the
+exporters. A plan holds no weights and knows nothing of torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import Literal
+
+from spikenas.config import NetworkConfig
+from spikenas.errors import ConfigError, GenotypeError
+from spikenas.space.genotype import Cell, Genotype
+from spikenas.space.graph import Atom, CellGraph
+from spikenas.space.ops import SKIP
+
+LayerKind = Literal["input", "conv", "batchnorm", "lif", "avgpool", "globalpool", "sum", "dropout", "linear", "vote"]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What the network sees: [channels, height, width], once for an image, at every timestep for events."""
+
+    channels: int
+    height: int
+    width: int
+    classes: int
+    static: bool = True
+
+
+@dataclass(frozen=True)
+class Term:
+    """What a layer reads.
+
+    Attributes:
+        layer: Name of the layer whose output is read.
+        times: Factor.
+        delayed: Whether the output of the previous timestep is read, 0 at the first.
+    """
+
+    layer: str
+    times: int = 1
+    delayed: bool = False
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """One layer. Sizes are per sample and timestep.
+
+    Attributes:
+        name: Unique in the plan, such as `cell1.op2.conv`.
+        kind: `conv` has same padding and no bias, `avgpool` counts its padding, `sum` adds its terms, `vote` averages
+            groups of neighbouring outputs.
+        terms: What it reads: one undelayed layer, or for a `sum` any number.
+        in_shape: (C, H, W) or (features,) of what it reads.
+        shape: The same of its output.
+        stage: The part of the network it belongs to, such as `stem`, `cell1`, `reduction1`, `head`.
+        static: Whether the output is the same at every timestep.
+        kernel: Side of the window in pixels of `conv` and `avgpool`; group size of `vote`.
+        stride: Of `conv` and `avgpool`.
+        groups: Of `conv`; its channels when depthwise.
+        bias: Whether a `linear` has one.
+        threshold: Firing threshold of a `lif`.
+    """
+
+    name: str
+    kind: LayerKind
+    terms: tuple[Term, ...]
+    in_shape: tuple[int, ...]
+    shape: tuple[int, ...]
+    stage: str
+    static: bool
+    kernel: int = 0
+    stride: int = 1
+    groups: int = 1
+    bias: bool = False
+    threshold: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """Elements of the output."""
+        return prod(self.shape)
+
+    @property
+    def weights(self) -> int:
+        """Elements of the weight tensor of a `conv` or `linear`, without bias; else 0."""
+        if self.kind == "conv":
+            return self.kernel**2 * self.in_shape[0] * self.shape[0] // self.groups
+        return prod(self.in_shape) * self.shape[0] if self.kind == "linear" else 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network: its layers in computable order, the last one its output."""
+
+    genotype: Genotype
+    network: NetworkConfig
+    input: InputSpec
+    layers: tuple[LayerSpec, ...]
+
+    @cached_property
+    def by_name(self) -> dict[str, LayerSpec]:
+        """Layers by name."""
+        return {layer.name: layer for layer in self.layers}
+
+    @cached_property
+    def readers(self) -> dict[str, tuple[tuple[LayerSpec, Term], ...]]:
+        """For each layer, who reads it and how."""
+        found: dict[str, list[tuple[LayerSpec, Term]]] = {layer.name: [] for layer in self.layers}
+        for layer in self.layers:
+            for term in layer.terms:
+                found[term.layer].append((layer, term))
+        return {name: tuple(readers) for name, readers in found.items()}
+
+    @cached_property
+    def stages(self) -> dict[str, tuple[LayerSpec, ...]]:
+        """Layers by stage, in order."""
+        found: dict[str, list[LayerSpec]] = {}
+        for layer in self.layers:
+            found.setdefault(layer.stage, []).append(layer)
+        return {stage: tuple(layers) for stage, layers in found.items()}
+
+    def steps_through_time(self, stage: str) -> bool:
+        """Whether a stage has feedback, so that its timesteps cannot be computed side by side."""
+        return any(term.delayed for layer in self.stages[stage] for term in layer.terms)
+
+    @cached_property
+    def only_fed_back(self) -> frozenset[str]:
+        """Layers whose result is used in the next timestep alone: nothing needs them at the last one."""
+        found: set[str] = set()
+        for layer in reversed(self.layers):
+            readers = self.readers[layer.name]
+            if readers and all(term.delayed or reader.name in found for reader, term in readers):
+                found.add(layer.name)
+        return frozenset(found)
+
+    def folds(self, layer: LayerSpec) -> bool:
+        """Whether a BatchNorm disappears into the convolutions before it.
+
+        It does behind a convolution, and behind a sum of normalised convolutions that nothing else reads.
+        """
+        before = self.by_name[layer.terms[0].layer]
+        if before.kind == "conv":
+            return True
+        if before.kind != "sum" or len(self.readers[before.name]) > 1:
+            return before.kind == "batchnorm" and self.folds(before) and len(self.readers[before.name]) == 1
+        parts = [self.by_name[term.layer] for term in before.terms]
+        return all(part.kind == "batchnorm" and len(self.readers[part.name]) == 1 for part in parts)
+
+
+def make_plan(genotype: Genotype, network: NetworkConfig, input: InputSpec, as_written: bool = False) -> Plan:
+    """Lay out a network.
+
+    Args:
+        genotype: Its cells; cell k of the genotype is cell k of the network.
+        network: Settings with `channels` resolved to a number.
+        input: What the network sees.
+        as_written: Keep dead edges, as SNASNet and SpikeNAS-Bench count them.
+
+    Raises:
+        ConfigError: settings that do not go together, or an image too small for the number of cells.
+        GenotypeError: a cell without a path from input to output, or a wrong number of cells.
+    """
+    if not isinstance(network.channels, int):
+        raise ConfigError("network.channels: the width 'auto' must be resolved before a plan is made")
+    if network.kind == "snasnet" and network.cells != 2:
+        raise ConfigError(f"network.cells: snasnet has 2 cells, got {network.cells}")
+    if len(genotype.cells) != network.cells:
+        raise GenotypeError(
+            f"the network has {network.cells} cells (network.cells), the genotype {len(genotype.cells)}: {genotype}"
+        )
+    builder = _Builder(network, input)
+    value = builder.stem(network.channels)
+    for number, cell in enumerate(genotype.cells, start=1):
+        if number > 1:
+            value = builder.reduction(f"reduction{number - 1}", value, network.channels << number - 1)
+        value = builder.cell(f"cell{number}", value, _graph(genotype, number, cell, as_written))
+    (builder.compact_head if network.kind == "compact" else builder.snasnet_head)(value)
+    return Plan(genotype, network, input, tuple(builder.layers))
+
+
+def _graph(genotype: Genotype, number: int, cell: Cell, as_written: bool) -> CellGraph:
+    graph = cell.written if as_written else cell.canonical
+    if not graph.connected:
+        raise GenotypeError(f"cell {number} has no path from its input to its output: {genotype}")
+    return graph
+
+
+@dataclass
+class _Builder:
+    network: NetworkConfig
+    input: InputSpec
+    layers: list[LayerSpec] = field(default_factory=list)
+    stage: str = "stem"
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    static: dict[str, bool] = field(default_factory=dict)
+
+    def add(
+        self,
+        name: str,
+        kind: LayerKind,
+        terms: str | tuple[Term, ...],
+        shape: tuple[int, ...] | None = None,
+        **settings: object,
+    ) -> str:
+        name = f"{self.stage}.{name}"
+        if isinstance(terms, str):
+            terms = (Term(terms),)
+        in_shape = self.shapes[terms[0].layer] if terms else shape or ()
+        static = kind != "lif" and all(self.static[term.layer] and not term.delayed for term in terms)
+        layer = LayerSpec(name, kind, terms, in_shape, shape or in_shape, self.stage, static, **settings)  # type: ignore[arg-type]
+        self.shapes[name], self.static[name] = layer.shape, layer.static
+        self.layers.append(layer)
+        return name
+
+    def conv(self, name: str, source: str, channels: int, kernel: int, stride: int = 1, groups: int = 1) -> str:
+        _, height, width = self.shapes[source]
+        shape = (channels, -(-height // stride), -(-width // stride))
+        return self.add(name, "conv", source, shape, kernel=kernel, stride=stride, groups=groups)
+
+    def lif(self, name: str, source: str, threshold: float | None = None) -> str:
+        return self.add(name, "lif", source, threshold=threshold or self.network.v_threshold)
+
+    def pool(self, name: str, source: str, kernel: int) -> str:
+        channels, height, width = self.shapes[source]
+        if min(height, width) < kernel:
+            raise ConfigError(
+                f"{self.input.height}x{self.input.width} images are too small for {self.network.cells} cells with stem "
+                f"stride {self.network.stem_stride}: {height}x{width} is left at {self.stage}.{name}, which pools "
+                f"{kernel}x{kernel}; use fewer cells, a smaller stride or larger images (data.image_size)"
+            )
+        return self.add(
+            name,
+            "avgpool",
+            source,
+            (channels, height // kernel, width // kernel),
+            kernel=kernel,
+            stride=kernel,
+        )
+
+    def stem(self, channels: int) -> str:
+        shape = (self.input.channels, self.input.height, self.input.width)
+        self.layers.append(LayerSpec("input", "input", (), shape, shape, "stem", self.input.static))
+        self.shapes["input"], self.static["input"] = shape, self.input.static
+        conv = self.conv("conv", "input", channels, kernel=3, stride=self.network.stem_stride)
+        return self.add("bn", "batchnorm", conv)
+
+    def reduction(self, stage: str, source: str, channels: int) -> str:
+        self.stage = stage
+        spikes = self.lif("lif", self.add("bn", "batchnorm", source))
+        return self.pool("pool", self.add("bn2", "batchnorm", self.conv("conv", spikes, channels, 3)), 2)
+
+    def cell(self, stage: str, source: str, graph: CellGraph) -> str:
+        self.stage = stage
+        values = {0: source}
+        done: dict[int, str] = {}
+        neurons: dict[tuple[int, float], str] = {}
+        fed_back = {atom.source for atom in graph.atoms if atom.feedback and atom.op == SKIP}
+
+        def compute(number: int, atom: Atom) -> str:
+            if number not in done:
+                done[number] = self._atom(f"op{number}", values[atom.source], atom, neurons)
+            return done[number]
+
+        def delayed(number: int, atom: Atom) -> str:
+            if atom.op == SKIP:
+                return f"{stage}.value{atom.source}" if atom.source else source
+            return f"{stage}.op{number}.{'bn' if atom.op.spiking else 'pool'}"
+
+        for value, terms in enumerate(graph.values, start=1):
+            refs = []
+            for number, times in terms:
+                atom = graph.atoms[number - 1] if number else None
+                if atom is None:
+                    refs.append(Term(source, times))
+                elif not atom.feedback:
+                    refs.append(Term(compute(number, atom), times))
+                else:
+                    refs.append(Term(delayed(number, atom), times, delayed=True))
+            alias = len(refs) == 1 and refs[0] == Term(refs[0].layer) and value not in fed_back
+            values[value] = refs[0].layer if alias else self._sum(f"value{value}", refs, self.shapes[source])
+        for number, atom in enumerate(graph.atoms, start=1):
+            if atom.op != SKIP:
+                compute(number, atom)
+        return values[graph.output or 0]
+
+    def _atom(self, name: str, source: str, atom: Atom, neurons: dict[tuple[int, float], str]) -> str:
+        """One op; convolutions that read one value at one threshold share their neurons, which would be equal."""
+        channels = self.shapes[source][0]
+        kernel = atom.op.info.kernel
+        if atom.op.kind == "avgpool":
+            return self.add(f"{name}.pool", "avgpool", source, kernel=kernel)
+        key = (atom.source, atom.op.threshold or self.network.v_threshold)
+        if key not in neurons:
+            neurons[key] = self.lif(f"{name}.lif", source, key[1])
+        spikes = neurons[key]
+        if atom.op.kind == "dwconv":
+            spikes = self.conv(f"{name}.depthwise", spikes, channels, kernel, groups=channels)
+            kernel = 1
+        return self.add(f"{name}.bn", "batchnorm", self.conv(f"{name}.conv", spikes, channels, kernel))
+
+    def _sum(self, name: str, terms: list[Term], shape: tuple[int, ...]) -> str:
+        for term in terms:
+            self.shapes.setdefault(term.layer, shape)  # a delayed term names a layer that comes later
+            self.static.setdefault(term.layer, False)
+        return self.add(name, "sum", tuple(terms), shape)
+
+    def compact_head(self, source: str) -> None:
+        self.stage = "head"
+        spikes = self.lif("lif", self.add("bn", "batchnorm", source))
+        pooled = self.add("pool", "globalpool", spikes, (self.shapes[source][0],))
+        self.add("linear", "linear", pooled, (self.input.classes,), bias=True)
+
+    def snasnet_head(self, source: str) -> None:
+        network = self.network
+        self.stage = "head"
+        spikes = self.lif("lif", self.add("bn", "batchnorm", source))
+        kept = self.add("dropout", "dropout", self.pool("pool", spikes, network.pool))
+        hidden = self.add("hidden", "linear", kept, (network.hidden,))
+        spikes = self.lif("hidden_lif", hidden)
+        votes = self.add("linear", "linear", spikes, (self.input.classes * network.votes,), bias=True)
+        self.add("vote", "vote", votes, (self.input.classes,), kernel=network.votes)

@@ -1,0 +1,220 @@
+"""The stages of a run. Each reads the files of those before it, writes its own, and does nothing when it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spikenas import train as training
+from spikenas.checkpoint import load_model
+from spikenas.config import Config
+from spikenas.data import DataSet, Statistics, channel_statistics, load, load_statistics, save_statistics
+from spikenas.data.transforms import normalise
+from spikenas.errors import ConfigError, RunError
+from spikenas.evaluate import Evaluation, evaluate
+from spikenas.memory import Footprint, footprint
+from spikenas.progress import Reporter
+from spikenas.run import BEST, EVALUATION, STATISTICS, TRIALS, Run
+from spikenas.score import Scorer
+from spikenas.search import Trial, TrialStore, resolve_width, search
+from spikenas.seeding import seed_of
+from spikenas.space.genotype import Genotype
+from spikenas.space.plan import InputSpec, Plan, make_plan
+from spikenas.space.space import Space
+
+_NO_FLIP = ("digits", "idx")  # a mirrored digit is another sign, or none
+
+
+@dataclass(frozen=True)
+class Task:
+    """A configuration with everything in it decided, and the data it speaks of."""
+
+    config: Config
+    dataset: DataSet
+
+    @property
+    def input(self) -> InputSpec:
+        """What the network sees."""
+        return InputSpec(*self.dataset.shape, len(self.dataset.classes), self.dataset.static)
+
+    @property
+    def space(self) -> Space:
+        """Where the search looks."""
+        settings = self.config.space
+        return Space.of(settings.ops, self.config.network.cells, settings.nodes, settings.feedback)
+
+    def plan(self, genotype: Genotype) -> Plan:
+        """The network of a genotype."""
+        return make_plan(genotype, self.config.network, self.input)
+
+
+def prepare(config: Config) -> Task:
+    """Open the data and decide what the configuration leaves open: image size and channels, T of
+    events, augmentation, width.
+
+    Raises:
+        DataError: the data cannot be used.
+        BudgetError: nothing of the space meets the budget.
+        RunError: no such device.
+    """
+    check_device(config.device)
+    task = open_data(config)
+    network = resolve_width(task.config.network, task.input, task.space, config.budget)
+    return Task(task.config.model_copy(update={"network": network}), task.dataset)
+
+
+def open_data(config: Config) -> Task:
+    """Open the data and write their shape into the configuration, the width still open.
+
+    Raises:
+        DataError: the data cannot be used.
+    """
+    dataset = load(config.data, config.seed)
+    channels, height, width = dataset.shape
+    network = config.network
+    if dataset.static:
+        size = {"channels": channels, "image_size": height if height == width else None}
+        data = config.data.model_copy(update=size)
+    else:
+        data = config.data
+        network = network.model_copy(update={"timesteps": dataset.timesteps})
+    train = config.train
+    if train.crop is None:
+        train = train.model_copy(update={"crop": min(height, width) // 8})
+    if train.flip is None:
+        train = train.model_copy(update={"flip": dataset.static and config.data.name.partition(":")[0] not in _NO_FLIP})
+    return Task(config.model_copy(update={"data": data, "network": network, "train": train}), dataset)
+
+
+def check_device(device: str) -> None:
+    """See that PyTorch can compute there.
+
+    Raises:
+        RunError: it cannot.
+    """
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        available = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+        reason = str(error).splitlines()[0]
+        raise RunError(f"device {device!r} cannot be used ({reason}); available: {', '.join(available)}") from None
+
+
+def run_search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
+    """Search, unless it is done; returns what best.json says."""
+    if run.has(BEST):
+        return run.read_json(BEST, "search")
+    config = task.config
+    statistics = _statistics(run, task)
+    scorer = make_scorer(task, statistics, config.search.score)
+    with TrialStore(run / TRIALS) as store, report.task("search") as progress:
+        scored: list[Trial] = []
+
+        def on_trial(trial: Trial, total: int) -> None:
+            if trial.score is not None:
+                scored.append(trial)
+            best = max((one.score for one in scored if one.score is not None), default=None)
+            progress(trial.position + 1, total, "" if best is None else f"best score {best:.4g}")
+
+        found = search(
+            task.space,
+            config.search,
+            config.budget,
+            lambda genotype: footprint(task.plan(genotype)),
+            scorer,
+            store,
+            on_trial,
+        )
+    cost = footprint(task.plan(found.genotype))
+    best = {
+        "genotype": str(found.genotype),
+        "score": found.score,
+        "score_name": config.search.score,
+        **sizes(cost),
+        "channels": config.network.channels,
+        "trials": found.trials,
+        "scored": found.scored,
+    }
+    run.write_json(BEST, best)
+    return best
+
+
+def run_train(run: Run, task: Task, report: Reporter) -> list[training.Epoch]:
+    """Train the network found, unless it is done; returns its epochs."""
+    best = run.read_json(BEST, "search")
+    plan = task.plan(Genotype.parse(best["genotype"]))
+    statistics = _statistics(run, task)
+    with report.task("training") as progress:
+
+        def on_step(done: int, total: int, epochs: Any) -> None:
+            last = f"epoch {len(epochs)}: validation {epochs[-1].validation_accuracy:.1%}" if epochs else ""
+            progress(done, total, last)
+
+        return training.train(plan, task.dataset, statistics, task.config, run.folder, on_step)
+
+
+def run_evaluate(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
+    """Evaluate the trained network on the test set; returns what evaluation.json says."""
+    model = load_model(run / training.MODEL)
+    if model.classes != task.dataset.classes:
+        raise RunError(
+            f"{run / training.MODEL}: trained on {_names(model.classes)}, the data have {_names(task.dataset.classes)}"
+        )
+    with report.task("evaluation") as progress:
+        result: Evaluation = evaluate(
+            model,
+            task.dataset.test,
+            task.config.device,
+            progress=lambda done, total: progress(done, total, ""),
+        )
+    run.write_json(EVALUATION, result.as_dict())
+    return result.as_dict()
+
+
+def make_scorer(task: Task, statistics: Statistics, name: str) -> Scorer:
+    """A scorer on a seeded batch of training images, at the configuration's fidelity."""
+    config = task.config
+    train = task.dataset.train
+    if len(train) < config.fidelity.batch:
+        raise ConfigError(f"fidelity.batch: {config.fidelity.batch} images asked, {len(train)} training images there")
+    rng = np.random.default_rng(seed_of(config.seed, "score batch"))
+    chosen = np.sort(rng.choice(len(train), config.fidelity.batch, replace=False))
+    images = normalise(torch.from_numpy(train.fetch(chosen)), *statistics)
+    if not task.dataset.static:
+        images = images.transpose(0, 1)
+    return Scorer(
+        name,
+        config.network,
+        task.input,
+        _resized(images, config.fidelity.image_size),
+        config.fidelity,
+        config.seed,
+        config.device,
+    )
+
+
+def sizes(cost: Footprint) -> dict[str, int]:
+    """The three memory figures."""
+    return {"params": cost.params, "flash_bytes": cost.flash_bytes, "ram_bytes": cost.ram_bytes}
+
+
+def _resized(images: Tensor, size: int | None) -> Tensor:
+    if size is None:
+        return images
+    return F.interpolate(images.flatten(0, -4), (size, size), mode="area").view(*images.shape[:-2], size, size)
+
+
+def _statistics(run: Run, task: Task) -> Statistics:
+    if not run.has(STATISTICS):
+        save_statistics(channel_statistics(task.dataset, task.config.seed), run / STATISTICS)
+    return load_statistics(run / STATISTICS)
+
+
+def _names(classes: tuple[str, ...]) -> str:
+    shown = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
+    return f"{len(classes)} classes ({shown})"

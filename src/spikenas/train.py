@@ -1,0 +1,307 @@
+"""Training by surrogate gradient: a loop over epochs, a checkpoint after each, exact resume."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from spikenas.checkpoint import load_tensors, load_weights, model_header, save_tensors, write_atomically
+from spikenas.config import Config
+from spikenas.data import DataSet, Split, Statistics
+from spikenas.data.transforms import augment, normalise
+from spikenas.errors import RunError
+from spikenas.seeding import seed_of
+from spikenas.snn.network import Network
+from spikenas.space.plan import Plan
+
+CHECKPOINT = "checkpoint.safetensors"
+MODEL = "model.safetensors"
+LOG = "train.csv"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of train.csv.
+
+    Attributes:
+        epoch: From 1.
+        lr: Learning rate of its last step.
+        train_loss: Mean cross-entropy in nats.
+        train_accuracy: Share of the training images, as augmented.
+        validation_loss: Mean cross-entropy in nats.
+        validation_accuracy: Share of the validation images.
+        seconds: Wall time.
+    """
+
+    epoch: int
+    lr: float
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+class _Items(Dataset[Any]):
+    """A split in memory, fetched batch by batch."""
+
+    def __init__(self, split: Split) -> None:
+        self.split = split
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitems__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(self.split.fetch(indices)), torch.from_numpy(self.split.labels[indices])
+
+
+class _Sums(NamedTuple):
+    loss: float
+    correct: float
+    images: float
+
+
+Progress = Callable[[int, int, Sequence[Epoch]], None]
+
+
+def train(
+    plan: Plan,
+    dataset: DataSet,
+    statistics: Statistics,
+    config: Config,
+    folder: Path,
+    progress: Progress = lambda done, total, epochs: None,
+) -> list[Epoch]:
+    """Train a network on the training split, choose its weights on the validation split.
+
+    Writes `model.safetensors`, `checkpoint.safetensors` and `train.csv` to the folder after every epoch; goes on from
+    the checkpoint where there is one. On a CPU with the same number of threads an interrupted training ends with the
+    same bits.
+
+    Args:
+        plan: The network.
+        dataset: Its test split is not touched.
+        statistics: Of the channels, for normalisation.
+        config: `train`, `seed`, `device` and `threads` are read.
+        folder: Where the files go.
+        progress: Called after each step with the steps done, the steps of the whole training and the epochs done.
+    Returns:
+        All epochs.
+    Raises:
+        RunError: a checkpoint that does not fit, or a loss that is not finite.
+    """
+    settings = config.train
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    accelerator = _accelerator(config, folder)
+    network = Network(plan, config.seed)
+    optimiser = torch.optim.SGD(
+        _groups(network, settings.weight_decay),
+        settings.lr,
+        settings.momentum,
+        nesterov=settings.momentum > 0,
+    )
+    epochs = _resume(network, optimiser, plan, folder)
+    header = model_header(plan, dataset.classes, statistics)
+    items, held_out = _Items(dataset.train.load()), _Items(dataset.validation.load())
+    model, optimiser = accelerator.prepare(network.to(memory_format=torch.channels_last), optimiser)
+    batch = min(settings.batch, len(items))
+    steps_per_epoch = len(items) // batch // accelerator.num_processes or 1
+    total = settings.epochs * steps_per_epoch
+    for epoch in range(len(epochs), settings.epochs):
+        start, step, lr = time.perf_counter(), epoch * steps_per_epoch, 0.0
+        torch.manual_seed(seed_of(config.seed, "dropout", epoch, accelerator.process_index))
+        generator = torch.Generator().manual_seed(seed_of(config.seed, "augment", epoch, accelerator.process_index))
+        order = torch.randperm(
+            len(items), generator=torch.Generator().manual_seed(seed_of(config.seed, "order", epoch))
+        )
+        sums = _Sums(0.0, 0.0, 0.0)
+        model.train()
+        for images, labels in _batches(accelerator, items, order.tolist(), batch, drop_last=True):
+            lr = learning_rate(step / steps_per_epoch, config)
+            for group in optimiser.param_groups:
+                group["lr"] = lr
+            x = _prepared(augment(images, generator, settings.crop or 0, bool(settings.flip)), statistics, plan)
+            with accelerator.autocast():
+                outputs = model(x)
+            loss = F.cross_entropy(outputs.float(), labels, label_smoothing=settings.label_smoothing)
+            accelerator.backward(loss)
+            optimiser.step()
+            optimiser.zero_grad()
+            sums = _add(sums, loss.detach() * len(labels), outputs, labels)
+            if not math.isfinite(sums.loss):
+                raise RunError(
+                    f"the training loss became {sums.loss} in epoch {epoch + 1}; try a smaller train.lr (now {settings.lr})"
+                )
+            step += 1
+            progress(step, total, epochs)
+        validation = _validate(accelerator, model, held_out, statistics, plan, batch)
+        learnt = _gathered(accelerator, sums)
+        epochs.append(
+            Epoch(
+                epoch + 1,
+                lr,
+                learnt.loss / learnt.images,
+                learnt.correct / learnt.images,
+                validation.loss / validation.images,
+                validation.correct / validation.images,
+                time.perf_counter() - start,
+            )
+        )
+        accelerator.log(
+            {f.name: getattr(epochs[-1], f.name) for f in fields(Epoch) if f.name != "epoch"}, step=epoch + 1
+        )
+        if accelerator.is_main_process:
+            _save(accelerator.unwrap_model(model), optimiser, epochs, header, folder, settings.keep == "last")
+        accelerator.wait_for_everyone()
+    accelerator.end_training()
+    return epochs
+
+
+def learning_rate(epoch: float, config: Config) -> float:
+    """Linear warm-up, then half a cosine down to 0.
+
+    Args:
+        epoch: Epochs done, with their fraction.
+        config: `train` is read.
+    """
+    settings = config.train
+    warmup = min(settings.warmup_epochs, settings.epochs / 2)
+    if epoch < warmup:
+        return settings.lr * (0.01 + 0.99 * epoch / warmup)
+    return settings.lr * 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / (settings.epochs - warmup)))
+
+
+def read_log(path: Path) -> list[Epoch]:
+    """The epochs in a train.csv; none when the file is not there.
+
+    Raises:
+        RunError: it is not such a file.
+    """
+    if not path.exists():
+        return []
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        return [Epoch(int(row["epoch"]), *(float(row[f.name]) for f in fields(Epoch)[1:])) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: not a training log ({error})") from None
+
+
+def _accelerator(config: Config, folder: Path) -> Accelerator:
+    AcceleratorState._reset_state(True)  # another training in this process may have had other settings
+    accelerator = Accelerator(
+        cpu=config.device == "cpu",
+        mixed_precision=config.train.precision,
+        log_with="tensorboard" if config.train.tensorboard else None,
+        project_dir=str(folder),
+    )
+    if config.train.tensorboard:
+        accelerator.init_trackers("tensorboard")
+    return accelerator
+
+
+def _groups(network: Network, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay on weights, none on BatchNorm and biases."""
+    weights = [parameter for parameter in network.parameters() if parameter.dim() > 1]
+    others = [parameter for parameter in network.parameters() if parameter.dim() == 1]
+    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def _batches(
+    accelerator: Accelerator, items: _Items, order: Sequence[int], batch: int, drop_last: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    loader = DataLoader(items, batch, sampler=order, drop_last=drop_last, collate_fn=lambda pair: pair)
+    yield from accelerator.prepare_data_loader(loader)
+
+
+def _prepared(images: Tensor, statistics: Statistics, plan: Plan) -> Tensor:
+    """[B, C, H, W] or [B, T, C, H, W] as the network takes it."""
+    x = normalise(images, statistics.mean, statistics.std)
+    return x.contiguous(memory_format=torch.channels_last) if plan.input.static else x.transpose(0, 1)
+
+
+def _add(sums: _Sums, loss: Tensor, outputs: Tensor, labels: Tensor) -> _Sums:
+    correct = (outputs.argmax(1) == labels).sum()
+    return _Sums(sums.loss + float(loss), sums.correct + float(correct), sums.images + len(labels))
+
+
+def _gathered(accelerator: Accelerator, sums: _Sums) -> _Sums:
+    total = accelerator.reduce(torch.tensor(sums, dtype=torch.float64, device=accelerator.device))
+    return _Sums(*total.tolist())
+
+
+@torch.no_grad()
+def _validate(
+    accelerator: Accelerator,
+    model: torch.nn.Module,
+    items: _Items,
+    statistics: Statistics,
+    plan: Plan,
+    batch: int,
+) -> _Sums:
+    model.eval()
+    sums = _Sums(0.0, 0.0, 0.0)
+    for images, labels in _batches(accelerator, items, range(len(items)), batch, drop_last=False):
+        with accelerator.autocast():
+            outputs = model(_prepared(images, statistics, plan)).float()
+        sums = _add(sums, F.cross_entropy(outputs, labels, reduction="sum"), outputs, labels)
+    return _gathered(accelerator, sums)
+
+
+def _save(
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    epochs: list[Epoch],
+    header: dict[str, Any],
+    folder: Path,
+    last: bool,
+) -> None:
+    """The model where it is the best so far, then the log, then the checkpoint that makes the epoch count."""
+    weights = network.state_dict()
+    best = max(epochs, key=lambda row: (row.validation_accuracy, -row.validation_loss, row.epoch))
+    if last or best is epochs[-1]:
+        save_tensors(folder / MODEL, weights, header)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([field.name for field in fields(Epoch)])
+    writer.writerows(astuple(row) for row in epochs)
+    write_atomically(folder / LOG, lambda path: path.write_text(text.getvalue(), encoding="utf-8", newline=""))
+    momentum = {
+        f"momentum.{name}": optimiser.state[parameter]["momentum_buffer"]
+        for name, parameter in network.named_parameters()
+        if "momentum_buffer" in optimiser.state[parameter]
+    }
+    tensors = {f"model.{name}": tensor for name, tensor in weights.items()} | momentum
+    save_tensors(folder / CHECKPOINT, tensors, {"epoch": epochs[-1].epoch, "genotype": header["genotype"]})
+
+
+def _resume(network: Network, optimiser: torch.optim.Optimizer, plan: Plan, folder: Path) -> list[Epoch]:
+    """Load the checkpoint, if any; returns the epochs it has behind it."""
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return []
+    tensors, header = load_tensors(path)
+    if header.get("genotype") != str(plan.genotype):
+        raise RunError(f"{path}: is of {header.get('genotype')!r}, not of {str(plan.genotype)!r}")
+    weights = {key.removeprefix("model."): t for key, t in tensors.items() if key.startswith("model.")}
+    load_weights(network, weights, path)
+    for name, parameter in network.named_parameters():
+        if f"momentum.{name}" in tensors:
+            optimiser.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"]
+    epochs = read_log(folder / LOG)[: header["epoch"]]
+    if len(epochs) != header["epoch"]:
+        raise RunError(f"{folder / LOG}: has {len(epochs)} epochs, the checkpoint {header['epoch']}")
+    return epochs
