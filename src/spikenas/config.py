@@ -106,7 +106,9 @@ class TrainConfig(_Section):
     weight_decay: float = Field(5e-4, ge=0)
     warmup_epochs: float = Field(2.0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    crop: int | None = Field(None, ge=0, description="padding of the random crop; absent: an eighth of the side; 0: off")
+    crop: int | None = Field(
+        None, ge=0, description="padding of the random crop; absent: an eighth of the side; 0: off"
+    )
     flip: bool | None = Field(None, description="mirror images at random; absent: not digits, idx and events")
     keep: Literal["best", "last"] = Field("best", description="weights kept: best validation accuracy, or the last")
     precision: Literal["no", "bf16", "fp16"] = "no"

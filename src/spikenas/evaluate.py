@@ -99,7 +99,7 @@ def evaluate(
 
 
 def _synops(plan: Plan, name: str, counts: Tensor) -> float:
-    """Additions caused by the spikes of one layer, [C, H, W] or [features] counts: each spike, once for every synapse."""
+    """Additions caused by the spikes of one layer, counts of [C, H, W] or [features]: one for every synapse reached."""
     total = 0.0
     for reader, _ in plan.readers[name]:
         if reader.kind == "conv":

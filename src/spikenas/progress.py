@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with the time left on a terminal, plain lines elsewhere. Everything to standard error."""
+"""Progress of long work: a bar with the time left on a terminal, plain lines elsewhere, all to standard error."""
 
 from __future__ import annotations
 

@@ -108,7 +108,8 @@ def _require_same(old: Config, new: Config, folder: Path) -> None:
         for key in before:
             if before[key] != now[key]:
                 raise RunError(
-                    f"{folder} was made with {key} = {before[key]!r}, not {now[key]!r}; choose another --out or remove it"
+                    f"{folder} was made with {key} = {before[key]!r}, not {now[key]!r}; "
+                    "choose another --out or remove it"
                 )
 
 

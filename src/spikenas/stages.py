@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -196,6 +197,40 @@ def make_scorer(task: Task, statistics: Statistics, name: str) -> Scorer:
         config.seed,
         config.device,
     )
+
+
+def score_genotypes(
+    config: Config, genotypes: list[tuple[str, Genotype]], report: Reporter
+) -> Iterator[tuple[str, float, float]]:
+    """Score genotypes as they come: text as given, score, seconds.
+
+    Args:
+        config: `search.score`, `fidelity`, `network`, `data`, `seed` and `device` are read.
+        genotypes: Each with the text it is to be named by.
+        report: Shows the progress.
+    """
+    check_device(config.device)
+    task = open_data(config)
+    scorer = make_scorer(task, channel_statistics(task.dataset, config.seed), config.search.score)
+    with report.task("score") as progress:
+        for done, (text, genotype) in enumerate(genotypes, start=1):
+            result = scorer(genotype)
+            progress(done, len(genotypes), "")
+            yield text, result.score, round(result.seconds, 6)
+
+
+def summary(run: Run, task: Task) -> dict[str, Any]:
+    """What a run has found so far."""
+    values = run.read_json(BEST, "search")
+    epochs = training.read_log(run / training.LOG)
+    if epochs:
+        values["epochs"] = len(epochs)
+        values["validation_accuracy"] = max(epoch.validation_accuracy for epoch in epochs)
+    if run.has(EVALUATION):
+        evaluation = run.read_json(EVALUATION, "evaluate")
+        values |= {key: evaluation[key] for key in ("test_accuracy", "synops", "macs")}
+    budget = task.config.budget.model_dump()
+    return values | {"timesteps": task.config.network.timesteps, "budget": budget, "folder": str(run.folder)}
 
 
 def sizes(cost: Footprint) -> dict[str, int]:

@@ -144,7 +144,8 @@ def train(
             sums = _add(sums, loss.detach() * len(labels), outputs, labels)
             if not math.isfinite(sums.loss):
                 raise RunError(
-                    f"the training loss became {sums.loss} in epoch {epoch + 1}; try a smaller train.lr (now {settings.lr})"
+                    f"the training loss became {sums.loss} in epoch {epoch + 1}; "
+                    f"try a smaller train.lr (now {settings.lr})"
                 )
             step += 1
             progress(step, total, epochs)

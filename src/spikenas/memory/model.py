@@ -77,6 +77,12 @@ class Footprint:
         return self.schedule.ram_bytes
 
     @property
+    def peak_step(self) -> str:
+        """The layer at whose computation most RAM is in use."""
+        live = self.schedule.live_bytes
+        return self.schedule.steps[live.index(max(live))]
+
+    @property
     def stack_bytes(self) -> int:
         """The share of RAM kept for the stack."""
         return STACK_BYTES

@@ -28,10 +28,10 @@ from torch import Tensor
 
 _BLOCK = 256
 _BLOCKS = 64  # their potentials stay in the second-level cache between the two halves of the backward pass
-_VALUES_WORTH_A_TASK = 1 << 15
+_VALUES_WORTH_A_TASK = 1 << 18
 _TASKS_PER_THREAD = 4
 _ALIGNMENT_BYTES = 64
-_LARGE_BYTES = 1 << 22
+_LARGE_BYTES = 1 << 17
 _IDLE_BYTES = 1 << 29
 
 Kernel = Callable[..., None]
@@ -120,18 +120,22 @@ def _run(kernel: Kernel, threads: int, arrays: tuple[NDArray[Any], ...], neuron:
         kernel(*arrays, 0, columns, *constants)
         return
     step = -(-columns // tasks // _BLOCK) * _BLOCK
-    pool = _pool(os.getpid(), threads)
-    futures = [
-        pool.submit(kernel, *arrays, start, min(start + step, columns), *constants) for start in range(0, columns, step)
-    ]
-    for future in futures:
-        future.result()
+    starts = iter(range(0, columns, step))
+
+    def work() -> None:
+        for start in starts:
+            kernel(*arrays, start, min(start + step, columns), *constants)
+
+    helpers = [_pool(os.getpid(), threads).submit(work) for _ in range(threads - 1)]
+    work()
+    for helper in helpers:
+        helper.result()
 
 
 @cache
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
     """One pool for each process, since a forked one does not inherit the threads."""
-    return ThreadPoolExecutor(threads, thread_name_prefix=f"spikenas-lif-{process}")
+    return ThreadPoolExecutor(threads - 1, thread_name_prefix=f"spikenas-lif-{process}")
 
 
 def _jit(function: Kernel) -> Kernel:
@@ -208,7 +212,8 @@ def _backward(
     width: Any,
     sharpness: Any,
 ) -> None:
-    charged = np.empty((_BLOCKS, len(grad_spikes), _BLOCK), type(tau))
+    blocks = min(_BLOCKS, -(-(stop - start) // _BLOCK))
+    charged = np.empty((blocks, len(grad_spikes), _BLOCK), type(tau))
     v = np.empty(_BLOCK, type(tau))
     grad_v = np.empty_like(v)
     grad_current = np.empty_like(v)

@@ -21,7 +21,6 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from spikenas.errors import ConfigError
 from spikenas.snn import kernels
@@ -149,8 +148,8 @@ class _Fire(torch.autograd.Function):
         return (h >= v_threshold).to(h.dtype)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        _refuse_second_derivatives()
         (h,) = ctx.saved_tensors
         return grad * _surrogate(h, *ctx.surrogate), None, None
 
@@ -168,8 +167,8 @@ class _TorchLIF(torch.autograd.Function):
         return torch.stack([h >= v_threshold for h in charged]).to(x.dtype)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_spikes: Tensor) -> tuple[Tensor | None, ...]:
+        _refuse_second_derivatives()
         (x,) = ctx.saved_tensors
         timesteps, tau, v_threshold, v_reset, alpha = ctx.neuron
         charged = _charge_all(x, timesteps, tau, v_threshold, v_reset)
@@ -200,8 +199,8 @@ class _FusedLIF(torch.autograd.Function):
         return spikes
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_spikes: Tensor) -> tuple[Tensor | None, ...]:
+        _refuse_second_derivatives()
         (x,) = ctx.saved_tensors
         order = _memory_order(x)
         grad_x = _empty(x.shape, x.dtype, order)
@@ -224,6 +223,11 @@ def _check_neuron(timesteps: int, tau: float, v_threshold: float, v_reset: float
         raise ConfigError(f"LIF: v_reset < v_threshold must hold, but got v_reset={v_reset}, v_threshold={v_threshold}")
     if not 0 < alpha < math.inf:
         raise ConfigError(f"LIF: alpha must be positive, but got {alpha}")
+
+
+def _refuse_second_derivatives() -> None:
+    if torch.is_grad_enabled():
+        raise NotImplementedError("LIF: the surrogate gradient has no derivative; create_graph=True cannot be used")
 
 
 def _at_least_float32(x: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def initialise(self, seed: int, repeat: int = 0) -> None:
-        """Draw all weights anew: uniform, variance 1 / (3 fan-in) as PyTorch does, each layer from a seed of its own."""
+        """Draw all weights anew: uniform, variance 1 / (3 fan-in) as PyTorch does, each layer from its own seed."""
         for layer in self.plan.layers:
             if not layer.weights:
                 continue

@@ -11,7 +11,7 @@ from itertools import product
 from spikenas.errors import ConfigError
 from spikenas.space.genotype import Cell, Edge, Genotype, pairs
 from spikenas.space.graph import CellGraph
-from spikenas.space.ops import NONE, SNASNET_OPS, Op
+from spikenas.space.ops import BENCH_OPS, NONE, SNASNET_OPS, Op
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,8 @@ class Space:
         )
 
 
-def snasnet_space(feedback: bool = False) -> Space:
-    """SNASNet's ops in two cells; SNASNet puts the same cell in both."""
-    return Space(SNASNET_OPS, feedback=feedback)
+NAMED_OPS: dict[str, tuple[str, ...]] = {
+    "spikenas": ("skip", "conv3x3"),
+    "snasnet": tuple(str(op) for op in SNASNET_OPS),
+    "spikenas-bench": tuple(str(op) for op in BENCH_OPS),
+}

@@ -1,0 +1,188 @@
+"""Time the LIF layer beside SpikingJelly's, snnTorch's and a plain PyTorch loop.
+
+    python benchmarks/bench_lif.py --out lif.json [--threads 2] [--rounds 9]
+
+Every round runs every layer once, one after the other; the figures are medians over the rounds, and a ratio is the
+median of the rounds' ratios (peer / ours, more than 1: ours is faster). Peers come with `pip install spikenas[bench]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from spikenas.snn.lif import LIF, lif_step
+
+TAU, ALPHA, T = 4 / 3, 2.0, 5
+OURS = "spikenas"
+Layer = Callable[[Tensor], Tensor]
+
+CASES = {
+    "64x64x32x32": ((T, 64, 64, 32, 32), torch.float32),
+    "64x64x32x32 static": ((1, 64, 64, 32, 32), torch.float32),
+    "64x16x16x16": ((T, 64, 16, 16, 16), torch.float32),
+    "64x16x16x16 static": ((1, 64, 16, 16, 16), torch.float32),
+    "1x16x16x16": ((T, 1, 16, 16, 16), torch.float32),
+    "64x64x32x32 bfloat16": ((T, 64, 64, 32, 32), torch.bfloat16),
+}
+
+
+def torch_loop(x: Tensor) -> Tensor:
+    v = torch.zeros_like(x[0])
+    spikes = []
+    for t in range(T):
+        s, v = lif_step(x[t], v, TAU, alpha=ALPHA)
+        spikes.append(s)
+    return torch.stack(spikes)
+
+
+def spikingjelly_layer() -> Layer:
+    from spikingjelly.activation_based import neuron, surrogate
+
+    layer = neuron.LIFNode(
+        tau=TAU,
+        decay_input=True,
+        v_reset=0.0,
+        surrogate_function=surrogate.ATan(alpha=ALPHA),
+        detach_reset=True,
+        step_mode="m",
+    )
+
+    def run(x: Tensor) -> Tensor:
+        layer.reset()
+        return layer(x)
+
+    return run
+
+
+def snntorch_layer() -> Layer:
+    import snntorch
+
+    layer = snntorch.Leaky(
+        beta=1 - 1 / TAU,
+        threshold=1.0,
+        spike_grad=snntorch.surrogate.atan(alpha=ALPHA),
+        reset_mechanism="zero",
+        reset_delay=False,
+    )
+
+    def run(x: Tensor) -> Tensor:
+        v = torch.zeros_like(x[0])
+        spikes = []
+        for t in range(T):
+            s, v = layer(x[t] / TAU, v)
+            spikes.append(s)
+        return torch.stack(spikes)
+
+    return run
+
+
+def find_layers() -> dict[str, Layer]:
+    found: dict[str, Layer] = {OURS: LIF(T, TAU, alpha=ALPHA), "torch loop": expanded(torch_loop)}
+    for name, make in {"spikingjelly": spikingjelly_layer, "snntorch": snntorch_layer}.items():
+        try:
+            found[name] = expanded(make())
+        except ImportError as error:
+            print(f"{name} is left out: {error} (pip install spikenas[bench])")
+    return found
+
+
+def expanded(layer: Layer) -> Layer:
+    return lambda x: layer(x.expand(T, *x.shape[1:]))
+
+
+def forward(layer: Layer, x: Tensor, weights: Tensor) -> Tensor:
+    with torch.no_grad():
+        return layer(x)
+
+
+def forward_backward(layer: Layer, x: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+    spikes = layer(x)
+    return spikes, *torch.autograd.grad(spikes, x, weights)
+
+
+def measure(
+    layers: dict[str, Layer], pass_: Callable[..., object], shape: tuple[int, ...], dtype: torch.dtype, rounds: int
+) -> dict:
+    x = torch.randn(shape).to(dtype).requires_grad_()
+    weights = torch.randn(T, *shape[1:]).to(dtype)
+    repeats = max(1, 2_000_000 // weights.numel())
+    times: dict[str, list[float]] = {}
+    for round_ in range(rounds + 1):
+        for name, layer in layers.items():
+            elapsed_s = 0.0
+            for _ in range(repeats):
+                start = time.perf_counter()
+                result = pass_(layer, x, weights)
+                elapsed_s += time.perf_counter() - start
+                del result
+            if round_ > 0:  # the first one compiles and warms up
+                times.setdefault(name, []).append(elapsed_s / repeats * 1e3)
+    return {
+        name: {
+            "median_ms": statistics.median(values),
+            "min_ms": min(values),
+            "ratio": statistics.median(v / ours for v, ours in zip(values, times[OURS], strict=True)),
+        }
+        for name, values in times.items()
+    }
+
+
+def machine() -> dict:
+    cpu = platform.processor()
+    if (info := Path("/proc/cpuinfo")).exists():
+        cpu = next((s.split(":")[1].strip() for s in info.read_text().splitlines() if "model name" in s), cpu)
+    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    packages = [p for p in ("torch", "numba", "numpy", "spikingjelly", "snntorch") if installed(p)]
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "versions": {p: metadata.version(p) for p in packages},
+        "commit": commit or None,
+    }
+
+
+def installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--rounds", type=int, default=9)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+
+    layers = find_layers()
+    rows = []
+    print(f"{'T=5, BxCxHxW':22} {'pass':18} {'layer':13} {'median ms':>10} {'min ms':>9} {'ratio':>7}")
+    for case, (shape, dtype) in CASES.items():
+        for pass_ in (forward, forward_backward):
+            for name, row in measure(layers, pass_, shape, dtype, arguments.rounds).items():
+                rows.append({"case": case, "pass": pass_.__name__, "layer": name, **row})
+                print(
+                    f"{case:22} {pass_.__name__:18} {name:13} {row['median_ms']:10.3f} {row['min_ms']:9.3f} "
+                    f"{row['ratio']:7.1f}",
+                    flush=True,
+                )
+    arguments.out.write_text(json.dumps({"machine": machine(), "timesteps": T, "rows": rows}, indent=1) + "\n")

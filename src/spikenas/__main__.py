@@ -1,0 +1,5 @@
+"""`python -m spikenas`."""
+
+from spikenas.cli import main
+
+main()

@@ -1,0 +1,291 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from spikenas import options as opt
+from spikenas.config import Config
+from spikenas.errors import ConfigError, SpikeNASError
+
+app = typer.Typer(
+    name="spikenas",
+    help="Find a spiking neural network that fits the memory of a device, without training the candidates.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+_messages = Console(stderr=True)
+
+
+def main() -> None:
+    """Run the command line; exit status 0 done, 1 a bug, 2 wrong input or an impossible request, 130 interrupted."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(arguments)
+    except (SpikeNASError, OSError) as error:
+        if debug:
+            raise
+        text = str(error) if isinstance(error, SpikeNASError) else f"{error.filename or 'files'}: {error.strerror}"
+        typer.echo(f"spikenas: {text}", err=True)
+        sys.exit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"spikenas {version('spikenas')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _app(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None: ...
+
+
+@app.command()
+def run(
+    config: opt.ConfigFile = None,
+    data: opt.Data = None,
+    out: opt.Out = None,
+    params: opt.Params = None,
+    flash: opt.Flash = None,
+    ram: opt.Ram = None,
+    image_size: opt.ImageSize = None,
+    download: opt.Download = None,
+    skip_broken: opt.SkipBroken = None,
+    network: opt.NetworkKind = None,
+    cells: opt.Cells = None,
+    channels: opt.Channels = None,
+    stem_stride: opt.StemStride = None,
+    timesteps: opt.Timesteps = None,
+    space: opt.SpaceName = None,
+    ops: opt.Ops = None,
+    score: opt.ScoreName = None,
+    epochs: opt.Epochs = None,
+    seed: opt.Seed = None,
+    device: opt.Device = None,
+    set_: opt.Set = None,
+    quiet: opt.Quiet = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Search, train and evaluate: from images and a budget to a trained network that fits."""
+    _stages(("search", "train", "evaluate"), config, out, locals())
+
+
+@app.command()
+def search(
+    config: opt.ConfigFile = None,
+    data: opt.Data = None,
+    out: opt.Out = None,
+    params: opt.Params = None,
+    flash: opt.Flash = None,
+    ram: opt.Ram = None,
+    image_size: opt.ImageSize = None,
+    download: opt.Download = None,
+    skip_broken: opt.SkipBroken = None,
+    network: opt.NetworkKind = None,
+    cells: opt.Cells = None,
+    channels: opt.Channels = None,
+    stem_stride: opt.StemStride = None,
+    timesteps: opt.Timesteps = None,
+    space: opt.SpaceName = None,
+    ops: opt.Ops = None,
+    score: opt.ScoreName = None,
+    seed: opt.Seed = None,
+    device: opt.Device = None,
+    set_: opt.Set = None,
+    quiet: opt.Quiet = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Find the network with the best score that fits the budget; writes best.json."""
+    _stages(("search",), config, out, locals())
+
+
+@app.command()
+def train(
+    out: opt.RunFolder,
+    epochs: opt.Epochs = None,
+    device: opt.Device = None,
+    set_: opt.Set = None,
+    quiet: opt.Quiet = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Train the network that the search of a run folder found; writes model.safetensors and train.csv."""
+    _stages(("train",), None, out, locals())
+
+
+@app.command()
+def evaluate(
+    out: opt.RunFolder,
+    device: opt.Device = None,
+    set_: opt.Set = None,
+    quiet: opt.Quiet = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Run the trained network of a run folder on the test set; writes evaluation.json."""
+    _stages(("evaluate",), None, out, locals())
+
+
+@app.command()
+def estimate(
+    genotype: Annotated[str | None, typer.Argument(help="Such as '0-1:conv3x3 1-3:skip'.", show_default=False)] = None,
+    genotypes: opt.GenotypeFile = None,
+    out: opt.OutFile = None,
+    config: Annotated[Path | None, typer.Option(help="Take the network's settings from a config.toml.")] = None,
+    input_shape: Annotated[str, typer.Option("--input", help="Channels, height, width.")] = "3x32x32",
+    classes: Annotated[int, typer.Option(help="Number of classes.")] = 10,
+    as_written: Annotated[bool, typer.Option("--as-written", help="Keep dead edges, as the peers count.")] = False,
+    network: opt.NetworkKind = None,
+    cells: opt.Cells = None,
+    channels: opt.Channels = None,
+    stem_stride: opt.StemStride = None,
+    timesteps: opt.Timesteps = None,
+    space: opt.SpaceName = None,
+    set_: opt.Set = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Parameters, flash and RAM of genotypes, without building them."""
+    from spikenas.memory import footprint
+    from spikenas.space.plan import make_plan
+    from spikenas.tables import footprint_json, footprint_table
+
+    settings = opt.network_of(opt.make_config(config, locals(), set_))
+    wanted_cells = settings.cells if cells or config or space == opt.BENCH or settings.kind == "snasnet" else None
+    spec = opt.BENCH_INPUT if space == opt.BENCH else opt.parse_input(input_shape, classes)
+
+    def plan_of(found: Any) -> Any:
+        return make_plan(found, settings.model_copy(update={"cells": len(found.cells)}), spec, as_written)
+
+    if (genotype is None) == (genotypes is None):
+        raise ConfigError("give one genotype, or --genotypes FILE")
+    if genotype is not None:
+        plan = plan_of(opt.read_genotype(genotype, wanted_cells or settings.cells, space))
+        cost = footprint(plan)
+        if as_json:
+            typer.echo(json.dumps(footprint_json(plan, cost), indent=2))
+        else:
+            Console().print(footprint_table(plan, cost))
+        return
+    rows = []
+    for text, found in opt.read_genotypes(genotypes or Path(), wanted_cells or settings.cells, space):
+        cost = footprint(plan_of(found))
+        rows.append((text, cost.params, cost.flash_bytes, cost.ram_bytes))
+    _write_csv(out, ("genotype", "params", "flash_bytes", "ram_bytes"), rows)
+
+
+@app.command()
+def score(
+    genotypes: Annotated[Path, typer.Option("--genotypes", help="File with one genotype a line.")],
+    score: Annotated[str | None, typer.Option("--score", help="Training-free score, such as sahd.")] = None,
+    data: opt.Data = None,
+    out: opt.OutFile = None,
+    config: Annotated[Path | None, typer.Option(help="Start from a config.toml.")] = None,
+    image_size: opt.ImageSize = None,
+    download: opt.Download = None,
+    skip_broken: opt.SkipBroken = None,
+    network: opt.NetworkKind = None,
+    cells: opt.Cells = None,
+    channels: opt.Channels = None,
+    stem_stride: opt.StemStride = None,
+    timesteps: opt.Timesteps = None,
+    space: opt.SpaceName = None,
+    seed: opt.Seed = None,
+    device: opt.Device = None,
+    set_: opt.Set = None,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Score genotypes without training; CSV with genotype, score, seconds in the order of the file."""
+    settings = opt.make_config(config, locals(), set_)
+    lines = list(opt.read_genotypes(genotypes, settings.network.cells, space))
+    from spikenas.progress import Reporter
+    from spikenas.stages import score_genotypes
+
+    _log_messages(quiet)
+    report = Reporter(None if quiet else _messages)
+    rows = score_genotypes(settings.model_copy(update={"network": opt.network_of(settings)}), lines, report)
+    _write_csv(out, ("genotype", "score", "seconds"), rows)
+
+
+@app.command()
+def show(
+    genotype: Annotated[str, typer.Argument(help="Text or matrix form; in the benchmark's space also an id.")],
+    space: opt.SpaceName = None,
+    svg: Annotated[Path | None, typer.Option(help="Write an SVG picture to this file.")] = None,
+) -> None:
+    """Draw the cells of a genotype."""
+    from spikenas.draw import draw_svg, draw_text
+
+    found = opt.read_genotype(genotype, None, space)
+    if svg:
+        svg.write_text(draw_svg(found), encoding="utf-8")
+        _messages.print(f"{svg} written", highlight=False)
+    else:
+        typer.echo(draw_text(found))
+
+
+def _stages(names: tuple[str, ...], file: Path | None, out: Path | None, given: dict[str, Any]) -> None:
+    """Run some stages on a run folder."""
+    quiet, as_json = given["quiet"], given["as_json"]
+    start = time.perf_counter()
+    stored = out / "config.toml" if out else None
+    base = file or (stored if stored and stored.exists() else None)
+    if base is None and names[0] in ("train", "evaluate"):
+        raise ConfigError(f"{stored}: no such file; 'spikenas search --out {out}' makes a run folder")
+    settings: Config = opt.make_config(base, given, given["set_"])
+    folder = out or Path("runs") / Path(settings.data.name.rpartition(":")[2]).name
+
+    from spikenas import stages
+    from spikenas.progress import Reporter
+    from spikenas.run import Run
+    from spikenas.tables import run_summary
+
+    _log_messages(quiet)
+    report = Reporter(None if quiet else _messages)
+    task = stages.prepare(settings)
+    with Run(folder) as opened:
+        opened.fix(task.config)
+        for name in names:
+            {"search": stages.run_search, "train": stages.run_train, "evaluate": stages.run_evaluate}[name](
+                opened, task, report
+            )
+        if as_json:
+            typer.echo(json.dumps(stages.summary(opened, task), indent=2))
+        elif not quiet:
+            Console().print(run_summary(stages.summary(opened, task), time.perf_counter() - start))
+
+
+def _log_messages(quiet: bool) -> None:
+    logger = logging.getLogger("spikenas")
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.handlers = [RichHandler(console=_messages, show_time=False, show_level=False, show_path=False)]
+
+
+def _write_csv(out: Path | None, header: tuple[str, ...], rows: Any) -> None:
+    if out is None:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+        return
+    with out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow(row)
+            file.flush()

@@ -1,0 +1,215 @@
+"""Command-line options that several commands share, and how they become a configuration."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from spikenas.config import Config, NetworkConfig, read_toml
+from spikenas.errors import ConfigError, GenotypeError
+from spikenas.space.genotype import Genotype, parse_bench
+from spikenas.space.ops import BENCH_OPS
+from spikenas.space.plan import InputSpec
+from spikenas.space.space import NAMED_OPS
+
+BENCH = "spikenas-bench"
+BENCH_INPUT = InputSpec(3, 32, 32, 10)
+
+_DATA = "Data"
+_BUDGET = "Budget"
+_NETWORK = "Network and space"
+
+ConfigFile = Annotated[
+    Path | None, typer.Argument(help="Configuration to start from, such as a run's config.toml.", show_default=False)
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="digits, cifar10, cifar100, tinyimagenet:FOLDER, idx:FOLDER, events:FOLDER, or a folder of images.",
+        rich_help_panel=_DATA,
+        show_default=False,
+    ),
+]
+ImageSize = Annotated[
+    int | None, typer.Option(help="Side in pixels that images are brought to.", rich_help_panel=_DATA)
+]
+Download = Annotated[bool | None, typer.Option("--download", help="Fetch cifar10 or cifar100.", rich_help_panel=_DATA)]
+SkipBroken = Annotated[
+    bool | None, typer.Option("--skip-broken", help="Leave out images that cannot be read.", rich_help_panel=_DATA)
+]
+Params = Annotated[str | None, typer.Option(help="Most learnable parameters, such as 1.2M.", rich_help_panel=_BUDGET)]
+Flash = Annotated[str | None, typer.Option(help="Most flash, such as 96KiB.", rich_help_panel=_BUDGET)]
+Ram = Annotated[str | None, typer.Option(help="Most RAM, such as 128KiB.", rich_help_panel=_BUDGET)]
+NetworkKind = Annotated[
+    Literal["compact", "snasnet"] | None, typer.Option("--network", help="Macro structure.", rich_help_panel=_NETWORK)
+]
+Cells = Annotated[int | None, typer.Option(help="Number of cells.", rich_help_panel=_NETWORK)]
+Channels = Annotated[str | None, typer.Option(help="Width C1, or auto.", rich_help_panel=_NETWORK)]
+StemStride = Annotated[int | None, typer.Option(help="1 or 2.", rich_help_panel=_NETWORK)]
+Timesteps = Annotated[int | None, typer.Option(help="T.", rich_help_panel=_NETWORK)]
+SpaceName = Annotated[
+    str | None,
+    typer.Option(
+        "--space",
+        help=f"Named ops: {', '.join(NAMED_OPS)}; {BENCH} also sets its network.",
+        rich_help_panel=_NETWORK,
+    ),
+]
+Ops = Annotated[str | None, typer.Option(help="Ops of an edge, such as skip,conv3x3.", rich_help_panel=_NETWORK)]
+ScoreName = Annotated[str | None, typer.Option("--score", help="Training-free score, such as sahd.")]
+Epochs = Annotated[int | None, typer.Option(help="Epochs of training.")]
+Seed = Annotated[int | None, typer.Option(help="Of every random choice.")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda, as PyTorch names it.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any key of config.toml, such as train.lr=0.05; repeatable."),
+]
+Out = Annotated[Path | None, typer.Option(help="Run folder; runs/DATA when absent.", show_default=False)]
+RunFolder = Annotated[Path, typer.Option("--out", help="Run folder.")]
+OutFile = Annotated[Path | None, typer.Option("--out", help="File to write; standard output when absent.")]
+GenotypeFile = Annotated[
+    Path | None, typer.Option("--genotypes", help="File with one genotype a line.", show_default=False)
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_KEYS = {
+    "data": "data.name",
+    "image_size": "data.image_size",
+    "download": "data.download",
+    "skip_broken": "data.skip_broken",
+    "params": "budget.params",
+    "flash": "budget.flash",
+    "ram": "budget.ram",
+    "network": "network.kind",
+    "cells": "network.cells",
+    "channels": "network.channels",
+    "stem_stride": "network.stem_stride",
+    "timesteps": "network.timesteps",
+    "score": "search.score",
+    "epochs": "train.epochs",
+    "seed": "seed",
+    "device": "device",
+}
+
+
+def make_config(base: Path | None, options: dict[str, Any], assignments: list[str] | None) -> Config:
+    """A configuration from a file, the named options over it, and `--set` over both.
+
+    Args:
+        base: TOML file; None starts from the defaults.
+        options: Values by option; None where an option was not given.
+        assignments: `key=value` texts.
+    Raises:
+        ConfigError: something of it is not a configuration.
+    """
+    values: dict[str, Any] = read_toml(base) if base else {}
+    if space := options.get("space"):
+        _put(values, "space.ops", list(_named_ops(space)))
+        if space == BENCH:
+            values["network"] = values.get("network", {}) | {"kind": "snasnet", "channels": 128, "cells": 2}
+    if ops := options.get("ops"):
+        _put(values, "space.ops", [op.strip() for op in ops.split(",")])
+    for option, key in _KEYS.items():
+        if options.get(option) is not None:
+            _put(values, key, _number(options[option]) if option == "channels" else options[option])
+    for assignment in assignments or []:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {assignment}: expected KEY=VALUE, such as train.lr=0.05")
+        _put(values, key.strip(), _toml_value(text.strip()))
+    return Config.parse(values, str(base) if base and not (options or assignments) else "configuration")
+
+
+def network_of(config: Config) -> NetworkConfig:
+    """The network's settings, an automatic width as without a budget."""
+    from spikenas.search.width import FREE_WIDTH
+
+    channels = FREE_WIDTH if config.network.channels == "auto" else config.network.channels
+    return config.network.model_copy(update={"channels": channels})
+
+
+def parse_input(shape: str, classes: int) -> InputSpec:
+    """Read `3x32x32`.
+
+    Raises:
+        ConfigError: it is not three positive numbers.
+    """
+    parts = shape.split("x")
+    if len(parts) != 3 or not all(part.isdigit() and int(part) for part in parts) or classes < 1:
+        raise ConfigError(f"--input {shape} --classes {classes}: expected CHANNELSxHEIGHTxWIDTH such as 3x32x32")
+    channels, height, width = map(int, parts)
+    return InputSpec(channels, height, width, classes)
+
+
+def read_genotype(text: str, cells: int | None, space: str | None) -> Genotype:
+    """A genotype from its text; one cell alone is put in all places.
+
+    Args:
+        text: Text or matrix form; in SpikeNAS-Bench's space also an id or six op digits.
+        cells: Number of cells of the network; None takes those of the text.
+        space: Name of the space.
+    Raises:
+        GenotypeError: it cannot be read.
+    """
+    if space == BENCH and text.strip().isdigit():
+        genotype = Genotype((parse_bench(text.strip(), BENCH_OPS),))
+    else:
+        genotype = Genotype.parse(text)
+    if len(genotype.cells) == 1 and cells:
+        genotype = Genotype(genotype.cells * cells)
+    return genotype
+
+
+def read_genotypes(path: Path, cells: int | None, space: str | None) -> Iterator[tuple[str, Genotype]]:
+    """The lines of a file and their genotypes; empty lines and lines that begin with # are passed over.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds nothing.
+        GenotypeError: a line cannot be read; names it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    found = False
+    for number, line in enumerate(lines, start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            found = True
+            try:
+                yield line.strip(), read_genotype(line, cells, space)
+            except GenotypeError as error:
+                raise GenotypeError(f"{path}, line {number}: {error}") from None
+    if not found:
+        raise ConfigError(f"{path}: no genotypes in it; expected one a line")
+
+
+def _named_ops(name: str) -> tuple[str, ...]:
+    if name not in NAMED_OPS:
+        raise ConfigError(f"--space {name}: no such space; known: {', '.join(NAMED_OPS)}")
+    return NAMED_OPS[name]
+
+
+def _put(values: dict[str, Any], key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"{key}: {section} is not a section")
+    values[last] = value
+
+
+def _number(text: str) -> int | str:
+    return int(text) if text.isdigit() else text
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return tomllib.loads(f"value = {json.dumps(text)}")["value"]

@@ -1,0 +1,26 @@
+"""What can be searched: operations, cells, spaces, and the plan of a network. Imports no torch."""
+
+from spikenas.space.genotype import Cell, Edge, Genotype, parse_bench
+from spikenas.space.graph import Atom, CellGraph
+from spikenas.space.ops import BENCH_OPS, OPS, SNASNET_OPS, Op
+from spikenas.space.plan import InputSpec, LayerSpec, Plan, Term, make_plan
+from spikenas.space.space import Space
+
+__all__ = [
+    "BENCH_OPS",
+    "OPS",
+    "SNASNET_OPS",
+    "Atom",
+    "Cell",
+    "CellGraph",
+    "Edge",
+    "Genotype",
+    "InputSpec",
+    "LayerSpec",
+    "Op",
+    "Plan",
+    "Space",
+    "Term",
+    "make_plan",
+    "parse_bench",
+]
