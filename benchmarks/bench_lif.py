@@ -25,6 +25,7 @@ from torch import Tensor
 from spikenas.snn.lif import LIF, lif_step
 
 TAU, ALPHA, T = 4 / 3, 2.0, 5
+SETTLE_S = 0.05  # the threads of the layer before spin for a while
 OURS = "spikenas"
 Layer = Callable[[Tensor], Tensor]
 
@@ -121,6 +122,7 @@ def measure(
     times: dict[str, list[float]] = {}
     for round_ in range(rounds + 1):
         for name, layer in layers.items():
+            time.sleep(SETTLE_S)
             elapsed_s = 0.0
             for _ in range(repeats):
                 start = time.perf_counter()
