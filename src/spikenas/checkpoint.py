@@ -108,7 +108,7 @@ def load_model(path: Path) -> Model:
             NetworkConfig.model_validate(header["network"]),
             InputSpec(**header["input"]),
         )
-        model = Model(Network(plan), tuple(header["classes"]), Statistics(**header["statistics"]))
+        model = Model(Network(plan), tuple(header["classes"]), Statistics(*map(tuple, header["statistics"].values())))
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path}: its header does not describe a network ({error})") from None
     load_weights(model.network, tensors, path)

@@ -63,18 +63,19 @@ def prepare(config: Config) -> Task:
         BudgetError: nothing of the space meets the budget.
         RunError: no such device.
     """
-    check_device(config.device)
     task = open_data(config)
     network = resolve_width(task.config.network, task.input, task.space, config.budget)
     return Task(task.config.model_copy(update={"network": network}), task.dataset)
 
 
 def open_data(config: Config) -> Task:
-    """Open the data and write their shape into the configuration, the width still open.
+    """Open the data and write what follows from them into the configuration, the width still open.
 
     Raises:
         DataError: the data cannot be used.
+        RunError: no such device.
     """
+    check_device(config.device)
     dataset = load(config.data, config.seed)
     channels, height, width = dataset.shape
     network = config.network
@@ -160,7 +161,11 @@ def run_train(run: Run, task: Task, report: Reporter) -> list[training.Epoch]:
 
 
 def run_evaluate(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
-    """Evaluate the trained network on the test set; returns what evaluation.json says."""
+    """Evaluate the trained network on the test set, unless it is done; returns what evaluation.json says.
+
+    Raises:
+        RunError: no trained network, or one of other classes than the data's.
+    """
     model = load_model(run / training.MODEL)
     if model.classes != task.dataset.classes:
         raise RunError(
@@ -209,7 +214,6 @@ def score_genotypes(
         genotypes: Each with the text it is to be named by.
         report: Shows the progress.
     """
-    check_device(config.device)
     task = open_data(config)
     scorer = make_scorer(task, channel_statistics(task.dataset, config.seed), config.search.score)
     with report.task("score") as progress:

@@ -107,6 +107,7 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     accelerator = _accelerator(config, folder)
+    folder.mkdir(parents=True, exist_ok=True)
     network = Network(plan, config.seed)
     optimiser = torch.optim.SGD(
         _groups(network, settings.weight_decay),

@@ -45,9 +45,7 @@ def make_events(tmp_path: Path) -> MakeFolder:
         for folder, count in counts.items():
             (tmp_path / name / folder).mkdir(parents=True)
             for number in range(count):
-                np.savez(
-                    tmp_path / name / folder / f"{number:03}.npz", rng.integers(0, 9, shape, dtype=np.int16)
-                )
+                np.savez(tmp_path / name / folder / f"{number:03}.npz", rng.integers(0, 9, shape, dtype=np.int16))
         return tmp_path / name
 
     return make

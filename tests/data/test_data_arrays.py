@@ -116,9 +116,7 @@ def test_idx_test_set_with_an_unknown_label_or_half_of_it(tmp_path):
 
 def test_cifar_without_files(tmp_path):
     pytest.importorskip("torchvision")
-    with pytest.raises(
-        DataError, match=rf"^{tmp_path}: no cifar10, or not all of it; --download fetches it$"
-    ):
+    with pytest.raises(DataError, match=rf"^{tmp_path}: no cifar10, or not all of it; --download fetches it$"):
         load(DataConfig(name="cifar10", root=str(tmp_path)), 0)
 
 

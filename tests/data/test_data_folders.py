@@ -27,9 +27,7 @@ def test_val_beside_test_is_said_not_to_be_used(make_folder, caplog):
     folder = make_folder({**SPLIT, "val/b": 2, "test/a": 1})
     with caplog.at_level("INFO", "spikenas"):
         assert load(config(folder), 0).test.labels.tolist() == [0]
-    assert caplog.messages == [
-        f"{folder}/val is not used: the validation images are a share of {folder}/train"
-    ]
+    assert caplog.messages == [f"{folder}/val is not used: the validation images are a share of {folder}/train"]
 
 
 def test_train_without_test_is_divided(make_folder):

@@ -89,9 +89,7 @@ def test_normalise_bytes_and_floats(shape):
     result = normalise(torch.from_numpy(pixels), mean, std)
     assert result.dtype == torch.float32
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(
-        normalise(torch.from_numpy(pixels / 255), mean, std), expected, rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(normalise(torch.from_numpy(pixels / 255), mean, std), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_listing_data_imports_no_torch():

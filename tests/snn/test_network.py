@@ -51,9 +51,7 @@ def batch(spec: InputSpec, timesteps: int = 4) -> torch.Tensor:
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("genotype", FORWARD + FEEDBACK)
 @pytest.mark.parametrize(("config", "spec"), [(COMPACT, INPUT), (SNASNET, INPUT), (COMPACT, EVENTS)])
-def test_forward_equals_the_naive_loop(
-    genotype: str, config: NetworkConfig, spec: InputSpec, training: bool
-) -> None:
+def test_forward_equals_the_naive_loop(genotype: str, config: NetworkConfig, spec: InputSpec, training: bool) -> None:
     network = double_network(genotype, config.model_copy(update={"dropout": 0.0}), spec).train(training)
     x = batch(spec)
     wanted = Naive(copy.deepcopy(network))(x)
@@ -175,7 +173,9 @@ def test_record_names_every_lif_layer_in_the_plan_s_order() -> None:
         assert set(train.spikes.unique().tolist()) <= {0.0, 1.0}
 
 
-@pytest.mark.parametrize(("spec", "shape"), [(INPUT, (3, 3, 16, 16)), (EVENTS, (3, 2, 16, 12)), (INPUT, (4, 3, 3, 16, 12))])
+@pytest.mark.parametrize(
+    ("spec", "shape"), [(INPUT, (3, 3, 16, 16)), (EVENTS, (3, 2, 16, 12)), (INPUT, (4, 3, 3, 16, 12))]
+)
 def test_wrong_input_shape(spec: InputSpec, shape: tuple[int, ...]) -> None:
     network = Network(make_plan(Genotype.parse(FORWARD[0]), COMPACT, spec))
     with pytest.raises(RunError, match=r"the network takes \["):
