@@ -118,7 +118,7 @@ def measure(
 ) -> dict:
     x = torch.randn(shape).to(dtype).requires_grad_()
     weights = torch.randn(T, *shape[1:]).to(dtype)
-    repeats = max(1, 2_000_000 // weights.numel())
+    repeats = max(1, 20_000_000 // weights.numel())
     times: dict[str, list[float]] = {}
     for round_ in range(rounds + 1):
         for name, layer in layers.items():

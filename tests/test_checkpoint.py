@@ -72,7 +72,7 @@ def test_a_write_that_fails_leaves_the_file_that_was_there(tmp_path: Path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("spikenas.checkpoint.save_file", full)
-    with pytest.raises(RunError, match="cannot be written .*No space left"):
+    with pytest.raises(RunError, match=r"cannot be written .*No space left"):
         written(tmp_path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -52,16 +52,16 @@ def test_interrupted_in_any_epoch_it_ends_with_the_same_bits(tmp_path: Path) -> 
     whole = run(tmp_path / "whole")
     steps = 300 // 32
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     for stop in (2, steps + 1, 2 * steps + 3, 3 * steps - 1):
 
         def progress(done: int, total: int, epochs: object, stop: int = stop) -> None:
             if done == stop:
-                raise Killed
+                raise KilledError
 
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             run(tmp_path / "parts", progress=progress)
     parts = run(tmp_path / "parts")
     assert [e.train_loss for e in parts] == [e.train_loss for e in whole]
@@ -114,7 +114,7 @@ def test_bf16_trains(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_ends_in_a_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="training loss became nan in epoch 1; try a smaller train.lr"):
+    with pytest.raises(RunError, match=r"training loss became nan in epoch 1; try a smaller train\.lr"):
         run(tmp_path, with_train(lr=1e30, warmup_epochs=0.0))
 
 

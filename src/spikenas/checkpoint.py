@@ -60,7 +60,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any])
     Raises:
         RunError: it cannot be written.
     """
-    metadata = {"format": _FORMAT} | {key: json.dumps(value) for key, value in header.items()}
+    metadata = {_FORMAT: json.dumps(header)}  # one key: safetensors writes several in no fixed order
     kept = {key: tensor.detach().contiguous() for key, tensor in tensors.items()}
     write_atomically(path, lambda partial: save_file(kept, partial, metadata))
 
@@ -74,14 +74,14 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            if metadata.get("format") != _FORMAT:
+            if _FORMAT not in metadata:
                 raise RunError(f"{path}: a safetensors file, but not one of SpikeNAS ({_FORMAT})")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise RunError(f"{path}: no such file; 'spikenas train' writes it") from None
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path}: truncated or not a safetensors file ({error})") from None
-    return tensors, {key: json.loads(value) for key, value in metadata.items() if key != "format"}
+    return tensors, json.loads(metadata[_FORMAT])
 
 
 def model_header(plan: Plan, classes: tuple[str, ...], statistics: Statistics) -> dict[str, Any]:

@@ -258,17 +258,21 @@ def _stages(names: tuple[str, ...], file: Path | None, out: Path | None, given: 
 
     _log_messages(quiet)
     report = Reporter(None if quiet else _messages)
-    task = stages.prepare(settings)
+    work = {"search": stages.run_search, "train": stages.run_train, "evaluate": stages.run_evaluate}
+    task = stages.prepare(settings) if "search" in names else stages.open_data(settings)
     with Run(folder) as opened:
         opened.fix(task.config)
-        for name in names:
-            {"search": stages.run_search, "train": stages.run_train, "evaluate": stages.run_evaluate}[name](
-                opened, task, report
-            )
-        if as_json:
-            typer.echo(json.dumps(stages.summary(opened, task), indent=2))
-        elif not quiet:
-            Console().print(run_summary(stages.summary(opened, task), time.perf_counter() - start))
+        try:
+            for name in names:
+                work[name](opened, task, report)
+        except KeyboardInterrupt:
+            typer.echo(f"spikenas: interrupted; the same command goes on from {folder}", err=True)
+            raise typer.Exit(130) from None
+        found = stages.summary(opened, task)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    elif not quiet:
+        Console().print(run_summary(found, time.perf_counter() - start))
 
 
 def _log_messages(quiet: bool) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from spikenas.config import Config
 from spikenas.data import DataSet, Statistics, channel_statistics, load, load_statistics, save_statistics
 from spikenas.data.transforms import normalise
 from spikenas.errors import ConfigError, RunError
-from spikenas.evaluate import Evaluation, evaluate
+from spikenas.evaluate import evaluate
 from spikenas.memory import Footprint, footprint
 from spikenas.progress import Reporter
 from spikenas.run import BEST, EVALUATION, STATISTICS, TRIALS, Run
@@ -171,15 +172,16 @@ def run_evaluate(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
         raise RunError(
             f"{run / training.MODEL}: trained on {_names(model.classes)}, the data have {_names(task.dataset.classes)}"
         )
+    digest = sha256((run / training.MODEL).read_bytes()).hexdigest()
+    if run.has(EVALUATION) and (done := run.read_json(EVALUATION, "evaluate")).get("model_sha256") == digest:
+        return done
     with report.task("evaluation") as progress:
-        result: Evaluation = evaluate(
-            model,
-            task.dataset.test,
-            task.config.device,
-            progress=lambda done, total: progress(done, total, ""),
+        result = evaluate(
+            model, task.dataset.test, task.config.device, progress=lambda done, total: progress(done, total, "")
         )
-    run.write_json(EVALUATION, result.as_dict())
-    return result.as_dict()
+    values = {**asdict(result), "model_sha256": digest}
+    run.write_json(EVALUATION, values)
+    return values
 
 
 def make_scorer(task: Task, statistics: Statistics, name: str) -> Scorer:

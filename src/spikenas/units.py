@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-_BYTES = {"B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
+_BYTES = {"": 1, "B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
 _COUNTS = {"": 1, "k": 1000, "K": 1000, "M": 1000**2}
 
 
 def parse_size(value: object) -> int:
-    """Bytes of `96KiB`, `0.5 MB` or an integer.
+    """Bytes of `96KiB`, `0.5 MB` or a number of bytes.
 
     Raises:
         ValueError: not a number with one of the units B, KB, KiB, MB, MiB.

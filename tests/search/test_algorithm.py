@@ -139,7 +139,7 @@ def test_interrupted_anywhere_and_resumed_gives_the_same_trials() -> None:
     space, settings = Space.of(["skip", "conv3x3"], cells=3), SearchConfig(refine=1)
     whole = run(space, settings)
 
-    class Interrupted(Exception):
+    class InterruptionError(Exception):
         pass
 
     store, done = TrialStore(), 0
@@ -148,11 +148,11 @@ def test_interrupted_anywhere_and_resumed_gives_the_same_trials() -> None:
         def evaluate(genotype: Genotype, stop: int = stop) -> Value:
             nonlocal done
             if done == stop:
-                raise Interrupted
+                raise InterruptionError
             done += 1
             return noise(genotype)
 
-        with pytest.raises(Interrupted):
+        with pytest.raises(InterruptionError):
             run(space, settings, evaluate=evaluate, store=store)
         assert len(list(store)) == stop
     assert run(space, settings, store=store) == whole

@@ -14,7 +14,8 @@ from spikenas.space.genotype import pairs
 QUICK = settings(max_examples=60, deadline=None)
 V_THRESHOLD = 1.0
 OP_TEXTS = (
-    "none skip avgpool3x3 conv1x1 conv3x3 conv3x3@0.5 conv3x3@1.0 conv5x5 conv7x7 dwconv3x3 dwconv3x3@1.5".split()
+    *("none", "skip", "avgpool3x3", "conv1x1", "conv3x3", "conv3x3@0.5", "conv3x3@1.0", "conv5x5", "conv7x7"),
+    *("dwconv3x3", "dwconv3x3@1.5"),
 )
 _PRIME = 1_000_000_007
 
@@ -54,10 +55,10 @@ def pool(x: int) -> int:
     return 31 * x % _PRIME
 
 
-def run_cell(cell: Cell, inputs: Sequence[int]) -> list[int]:
-    """The cell's output at each timestep, straight from its links."""
+def run_cell(cell: Cell, inputs: Sequence[int], as_written: bool = False) -> list[int]:
+    """The cell's output at each timestep, straight from its links; as written, what the input does not reach counts."""
     links = list(cell.links())
-    reached = {0}
+    reached = set(range(cell.nodes)) if as_written else {0}
     for _ in range(cell.nodes):
         reached |= {target for source, target, _ in links if source in reached}
     before: list[int] | None = None
@@ -107,7 +108,7 @@ def run_plan_cell(plan: Plan, stage: str, source: str, inputs: Sequence[int]) ->
     outputs = []
     for x in inputs:
         values = {source: x}
-        for layer in plan.stages[stage]:
+        for layer in plan.stages.get(stage, ()):
             read = [(before.get(t.layer, 0) if t.delayed else values[t.layer]) * t.times for t in layer.terms]
             if layer.kind == "sum":
                 values[layer.name] = sum(read) % _PRIME

@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError
 
 import pytest
+from cells import QUICK, cells
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cells import QUICK, cells
 from spikenas.errors import GenotypeError
 from spikenas.space import BENCH_OPS, SNASNET_OPS, Cell, Edge, Genotype, Op, parse_bench
 from spikenas.space.genotype import pairs

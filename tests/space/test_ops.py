@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from cells import QUICK
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cells import QUICK
 from spikenas.errors import GenotypeError
 from spikenas.space import BENCH_OPS, OPS, SNASNET_OPS, Op
 

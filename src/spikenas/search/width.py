@@ -34,12 +34,14 @@ def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget
     if network.channels == "auto":
         channels = FREE_WIDTH if budget == BudgetConfig() else _widest(network, input, space, budget)
         network = network.model_copy(update={"channels": channels})
+    if budget == BudgetConfig():
+        return network
     smallest = _smallest(network, input, space)
     over = _over(smallest, budget)
     if over:
         raise BudgetError(
             f"no network of the space meets the budget: {'; '.join(_excess(*item) for item in over.items())}; "
-            + (_what_would_do(network, input, space, budget) or "no single change of the network makes room")
+            + _what_would_do(network, input, space, budget)
         )
     return network
 
@@ -89,16 +91,28 @@ def _excess(name: str, sizes: tuple[int, int]) -> str:
 
 
 def _what_would_do(network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig) -> str:
-    fitting = []
-    for change in _changes(network):
+    """Single changes that make room; where none does, the first few that do together."""
+
+    def fits(change: dict[str, Any]) -> bool:
         other = network.model_copy(update=change)
         cells = Space(space.ops, other.cells, space.nodes, space.feedback)
         try:
-            if not _over(_smallest(other, input, cells), budget):
-                fitting.append(", ".join(f"network.{key}={value}" for key, value in change.items()))
+            return not _over(_smallest(other, input, cells), budget)
         except ConfigError:
-            continue
-    return f"would fit: {' or '.join(fitting)}" if fitting else ""
+            return False
+
+    def named(change: dict[str, Any]) -> str:
+        return " ".join(f"network.{key}={value}" for key, value in change.items())
+
+    changes = list(_changes(network))
+    if single := [change for change in changes if fits(change)]:
+        return f"would fit: {' or '.join(map(named, single))}"
+    together: dict[str, Any] = {}
+    for change in changes:
+        together |= change
+        if fits(together):
+            return f"would fit: {named(together)} together"
+    return "no change of the network makes room"
 
 
 def _changes(network: NetworkConfig) -> Iterator[dict[str, Any]]:

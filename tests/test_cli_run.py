@@ -1,0 +1,141 @@
+import csv
+import io
+import json
+import resource
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conftest import TINY, Spikenas
+from spikenas.checkpoint import load_tensors
+
+
+def test_run_says_what_was_found_and_is_done_once(spikenas: Spikenas, tmp_path: Path) -> None:
+    first = spikenas("run", *TINY, "--flash", "16KiB", "--out", "r")
+    assert first.returncode == 0, first.stderr
+    best = json.loads((tmp_path / "r" / "best.json").read_text())
+    accuracy = json.loads((tmp_path / "r" / "evaluation.json").read_text())["test_accuracy"]
+    for text in (best["genotype"].split(" / ")[0], f"{accuracy:.2%}", "of 16.0 KiB", f"{best['params']:,}", "r"):
+        assert text in first.stdout
+    assert "search: " in first.stderr
+    assert "training: " in first.stderr
+    assert "\x1b" not in first.stdout + first.stderr
+    before = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
+    again = spikenas("run", *TINY, "--flash", "16KiB", "--out", "r", "--json")
+    assert json.loads(again.stdout)["test_accuracy"] == accuracy
+    assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()} == before
+    other = spikenas("run", *TINY, "--flash", "17KiB", "--out", "r")
+    assert other.returncode == 2
+    assert other.stderr.strip() == (
+        "spikenas: r was made with budget.flash = 16384, not 17408; choose another --out or remove it"
+    )
+
+
+def test_stages_one_by_one_equal_run(spikenas: Spikenas, tmp_path: Path) -> None:
+    assert spikenas("run", *TINY, "--out", "whole", "-q").returncode == 0
+    assert spikenas("search", *TINY, "--set", "train.epochs=9", "--out", "parts", "-q").returncode == 0
+    assert spikenas("train", "--out", "parts", "--epochs", "2", "-q").returncode == 0
+    assert spikenas("evaluate", "--out", "parts", "-q").returncode == 0
+    whole, parts = (load_tensors(tmp_path / name / "model.safetensors")[0] for name in ("whole", "parts"))
+    assert all((whole[key] == parts[key]).all() for key in whole)
+    from_file = spikenas("run", "whole/config.toml", "--out", "again", "-q")
+    assert from_file.returncode == 0
+    assert (tmp_path / "again" / "best.json").read_bytes() == (tmp_path / "whole" / "best.json").read_bytes()
+
+
+def test_score_writes_a_line_for_each_genotype_in_order(spikenas: Spikenas, tmp_path: Path) -> None:
+    lines = ["0-3:conv3x3", "0-1:conv3x3 1-3:conv3x3 / 0-3:skip", "none", "0-2:conv3x3 2-3:skip"]
+    (tmp_path / "g.txt").write_text("# a comment\n" + "\n\n".join(lines) + "\n")
+    result = spikenas("score", "--genotypes", "g.txt", "--out", "s.csv", "--set", "fidelity.batch=8", "-q")
+    assert result.returncode == 0, result.stderr
+    rows = list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))
+    assert [row["genotype"] for row in rows] == lines
+    assert list(rows[0]) == ["genotype", "score", "seconds"]
+    assert rows[2]["score"] == "-inf"
+    assert rows[0]["score"] == rows[3]["score"] != rows[1]["score"]
+
+
+def test_score_in_the_benchmark_s_space(spikenas: Spikenas, tmp_path: Path) -> None:
+    (tmp_path / "g.txt").write_text("3284\n411101\n0\n")
+    arguments = ["--space", "spikenas-bench", "--set", "fidelity.channels=4", "--set", "fidelity.batch=4"]
+    result = spikenas("score", "--genotypes", "g.txt", *arguments, "--score", "sahd-sum", "-q")
+    assert result.returncode == 0, result.stderr
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["genotype"] for row in rows] == ["3284", "411101", "0"]
+    assert rows[0]["score"] == rows[1]["score"]
+    assert rows[2]["score"] == "-inf"
+
+
+def no_traceback(stderr: str) -> str:
+    lines = stderr.strip().splitlines()
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("spikenas: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "nowhere"], "no such folder"),
+        (["--set", "train.lrr=1"], "train.lrr: unknown key, did you mean 'lr'?"),
+        (["--set", "train.lr=much"], "train.lr: input should be a valid number"),
+        (["--set", "train.lr"], "expected KEY=VALUE"),
+        (["--flash", "96kb"], "budget.flash: should be a size such as 96KiB"),
+        (["--params", "1.2Mio"], "budget.params: should be a count such as 1.2M"),
+        (["--flash", "100"], "the smallest takes"),
+        (["--ram", "2KiB"], "would fit: network.membrane_bits=8 network.map_bits=8"),
+        (["--ram", "600"], "no change of the network makes room"),
+        (["--ops", "skip,conv9x9"], "unknown op 'conv9x9', did you mean"),
+        (["--space", "nasbench"], "no such space; known: spikenas, snasnet, spikenas-bench"),
+        (["--score", "magic"], "unknown score 'magic'"),
+        (["--device", "cuda"], "device 'cuda' cannot be used"),
+        (["--cells", "5"], "too small for 5 cells"),
+        (["--timesteps", "0"], "network.timesteps: input should be greater than or equal to 1"),
+        (["missing.toml"], "missing.toml: cannot be read"),
+    ],
+)
+def test_wrong_input_ends_in_one_line_and_status_2(spikenas: Spikenas, arguments: list[str], message: str) -> None:
+    result = spikenas("run", *arguments, "--out", "r")
+    assert result.returncode == 2
+    assert message in no_traceback(result.stderr)
+
+
+def test_a_stage_without_the_one_before(spikenas: Spikenas, tmp_path: Path) -> None:
+    assert "'spikenas search --out r' makes a run folder" in no_traceback(spikenas("train", "--out", "r").stderr)
+    assert spikenas("search", *TINY, "--out", "r", "-q").returncode == 0
+    result = spikenas("evaluate", "--out", "r", "-q")
+    assert result.returncode == 2
+    assert "model.safetensors: no such file; 'spikenas train' writes it" in no_traceback(result.stderr)
+
+
+def test_damaged_files_of_a_run(spikenas: Spikenas, tmp_path: Path) -> None:
+    assert spikenas("run", *TINY, "--out", "r", "-q").returncode == 0
+    for name, message in {
+        "model.safetensors": "truncated or not a safetensors file",
+        "config.toml": "not valid TOML",
+        "best.json": "cannot be read",
+    }.items():
+        shutil.copytree(tmp_path / "r", tmp_path / name)
+        damaged = tmp_path / name / name
+        damaged.write_bytes(damaged.read_bytes()[:-7])
+        if name == "config.toml":
+            damaged.write_text("[[[")
+        (tmp_path / name / "evaluation.json").unlink()
+        result = spikenas("run", "--out", name, "-q")
+        assert result.returncode == 2
+        assert message in no_traceback(result.stderr)
+
+
+def test_a_full_disk_loses_nothing_that_is_done(spikenas: Spikenas, tmp_path: Path) -> None:
+    assert spikenas("search", *TINY, "--out", "r", "-q").returncode == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
+
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    result = spikenas("train", "--out", "r", "-q", preexec_fn=small_files)
+    assert result.returncode == 2
+    assert "cannot be written" in no_traceback(result.stderr)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()} == before
+    assert spikenas("train", "--out", "r", "-q").returncode == 0

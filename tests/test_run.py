@@ -1,0 +1,64 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spikenas.config import Config
+from spikenas.errors import RunError
+from spikenas.run import Run
+
+CONFIG = Config()
+
+
+def changed(section: str, **values: object) -> Config:
+    part = getattr(CONFIG, section)
+    return CONFIG.model_copy(update={section: part.model_copy(update=values)})
+
+
+def test_settings_of_the_search_are_fixed_once_there_are_trials(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        run.fix(CONFIG)
+        run.fix(changed("space", ops=("skip", "conv1x1")))
+        run.fix(CONFIG)
+        (tmp_path / "trials.db").touch()
+        with pytest.raises(RunError, match=r"made with space\.ops = \('skip', 'conv3x3'\), not .*another --out"):
+            run.fix(changed("space", ops=("skip", "conv1x1")))
+        with pytest.raises(RunError, match="made with seed = 0, not 1"):
+            run.fix(CONFIG.model_copy(update={"seed": 1}))
+        run.fix(changed("train", epochs=3))
+        (tmp_path / "checkpoint.safetensors").touch()
+        with pytest.raises(RunError, match=r"made with train\.epochs = 3, not 4"):
+            run.fix(changed("train", epochs=4))
+        assert Config.load(tmp_path / "config.toml").train.epochs == 3
+
+
+def test_device_and_threads_may_change(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        run.fix(CONFIG)
+        (tmp_path / "trials.db").touch()
+        (tmp_path / "checkpoint.safetensors").touch()
+        run.fix(CONFIG.model_copy(update={"device": "cuda", "threads": 1}))
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    code = f"from pathlib import Path; from spikenas.run import Run; Run(Path({str(tmp_path)!r}))"
+    with Run(tmp_path):
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert "in use by another spikenas process" in other.stderr
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_not_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="cannot be used as run folder"):
+        Run(tmp_path / "file")
+
+
+def test_missing_and_broken_json(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        with pytest.raises(RunError, match=r"best\.json: no such file; 'spikenas search --out .*' writes it"):
+            run.read_json("best.json", "search")
+        (tmp_path / "best.json").write_text("{")
+        with pytest.raises(RunError, match=r"best\.json: cannot be read"):
+            run.read_json("best.json", "search")
