@@ -145,14 +145,10 @@ def show(result: dict) -> None:
         print(f"  {name:36}{size:8.1f}")
     difference = result["linked_minus_parts_bytes"]
     print(
-        f"\nbase and all kernels, linked: {result['linked_bytes']} bytes, "
-        f"{difference:+} against the sum of the parts"
+        f"\nbase and all kernels, linked: {result['linked_bytes']} bytes, {difference:+} against the sum of the parts"
     )
     depth = result["stack_bytes"]
-    print(
-        f"deepest stack: {depth['total']} bytes ({depth['deepest']}), "
-        f"{depth['one interrupt']} more for an interrupt"
-    )
+    print(f"deepest stack: {depth['total']} bytes ({depth['deepest']}), {depth['one interrupt']} more for an interrupt")
 
 
 # The check: every kernel against a computation as plain as possible, on random shapes.
@@ -179,10 +175,7 @@ class Check:
         class Conv(ctypes.Structure):
             _fields_ = [
                 *((name, ctypes.c_void_p) for name in ("spikes", "weights", "target")),
-                *(
-                    (name, ctypes.c_uint16)
-                    for name in ("height", "width", "in_channels", "out_channels", "kernel")
-                ),
+                *((name, ctypes.c_uint16) for name in ("height", "width", "in_channels", "out_channels", "kernel")),
             ]
 
         class Lif(ctypes.Structure):
@@ -223,9 +216,7 @@ class Check:
         return (value * mul * 2 + (1 << shift)) // (2 << shift) + add  # rounds half up
 
     @staticmethod
-    def convolved(
-        image: Maps, weights: Maps, place, h: int, w: int, ci: int, co: int, k: int, stride: int = 1
-    ) -> Maps:
+    def convolved(image: Maps, weights: Maps, place, h: int, w: int, ci: int, co: int, k: int, stride: int = 1) -> Maps:
         """The definition of a convolution; place(o, i, ky, kx) is where its weight is."""
         out = []
         for oy in range(0, h, stride):
@@ -237,8 +228,7 @@ class Check:
                             y, x = oy + ky - k // 2, ox + kx - k // 2
                             if 0 <= y < h and 0 <= x < w:
                                 total += sum(
-                                    image[(y * w + x) * ci + i] * weights[place(o, i, ky, kx)]
-                                    for i in range(ci)
+                                    image[(y * w + x) * ci + i] * weights[place(o, i, ky, kx)] for i in range(ci)
                                 )
                     out.append(total)
         return out
@@ -254,9 +244,7 @@ class Check:
     def lif_reference(self, inputs: Maps, state: Maps, leak: int, threshold: int) -> tuple[Maps, Maps]:
         fired = []
         for n, value in enumerate(inputs):
-            v = state[n] + ((self.clamp(value, self.membrane_max) - state[n]) * leak * 2 + (1 << 14)) // (
-                1 << 15
-            )
+            v = state[n] + ((self.clamp(value, self.membrane_max) - state[n]) * leak * 2 + (1 << 14)) // (1 << 15)
             fired.append(int(v >= threshold))
             state[n] = 0 if fired[-1] else v
         return fired, state
@@ -287,9 +275,7 @@ class Check:
             ("conv_scatter_2bit", 2, 0), ("conv_scatter_by", 8, 0),
         ):  # fmt: skip
             values = weights(ci * k * k * co, (1 << width - 1) - 1)
-            sums = self.convolved(
-                spikes, values, lambda o, i, y, x: ((i * k + y) * k + x) * co + o, h, w, ci, co, k
-            )
+            sums = self.convolved(spikes, values, lambda o, i, y, x: ((i * k + y) * k + x) * co + o, h, w, ci, co, k)
             sums = self.windows(sums, h, w, co, 2) if pool else sums
             before = start(len(sums))
             store = [0] * -(-len(values) * width // 8)
@@ -298,9 +284,7 @@ class Check:
             target = c_array(self.map, before)
             matrix = c_array(ctypes.c_uint8, store)
             if name.endswith("_by"):
-                lib[name](
-                    ctypes.byref(self.Conv(*map(ctypes.addressof, (packed, matrix, target)), h, w, ci, co, k))
-                )
+                lib[name](ctypes.byref(self.Conv(*map(ctypes.addressof, (packed, matrix, target)), h, w, ci, co, k)))
             else:
                 lib[name](packed, matrix, target, h, w, ci, co, k)
             self.same(name, target, [self.clamp(a + b) for a, b in zip(before, sums, strict=True)])
@@ -322,9 +306,7 @@ class Check:
                 lib.lif(c_map, c_affine, copy, buffer, inputs, ci, leak, threshold)
                 self.same("lif", copy, after)
                 self.same("lif spikes", buffer, list(self.bits(fired)))
-            sums = self.convolved(
-                fired, values, lambda o, i, y, x: ((i * k + y) * k + x) * co + o, h, w, ci, co, k
-            )
+            sums = self.convolved(fired, values, lambda o, i, y, x: ((i * k + y) * k + x) * co + o, h, w, ci, co, k)
             sums = self.windows(sums, h, w, co, 2) if pool else sums
             before = start(len(sums))
             target, matrix = c_array(self.map, before), c_array(ctypes.c_int8, values)
@@ -342,9 +324,7 @@ class Check:
             self.ints(inputs, -100, 100),
         )
         c_state, buffer = c_array(self.membrane, state), self.bits([0] * inputs)
-        lib.lif_wide(
-            c_array(ctypes.c_int32, wide), self.c_affines(affine), c_state, buffer, inputs, 12288, 50
-        )
+        lib.lif_wide(c_array(ctypes.c_int32, wide), self.c_affines(affine), c_state, buffer, inputs, 12288, 50)
         fired, after = self.lif_reference(
             [self.scaled(x, a) for x, a in zip(wide, affine, strict=True)], state, 12288, 50
         )
@@ -363,16 +343,12 @@ class Check:
             target = c_array(self.map, [0] * len(sums))
             image, values = c_array(ctypes.c_int8, image), c_array(ctypes.c_int8, values)
             lib.input_conv(image, values, self.c_affines(affine), target, h, w, ci, co, stride)
-            self.same(
-                "input_conv", target, [self.clamp(self.scaled(x, affine[n % co])) for n, x in enumerate(sums)]
-            )
+            self.same("input_conv", target, [self.clamp(self.scaled(x, affine[n % co])) for n, x in enumerate(sums)])
 
         values, before = weights(ci * k * k, 127), start(inputs)
         sums = [0] * inputs
         for c in range(ci):
-            plane = self.convolved(
-                spikes[c::ci], values[c * k * k :], lambda o, i, y, x: y * k + x, h, w, 1, 1, k
-            )
+            plane = self.convolved(spikes[c::ci], values[c * k * k :], lambda o, i, y, x: y * k + x, h, w, 1, 1, k)
             sums[c::ci] = plane
         target = c_array(self.map, before)
         lib.depthwise_scatter(packed, c_array(ctypes.c_int8, values), target, h, w, ci, k)
@@ -384,8 +360,7 @@ class Check:
         c_map, target = c_array(self.map, source), c_array(self.map, before)
         lib.pointwise(c_map, c_array(ctypes.c_int8, values), self.c_affines(affine), target, h * w, ci, co)
         expected = [
-            self.clamp(b + self.scaled(x, affine[n % co]))
-            for n, (b, x) in enumerate(zip(before, sums, strict=True))
+            self.clamp(b + self.scaled(x, affine[n % co])) for n, (b, x) in enumerate(zip(before, sums, strict=True))
         ]
         self.same("pointwise", target, expected)
 
@@ -463,9 +438,7 @@ def check(rounds: int = 60) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     parser.add_argument(
         "--check", action="store_true", help="compare the kernels with a reference instead of measuring"

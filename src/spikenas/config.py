@@ -99,7 +99,7 @@ class FidelityConfig(_Section):
 class TrainConfig(_Section):
     """Surrogate-gradient training: SGD with momentum, linear warm-up, cosine schedule."""
 
-    epochs: int = Field(50, ge=1)
+    epochs: int = Field(60, ge=1)
     batch: int = Field(64, ge=1)
     lr: float = Field(0.1, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)

@@ -63,6 +63,15 @@ def test_auto_is_the_widest_step_at_which_half_of_the_space_fits(spec: InputSpec
     assert share_that_fits(LADDER[LADDER.index(found) + 1], spec, SMALL, budget) < 0.5
 
 
+@pytest.mark.parametrize(("missing", "channels"), [(0, 16), (1, 12)])
+def test_a_byte_too_few_for_half_of_the_cells_is_a_step_narrower(missing: int, channels: int) -> None:
+    network = NetworkConfig(channels=16)
+    costs = [footprint(make_plan(Genotype((c,) * 2), network, DIGITS)).flash_bytes for c in SMALL.distinct_cells]
+    twentieth = sorted(costs)[19]  # of 39
+    budget = BudgetConfig(flash=twentieth - missing)
+    assert resolve_width(NetworkConfig(), DIGITS, SMALL, budget).channels == channels
+
+
 def test_a_generous_budget_takes_the_widest_step() -> None:
     assert resolve_width(NetworkConfig(), DIGITS, SMALL, BudgetConfig(flash=2**30)).channels == LADDER[-1] == 256
 

@@ -261,6 +261,7 @@ def test_dead_edges_are_built_only_as_written() -> None:
         ("0-1:conv3x3 1-3:skip 0-3:skip", False),
         ("0-1:conv3x3 1-3:skip 0-3:avgpool3x3", False),
         ("0-1:conv3x3 1-3:skip 1-2:conv3x3 2-3:skip", False),  # the first convolution is read twice
+        ("0-3:conv3x3 0-2:conv1x1 1-2:skip 2-3:skip 3-1:conv3x3", False),  # and so is the sum, which is fed back
     ],
 )
 def test_a_batchnorm_folds_only_behind_convolutions(text: str, folded: bool) -> None:

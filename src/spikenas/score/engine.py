@@ -49,6 +49,8 @@ class Scorer:
         fidelity: What a candidate is scored at.
         seed: Of the weights.
         device: Where to compute.
+        threads: Of the arithmetic on a CPU. With 1 a score is the same on every machine; with more, the order of a
+            sum may depend on their number.
     Raises:
         ScoreError: an unknown score.
     """
@@ -62,6 +64,7 @@ class Scorer:
         fidelity: FidelityConfig,
         seed: int = 0,
         device: str = "cpu",
+        threads: int = 1,
     ) -> None:
         self.score: Score = find_score(name)
         self.network = at_fidelity(network, fidelity)
@@ -71,6 +74,7 @@ class Scorer:
         self.repeats = fidelity.repeats
         self.seed = seed
         self.device = device
+        self.threads = threads
         self._known: dict[tuple[CellGraph, ...], float] = {}
 
     def __call__(self, genotype: Genotype) -> ScoreResult:
@@ -86,7 +90,8 @@ class Scorer:
         scores = []
         for repeat in range(self.repeats):
             network = Network(plan, self.seed, repeat).to(self.device)
-            scores.append(self.score.compute(batch_spikes(network, self.images)))
+            with _threads(self.threads):
+                scores.append(self.score.compute(batch_spikes(network, self.images)))
         mean = math.fsum(scores) / len(scores) if all(map(math.isfinite, scores)) else -math.inf
         return mean if math.isfinite(mean) else -math.inf
 
@@ -108,17 +113,16 @@ def batch_spikes(network: Network, images: Tensor) -> list[SpikeTrain]:
             module.train()
             module.track_running_stats = False
     record: list[SpikeTrain] = []
-    with torch.no_grad(), one_thread():
+    with torch.no_grad():
         network(images, record)
     return record
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread inside, so that sums have one order on every machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
