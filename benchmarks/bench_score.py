@@ -58,7 +58,7 @@ if __name__ == "__main__":
 
     images = torch.randn(options.batch, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     network = NetworkConfig(kind="snasnet", channels=options.width)
-    full = FidelityConfig(channels=None, batch=options.batch)
+    full = FidelityConfig(channels="network", batch=options.batch)
 
     def ours(threads: int, fidelity: FidelityConfig, batch: torch.Tensor) -> float:
         return Scorer("sahd", network, INPUT, batch, fidelity, threads=threads)(GENOTYPE).score

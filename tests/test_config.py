@@ -60,9 +60,9 @@ def test_toml_round_trip(values: dict[str, Any]) -> None:
 
 
 def test_a_value_that_is_absent_by_choice_survives_the_round_trip() -> None:
-    """TOML has no null: `fidelity.channels` is 8 by default, and absent means the network's own width."""
-    config = Config.parse({"fidelity": {"channels": None}})
-    assert config.fidelity.channels is None
+    """TOML has no null, so that the width of the network itself is a word."""
+    config = Config.parse({"fidelity": {"channels": "network"}})
+    assert config.fidelity.channels == "network"
     assert Config.parse(tomllib.loads(config.dump())) == config
 
 
@@ -270,25 +270,28 @@ def test_bad_input_shapes(shape: str) -> None:
 
 
 def test_one_cell_is_put_in_all_places() -> None:
-    assert read_genotype("0-3:skip", 3, None) == Genotype.parse("0-3:skip / 0-3:skip / 0-3:skip")
-    assert read_genotype("0-3:skip", None, None) == Genotype.parse("0-3:skip")
-    assert read_genotype("2", 2, "spikenas-bench") == Genotype.parse("0-1:conv3x3@0.5 / 0-1:conv3x3@0.5")
+    assert read_genotype("0-3:skip", None, 3) == Genotype.parse("0-3:skip / 0-3:skip / 0-3:skip")
+    assert read_genotype("0-3:skip", None, None) == Genotype.parse("0-3:skip / 0-3:skip")
+    assert read_genotype("0-3:skip", None, None, default_cells=1) == Genotype.parse("0-3:skip")
+    with pytest.raises(GenotypeError, match="has 2 cells, the network 3"):
+        read_genotype("0-3:skip / 0-3:skip", None, 3)
+    assert read_genotype("2", "spikenas-bench", 2) == Genotype.parse("0-1:conv3x3@0.5 / 0-1:conv3x3@0.5")
     with pytest.raises(GenotypeError, match="'2' is not an edge"):
-        read_genotype("2", 2, None)
+        read_genotype("2", None, 2)
 
 
 def test_genotype_files(tmp_path: Path) -> None:
-    path = tmp_path / "genotypes.txt"
+    path, read = tmp_path / "genotypes.txt", Genotype.parse
     path.write_text("# a comment\n\n0-3:skip\r\n  # another\n  0100 0000 0001 0000 \n", encoding="utf-8")
-    assert list(read_genotypes(path, 1, None)) == [
+    assert list(read_genotypes(path, read)) == [
         ("0-3:skip", Genotype.parse("0-3:skip")),
         ("0100 0000 0001 0000", Genotype.parse("0-1:skip 2-3:skip")),
     ]
     path.write_text("0-3:skip\n\n0-3:skipp\n", encoding="utf-8")
     with pytest.raises(GenotypeError, match=r"genotypes.txt, line 3: .*did you mean 'skip'"):
-        list(read_genotypes(path, 1, None))
+        list(read_genotypes(path, read))
     path.write_text("# nothing\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="no genotypes in it; expected one a line"):
-        list(read_genotypes(path, 1, None))
+        list(read_genotypes(path, read))
     with pytest.raises(ConfigError, match="cannot be read"):
-        list(read_genotypes(tmp_path / "absent.txt", 1, None))
+        list(read_genotypes(tmp_path / "absent.txt", read))

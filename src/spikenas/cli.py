@@ -13,15 +13,18 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from typer.exceptions import TyperException
 
 from spikenas import options as opt
 from spikenas.config import Config
 from spikenas.errors import ConfigError, SpikeNASError
+from spikenas.memory import footprint
+from spikenas.space.plan import Plan, make_plan
+from spikenas.tables import footprint_json, footprint_table, run_summary
 
 app = typer.Typer(
     name="spikenas",
     help="Find a spiking neural network that fits the memory of a device, without training the candidates.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -31,15 +34,23 @@ _messages = Console(stderr=True)
 def main() -> None:
     """Run the command line; exit status 0 done, 1 a bug, 2 wrong input or an impossible request, 130 interrupted."""
     debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] or ["--help"]
     try:
-        app(arguments)
-    except (SpikeNASError, OSError) as error:
+        sys.exit(app(arguments, standalone_mode=False))
+    except (SpikeNASError, TyperException, OSError) as error:
         if debug:
             raise
-        text = str(error) if isinstance(error, SpikeNASError) else f"{error.filename or 'files'}: {error.strerror}"
-        typer.echo(f"spikenas: {text}", err=True)
+        typer.echo(f"spikenas: {_one_line(error)}", err=True)
         sys.exit(2)
+
+
+def _one_line(error: SpikeNASError | TyperException | OSError) -> str:
+    if isinstance(error, TyperException):
+        context = getattr(error, "ctx", None)
+        return f"{error.format_message()} ('{context.command_path if context else 'spikenas'} --help' says more)"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'files'}: {error.strerror or error}"
+    return str(error)
 
 
 def _version(wanted: bool) -> None:
@@ -149,7 +160,9 @@ def estimate(
     genotypes: opt.GenotypeFile = None,
     out: opt.OutFile = None,
     config: Annotated[Path | None, typer.Option(help="Take the network's settings from a config.toml.")] = None,
-    input_shape: Annotated[str, typer.Option("--input", help="Channels, height, width.")] = "3x32x32",
+    input_shape: Annotated[
+        str | None, typer.Option("--input", help="Channels, height, width, such as 3x32x32.", show_default=False)
+    ] = None,
     classes: Annotated[int, typer.Option(help="Number of classes.")] = 10,
     as_written: Annotated[bool, typer.Option("--as-written", help="Keep dead edges, as the peers count.")] = False,
     network: opt.NetworkKind = None,
@@ -162,32 +175,35 @@ def estimate(
     as_json: opt.Json = False,
 ) -> None:
     """Parameters, flash and RAM of genotypes, without building them."""
-    from spikenas.memory import footprint
-    from spikenas.space.plan import make_plan
-    from spikenas.tables import footprint_json, footprint_table
+    whole = opt.make_config(config, locals(), set_)
+    settings = opt.network_of(whole)
+    fixed = settings.cells if cells or config or settings.kind == "snasnet" else None
+    if space == opt.BENCH:
+        spec = opt.BENCH_INPUT
+    elif input_shape is None and whole.data.image_size:
+        size = whole.data.image_size
+        spec = opt.parse_input(f"{whole.data.channels or 3}x{size}x{size}", classes)
+    else:
+        spec = opt.parse_input(input_shape or "3x32x32", classes)
 
-    settings = opt.network_of(opt.make_config(config, locals(), set_))
-    wanted_cells = settings.cells if cells or config or space == opt.BENCH or settings.kind == "snasnet" else None
-    spec = opt.BENCH_INPUT if space == opt.BENCH else opt.parse_input(input_shape, classes)
-
-    def plan_of(found: Any) -> Any:
+    def plan_of(text: str) -> Plan:
+        found = opt.read_genotype(text, space, fixed)
         return make_plan(found, settings.model_copy(update={"cells": len(found.cells)}), spec, as_written)
 
-    if (genotype is None) == (genotypes is None):
-        raise ConfigError("give one genotype, or --genotypes FILE")
-    if genotype is not None:
-        plan = plan_of(opt.read_genotype(genotype, wanted_cells or settings.cells, space))
-        cost = footprint(plan)
+    if genotypes is not None and genotype is None:
+        rows = []
+        for text, plan in opt.read_genotypes(genotypes, plan_of):
+            cost = footprint(plan)
+            rows.append((text, cost.params, cost.flash_bytes, cost.ram_bytes))
+        _write_csv(out, ("genotype", "params", "flash_bytes", "ram_bytes"), rows)
+    elif genotype is not None and genotypes is None:
+        plan = plan_of(genotype)
         if as_json:
-            typer.echo(json.dumps(footprint_json(plan, cost), indent=2))
+            typer.echo(json.dumps(footprint_json(plan, footprint(plan)), indent=2))
         else:
-            Console().print(footprint_table(plan, cost))
-        return
-    rows = []
-    for text, found in opt.read_genotypes(genotypes or Path(), wanted_cells or settings.cells, space):
-        cost = footprint(plan_of(found))
-        rows.append((text, cost.params, cost.flash_bytes, cost.ram_bytes))
-    _write_csv(out, ("genotype", "params", "flash_bytes", "ram_bytes"), rows)
+            Console().print(footprint_table(plan, footprint(plan)))
+    else:
+        raise ConfigError("give one genotype, or --genotypes FILE")
 
 
 @app.command()
@@ -213,7 +229,8 @@ def score(
 ) -> None:
     """Score genotypes without training; CSV with genotype, score, seconds in the order of the file."""
     settings = opt.make_config(config, locals(), set_)
-    lines = list(opt.read_genotypes(genotypes, settings.network.cells, space))
+    fixed = settings.network.cells if cells or config or settings.network.kind == "snasnet" else None
+    lines = list(opt.read_genotypes(genotypes, lambda text: opt.read_genotype(text, space, fixed)))
     from spikenas.progress import Reporter
     from spikenas.stages import score_genotypes
 
@@ -232,7 +249,9 @@ def show(
     """Draw the cells of a genotype."""
     from spikenas.draw import draw_svg, draw_text
 
-    found = opt.read_genotype(genotype, None, space)
+    if space:
+        opt.named_ops(space)
+    found = opt.read_genotype(genotype, space, None, default_cells=1)
     if svg:
         svg.write_text(draw_svg(found), encoding="utf-8")
         _messages.print(f"{svg} written", highlight=False)
@@ -249,12 +268,13 @@ def _stages(names: tuple[str, ...], file: Path | None, out: Path | None, given: 
     if base is None and names[0] in ("train", "evaluate"):
         raise ConfigError(f"{stored}: no such file; 'spikenas search --out {out}' makes a run folder")
     settings: Config = opt.make_config(base, given, given["set_"])
+    if file and file.name == "config.toml" and out is None:
+        out = file.parent
     folder = out or Path("runs") / Path(settings.data.name.rpartition(":")[2]).name
 
     from spikenas import stages
     from spikenas.progress import Reporter
     from spikenas.run import Run
-    from spikenas.tables import run_summary
 
     _log_messages(quiet)
     report = Reporter(None if quiet else _messages)

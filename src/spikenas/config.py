@@ -21,8 +21,19 @@ Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
 Bits = Literal[2, 4, 8, 16, 32]
 
 
+def _width(word: str) -> BeforeValidator:
+    """A positive number of channels, or a word."""
+
+    def check(value: object) -> object:
+        if value == word or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+            return value
+        raise ValueError(f"should be a number of channels, at least 1, or {word!r}")
+
+    return BeforeValidator(check)
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataConfig(_Section):
@@ -46,7 +57,7 @@ class NetworkConfig(_Section):
 
     kind: Literal["compact", "snasnet"] = "compact"
     cells: int = Field(2, ge=1, description="number of cells; snasnet has two")
-    channels: int | Literal["auto"] = Field("auto", description="C1; doubles at each reduction")
+    channels: Annotated[int | Literal["auto"], _width("auto")] = Field("auto", description="C1, doubled at reductions")
     stem_stride: Literal[1, 2] = 1
     timesteps: int = Field(5, ge=1, description="T")
     tau: float = Field(4 / 3, gt=1, description="membrane time constant in timesteps")
@@ -87,9 +98,9 @@ class SearchConfig(_Section):
 
 
 class FidelityConfig(_Section):
-    """What a candidate is scored at; apart from the network that will be built. Absent means as the network."""
+    """What a candidate is scored at, apart from the network that will be built; as that one where absent."""
 
-    channels: int | None = Field(8, ge=1)
+    channels: Annotated[int | Literal["network"], _width("network")] = Field(8, description="C1, or as the network")
     timesteps: int | None = Field(None, ge=1)
     image_size: int | None = Field(None, ge=1)
     batch: int = Field(32, ge=2, description="training images a candidate sees")
@@ -171,7 +182,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
+    keys = [str(part) for part in problem["loc"]]
+    if problem["loc"][:1] in (("network",), ("fidelity",)) and "channels" in keys:
+        keys = keys[:2]  # not the name of a type of the union
+    where = ".".join(keys)
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key{_nearest(problem['loc'])}"
     message = problem["msg"].removeprefix("Value error, ")

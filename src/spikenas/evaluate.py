@@ -67,6 +67,7 @@ def evaluate(
         )
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
     fired: dict[str, Tensor] = {}
+    timesteps: dict[str, int] = {}
     start = time.perf_counter()
     for first in range(0, len(split), batch):
         indices = range(first, min(first + batch, len(split)))
@@ -77,15 +78,15 @@ def evaluate(
         labels = torch.from_numpy(split.labels[first : first + len(indices)])
         confusion.index_put_((labels, outputs.argmax(1).cpu()), torch.tensor(1), accumulate=True)
         for train in record:
+            timesteps[train.name] = len(train.spikes)
             counts = train.spikes.sum((0, 1), dtype=torch.float64).cpu()
             fired[train.name] = fired.get(train.name, torch.zeros_like(counts)) + counts
         progress(indices.stop, len(split))
     images_done = len(split)
-    T = plan.network.timesteps
     return Evaluation(
         test_accuracy=float(confusion.diagonal().sum()) / images_done,
         images=images_done,
-        firing_rates={name: float(counts.mean()) / images_done / T for name, counts in fired.items()},
+        firing_rates={name: float(counts.mean()) / images_done / timesteps[name] for name, counts in fired.items()},
         synops=sum(_synops(plan, name, counts) for name, counts in fired.items()) / images_done,
         macs=float(sum(_macs(plan, layer) for layer in plan.layers)),
         confusion=confusion.tolist(),

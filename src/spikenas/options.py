@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -16,6 +16,8 @@ from spikenas.space.genotype import Genotype, parse_bench
 from spikenas.space.ops import BENCH_OPS
 from spikenas.space.plan import InputSpec
 from spikenas.space.space import NAMED_OPS
+
+T = TypeVar("T")
 
 BENCH = "spikenas-bench"
 BENCH_INPUT = InputSpec(3, 32, 32, 10)
@@ -109,8 +111,10 @@ def make_config(base: Path | None, options: dict[str, Any], assignments: list[st
         ConfigError: something of it is not a configuration.
     """
     values: dict[str, Any] = read_toml(base) if base else {}
+    if base:
+        Config.parse(values, str(base))
     if space := options.get("space"):
-        _put(values, "space.ops", list(_named_ops(space)))
+        _put(values, "space.ops", list(named_ops(space)))
         if space == BENCH:
             values["network"] = values.get("network", {}) | {"kind": "snasnet", "channels": 128, "cells": 2}
     if ops := options.get("ops"):
@@ -123,7 +127,7 @@ def make_config(base: Path | None, options: dict[str, Any], assignments: list[st
         if not equals:
             raise ConfigError(f"--set {assignment}: expected KEY=VALUE, such as train.lr=0.05")
         _put(values, key.strip(), _toml_value(text.strip()))
-    return Config.parse(values, str(base) if base and not (options or assignments) else "configuration")
+    return Config.parse(values, "options")
 
 
 def network_of(config: Config) -> NetworkConfig:
@@ -140,34 +144,37 @@ def parse_input(shape: str, classes: int) -> InputSpec:
     Raises:
         ConfigError: it is not three positive numbers.
     """
-    parts = shape.split("x")
-    if len(parts) != 3 or not all(part.isdigit() and int(part) for part in parts) or classes < 1:
+    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", shape)
+    if not match or classes < 1:
         raise ConfigError(f"--input {shape} --classes {classes}: expected CHANNELSxHEIGHTxWIDTH such as 3x32x32")
-    channels, height, width = map(int, parts)
+    channels, height, width = map(int, match.groups())
     return InputSpec(channels, height, width, classes)
 
 
-def read_genotype(text: str, cells: int | None, space: str | None) -> Genotype:
+def read_genotype(text: str, space: str | None, cells: int | None, default_cells: int = 2) -> Genotype:
     """A genotype from its text; one cell alone is put in all places.
 
     Args:
         text: Text or matrix form; in SpikeNAS-Bench's space also an id or six op digits.
-        cells: Number of cells of the network; None takes those of the text.
-        space: Name of the space.
+        space: Name of the space; None for the text forms alone.
+        cells: Number of cells that the network must have; None takes those of the text.
+        default_cells: Places of a cell alone where `cells` is None.
     Raises:
-        GenotypeError: it cannot be read.
+        GenotypeError: it cannot be read, or has another number of cells.
     """
-    if space == BENCH and text.strip().isdigit():
+    if space == BENCH and text.strip().isdecimal():
         genotype = Genotype((parse_bench(text.strip(), BENCH_OPS),))
     else:
         genotype = Genotype.parse(text)
-    if len(genotype.cells) == 1 and cells:
-        genotype = Genotype(genotype.cells * cells)
+    if len(genotype.cells) == 1:
+        genotype = Genotype(genotype.cells * (cells or default_cells))
+    if cells and len(genotype.cells) != cells:
+        raise GenotypeError(f"genotype {text.strip()!r}: has {len(genotype.cells)} cells, the network {cells}")
     return genotype
 
 
-def read_genotypes(path: Path, cells: int | None, space: str | None) -> Iterator[tuple[str, Genotype]]:
-    """The lines of a file and their genotypes; empty lines and lines that begin with # are passed over.
+def read_genotypes(path: Path, read: Callable[[str], T]) -> Iterator[tuple[str, T]]:
+    """The lines of a file and what `read` makes of them; empty lines and those that begin with # are passed over.
 
     Raises:
         ConfigError: the file cannot be read, or holds nothing.
@@ -182,14 +189,19 @@ def read_genotypes(path: Path, cells: int | None, space: str | None) -> Iterator
         if line.strip() and not line.lstrip().startswith("#"):
             found = True
             try:
-                yield line.strip(), read_genotype(line, cells, space)
+                yield line.strip(), read(line)
             except GenotypeError as error:
                 raise GenotypeError(f"{path}, line {number}: {error}") from None
     if not found:
         raise ConfigError(f"{path}: no genotypes in it; expected one a line")
 
 
-def _named_ops(name: str) -> tuple[str, ...]:
+def named_ops(name: str) -> tuple[str, ...]:
+    """The ops of a named space.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
     if name not in NAMED_OPS:
         raise ConfigError(f"--space {name}: no such space; known: {', '.join(NAMED_OPS)}")
     return NAMED_OPS[name]
@@ -205,11 +217,12 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _number(text: str) -> int | str:
-    return int(text) if text.isdigit() else text
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text
 
 
 def _toml_value(text: str) -> Any:
+    """A TOML value; what is none is a text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return tomllib.loads(f"value = {json.dumps(text)}")["value"]
+        return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -102,10 +103,9 @@ def check_device(device: str) -> None:
     """
     try:
         torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError):
         available = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-        reason = str(error).splitlines()[0]
-        raise RunError(f"device {device!r} cannot be used ({reason}); available: {', '.join(available)}") from None
+        raise RunError(f"device {device!r} cannot be used by PyTorch here; available: {', '.join(available)}") from None
 
 
 def run_search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
@@ -121,8 +121,8 @@ def run_search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
         def on_trial(trial: Trial, total: int) -> None:
             if trial.score is not None:
                 scored.append(trial)
-            best = max((one.score for one in scored if one.score is not None), default=None)
-            progress(trial.position + 1, total, "" if best is None else f"best score {best:.4g}")
+            best = max((one.score for one in scored if one.score is not None), default=-math.inf)
+            progress(trial.position + 1, total, f"best score {best:.4g}" if math.isfinite(best) else "")
 
         found = search(
             task.space,

@@ -149,7 +149,8 @@ def train(
                     f"try a smaller train.lr (now {settings.lr})"
                 )
             step += 1
-            progress(step, total, epochs)
+            if step % steps_per_epoch:
+                progress(step, total, epochs)
         validation = _validate(accelerator, model, held_out, statistics, plan, batch)
         learnt = _gathered(accelerator, sums)
         epochs.append(
@@ -169,6 +170,7 @@ def train(
         if accelerator.is_main_process:
             _save(accelerator.unwrap_model(model), optimiser, epochs, header, folder, settings.keep == "last")
         accelerator.wait_for_everyone()
+        progress(step, total, epochs)
     accelerator.end_training()
     return epochs
 

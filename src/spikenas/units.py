@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 _BYTES = {"": 1, "B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
 _COUNTS = {"": 1, "k": 1000, "K": 1000, "M": 1000**2}
@@ -41,4 +42,4 @@ def _parse(value: object, units: dict[str, int], wanted: str) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(value))
     if not match or match[2] not in units:
         raise ValueError(f"should be {wanted}")
-    return int(float(match[1]) * units[match[2]])
+    return int(Decimal(match[1]) * units[match[2]])

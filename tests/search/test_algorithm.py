@@ -176,7 +176,7 @@ def test_a_store_of_another_search_is_refused() -> None:
 
 
 def test_nothing_fits() -> None:
-    with pytest.raises(BudgetError, match="no network of the space meets the budget"):
+    with pytest.raises(BudgetError, match="no candidate of step 'cell 2' meets the budget"):
         run(Space.of(["skip", "conv3x3"]), budget=BudgetConfig(params=10))
 
 
@@ -185,9 +185,9 @@ def test_a_score_that_cannot_be_computed_never_wins() -> None:
     good = Genotype((space.distinct_cells[20],))
     result, _ = run(space, evaluate=lambda genotype: Value(-50.0 if genotype == good else -math.inf))
     assert result.genotype == good
-    with pytest.raises(ScoreError, match="no candidate of step 'cell 1' that fits has a score"):
+    with pytest.raises(ScoreError, match="none of the 39 candidates of step 'cell 1' that fit has a score"):
         run(space, evaluate=lambda genotype: Value(-math.inf))
-    with pytest.raises(ScoreError, match="no candidate"):
+    with pytest.raises(ScoreError, match="none of the 39 candidates"):
         run(space, evaluate=lambda genotype: Value(math.nan))
 
 

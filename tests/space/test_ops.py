@@ -56,7 +56,3 @@ def test_codes_are_those_of_the_two_published_spaces() -> None:
 
 def test_only_convolutions_have_neurons() -> None:
     assert [name for name in OPS if Op(name).spiking] == ["conv1x1", "conv3x3", "conv5x5", "conv7x7", "dwconv3x3"]
-
-
-def test_ops_can_be_sorted() -> None:
-    assert sorted([Op("skip"), Op("conv3x3", 0.5), Op("conv3x3")])[-1] == Op("skip")

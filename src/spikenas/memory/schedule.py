@@ -4,10 +4,11 @@ The schedule is the plan's order of layers: the static ones once, then all other
 
 - A LIF keeps one membrane potential per neuron for the whole inference. It reads its input through the scale and bias
   of a BatchNorm that does not fold, so a BatchNorm never has a buffer of its own.
-- Spikes that one convolution reads are scattered as they arise. Spikes that several layers read are kept as one bit per
-  neuron. Spikes that are pooled or read by a linear layer are added to its accumulators as they arise.
-- What only a `sum` reads, once and undelayed, is accumulated into the sum's map. What only an average pooling reads is
-  accumulated into the pooled map.
+- Spikes that one layer reads are passed on as they arise: scattered by a convolution, added up by a pooling or a linear
+  layer. What the LIF reads and what that layer writes are then live together. Spikes that several layers read are kept
+  as one bit per neuron.
+- What only a `sum` reads, once and undelayed, is accumulated into the sum's map; what only an average pooling reads,
+  into the pooled map.
 - A static map that is read at every timestep stays for all of them. Every other map lives from the first write to the
   last read.
 - What a delayed term reads stays until the next timestep: in its own map where nothing else reads it and it is read
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from spikenas.space.plan import LayerSpec, Plan
+from spikenas.space.plan import LayerSpec, Plan, Term
 
 ACCUMULATOR_BITS = 32
 INPUT_BITS = 8
@@ -95,11 +96,8 @@ def schedule(plan: Plan) -> Schedule:
         if home is None:
             continue
         step = index[layer.name]
-        reads = [
-            step,
-            *(_read_step(plan, index, reader) for reader, term in plan.readers[layer.name] if not term.delayed),
-        ]
-        kept = layer.static and any(not reader.static for reader, _ in plan.readers[layer.name])
+        reads = [step, *(_last_read(plan, index, reader) for reader in _users(plan, layer))]
+        kept = layer.static and any(not reader.static for reader in _users(plan, layer))
         first, last, persistent = spans.get(home, (step, step, False))
         spans[home] = min(first, step), max(last, *reads), persistent or kept
     buffers = []
@@ -123,21 +121,36 @@ def schedule(plan: Plan) -> Schedule:
 
 def _home(plan: Plan, layer: LayerSpec) -> str | None:
     """The layer whose buffer a layer's output is written to; None when it needs no buffer."""
-    readers = plan.readers[layer.name]
-    undelayed = [reader for reader, term in readers if not term.delayed]
-    if layer.kind == "lif":
-        return layer.name if len(undelayed) > 1 else None
-    if layer.kind in ("conv", "avgpool", "batchnorm", "dropout") and len(readers) == 1 and undelayed:
-        reader, term = undelayed[0], readers[0][1]
-        if reader.kind == "sum" and term.times == 1 and reader.static == layer.static:
-            return _home(plan, reader)
-        if layer.kind in ("conv", "batchnorm") and reader.kind in ("batchnorm", "avgpool", "dropout"):
-            return _home(plan, reader)
-        if layer.kind in ("avgpool", "dropout") and reader.kind in ("dropout", "linear") and not layer.static:
-            return _home(plan, reader)
     if layer.kind == "batchnorm" and not plan.folds(layer):
         return None
+    readers = plan.readers[layer.name]
+    if layer.kind == "lif":
+        return layer.name if sum(not term.delayed for _, term in readers) > 1 else None
+    if len(readers) == 1 and not readers[0][1].delayed and _passes_on(plan, layer, *readers[0]):
+        return _home(plan, readers[0][0])
     return layer.name
+
+
+def _passes_on(plan: Plan, layer: LayerSpec, reader: LayerSpec, term: Term) -> bool:
+    """Whether a layer writes straight into its only reader's buffer."""
+    if reader.kind == "batchnorm":
+        return layer.kind in ("conv", "sum", "batchnorm") and plan.folds(reader)
+    if reader.kind == "sum":
+        return layer.kind in ("batchnorm", "avgpool") and term.times == 1 and reader.static == layer.static
+    if reader.kind == "avgpool":
+        return layer.kind == "batchnorm"
+    return layer.kind in ("avgpool", "dropout") and reader.kind in ("dropout", "linear")
+
+
+def _users(plan: Plan, layer: LayerSpec) -> list[LayerSpec]:
+    """Who reads a layer in the same timestep; a BatchNorm that does not fold stands for the LIF that applies it."""
+    found: list[LayerSpec] = []
+    for reader, term in plan.readers[layer.name]:
+        if reader.kind == "batchnorm" and not plan.folds(reader):
+            found.extend(_users(plan, reader))
+        elif not term.delayed:
+            found.append(reader)
+    return found
 
 
 def _delayed(plan: Plan, layer: LayerSpec) -> bool:
@@ -152,13 +165,10 @@ def _keeps_itself(plan: Plan, index: dict[str, int], layer: LayerSpec) -> bool:
     )
 
 
-def _read_step(plan: Plan, index: dict[str, int], reader: LayerSpec) -> int:
-    """The last step at which a reader needs its input: a BatchNorm on the fly is read by the LIF behind it."""
-    if reader.kind == "batchnorm" and not plan.folds(reader):
-        return max(
-            (_read_step(plan, index, behind) for behind, _ in plan.readers[reader.name]),
-            default=index[reader.name],
-        )
+def _last_read(plan: Plan, index: dict[str, int], reader: LayerSpec) -> int:
+    """The last step at which a reader needs its input: a LIF without a buffer reads while its spikes are passed on."""
+    if reader.kind == "lif" and _home(plan, reader) is None:
+        return max((index[user.name] for user in _users(plan, reader)), default=index[reader.name])
     return index[reader.name]
 
 

@@ -98,8 +98,12 @@ class Scorer:
 
 def at_fidelity(network: NetworkConfig, fidelity: FidelityConfig) -> NetworkConfig:
     """The network's settings with the fidelity's in their place."""
-    changes = {"channels": fidelity.channels, "timesteps": fidelity.timesteps}
-    return network.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    changes: dict[str, int] = {}
+    if fidelity.channels != "network":
+        changes["channels"] = fidelity.channels
+    if fidelity.timesteps is not None:
+        changes["timesteps"] = fidelity.timesteps
+    return network.model_copy(update=changes)
 
 
 def batch_spikes(network: Network, images: Tensor) -> list[SpikeTrain]:

@@ -36,11 +36,13 @@ def sahd_kernel(spikes: Tensor, variant: Variant = "snasnet") -> Tensor:
     Returns:
         K, [T, B, B], float64.
     Raises:
-        ScoreError: fewer than two samples, or no neurons.
+        ScoreError: fewer than two samples, no neurons, or values other than 0 and 1.
     """
     if spikes.dim() < 3 or spikes.shape[1] < 2 or spikes[0, 0].numel() == 0:
         raise ScoreError(f"spikes must be [T, B, ...] with at least 2 samples and 1 neuron, got {list(spikes.shape)}")
     x = spikes.detach().flatten(2).float()
+    if not ((x == 0) | (x == 1)).all():
+        raise ScoreError("spikes must be 0 or 1")
     N = x.shape[2]
     both = (x @ x.transpose(1, 2)).double()  # float32 counts exactly up to 2^24 neurons
     fired = torch.diagonal(both, dim1=1, dim2=2)

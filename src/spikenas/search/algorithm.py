@@ -148,18 +148,18 @@ class _Search:
 
     def _best(self, step: _Step) -> tuple[Genotype, float]:
         best: tuple[Genotype, float] | None = None
-        over: Trial | None = None
+        fitting = 0
         for genotype, trial in self._trials(step):
-            if trial.score is None:
-                over = over or trial
-            elif trial.score > (best[1] if best else -math.inf):
-                best = genotype, trial.score
-        if best is None and over is not None and not self.scored:
-            raise BudgetError(f"no network of the space meets the budget at step '{step.name}'")
+            if trial.score is not None:
+                fitting += 1
+                if trial.score > (best[1] if best else -math.inf):
+                    best = genotype, trial.score
+        if not fitting:
+            raise BudgetError(f"no candidate of step '{step.name}' meets the budget; a narrower network may")
         if best is None:
             raise ScoreError(
-                f"no candidate of step '{step.name}' that fits has a score; a larger batch (fidelity.batch), more "
-                "timesteps or other ops may help"
+                f"none of the {fitting} candidates of step '{step.name}' that fit has a score; more different images, "
+                "more timesteps or other ops may help"
             )
         return best
 

@@ -8,13 +8,13 @@ not even the narrowest step leaves half, the narrowest is taken, and the search 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from spikenas.config import BudgetConfig, NetworkConfig
 from spikenas.errors import BudgetError, ConfigError
 from spikenas.memory import Footprint, footprint, violations
-from spikenas.space.genotype import Genotype
+from spikenas.space.genotype import Cell, Genotype
 from spikenas.space.plan import InputSpec, make_plan
 from spikenas.space.space import Space
 from spikenas.units import format_size
@@ -36,11 +36,10 @@ def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget
         network = network.model_copy(update={"channels": channels})
     if budget == BudgetConfig():
         return network
-    smallest = _smallest(network, input, space)
-    over = _over(smallest, budget)
-    if over:
+    costs = _costs(network, input, space)
+    if all(violations(cost, budget) for cost in costs):
         raise BudgetError(
-            f"no network of the space meets the budget: {'; '.join(_excess(*item) for item in over.items())}; "
+            f"no network of the space meets the budget: {_excess(costs, budget)}; "
             + _what_would_do(network, input, space, budget)
         )
     return network
@@ -51,62 +50,59 @@ def _widest(network: NetworkConfig, input: InputSpec, space: Space, budget: Budg
     if len(cells) > _SAMPLE:
         cells = tuple(random.Random(0).sample(cells, _SAMPLE))
     for channels in reversed(LADDER):
-        cost = _cost(network.model_copy(update={"channels": channels}), input)
-        fitting = sum(not violations(cost(Genotype((cell,) * space.cells)), budget) for cell in cells)
-        if fitting >= SHARE_THAT_FITS * len(cells):
+        costs = _costs(network.model_copy(update={"channels": channels}), input, space, cells)
+        if sum(not violations(cost, budget) for cost in costs) >= SHARE_THAT_FITS * len(costs):
             return channels
     return LADDER[0]
 
 
-def _cost(network: NetworkConfig, input: InputSpec) -> Callable[[Genotype], Footprint]:
-    return lambda genotype: footprint(make_plan(genotype, network, input))
+def _costs(
+    network: NetworkConfig, input: InputSpec, space: Space, cells: Sequence[Cell] | None = None
+) -> list[Footprint]:
+    """Footprints of the networks with one cell in every place, for each of the cells given or of the space."""
+    return [
+        footprint(make_plan(Genotype((cell,) * network.cells), network, input))
+        for cell in cells or space.distinct_cells
+    ]
 
 
-def _smallest(network: NetworkConfig, input: InputSpec, space: Space) -> tuple[int, int, int]:
-    """Least params, flash and RAM of networks with one cell in every place."""
-    cost = _cost(network, input)
-    costs = [cost(Genotype((cell,) * space.cells)) for cell in space.distinct_cells]
-    return (
-        min(one.params for one in costs),
-        min(one.flash_bytes for one in costs),
-        min(one.ram_bytes for one in costs),
-    )
-
-
-def _over(smallest: tuple[int, int, int], budget: BudgetConfig) -> dict[str, tuple[int, int]]:
-    limits = (budget.params, budget.flash, budget.ram)
-    names = ("params", "flash", "ram")
-    return {
-        name: (value, limit)
-        for name, value, limit in zip(names, smallest, limits, strict=True)
-        if limit is not None and value > limit
+def _excess(costs: Sequence[Footprint], budget: BudgetConfig) -> str:
+    """By how much the smallest exceeds each limit that nothing meets."""
+    least = {
+        "params": min(cost.params for cost in costs),
+        "flash": min(cost.flash_bytes for cost in costs),
+        "ram": min(cost.ram_bytes for cost in costs),
     }
-
-
-def _excess(name: str, sizes: tuple[int, int]) -> str:
-    value, limit = sizes
-    if name == "params":
-        return f"the smallest has {value:,} params, allowed are {limit:,}"
-    return f"the smallest takes {format_size(value)} of {name}, allowed are {format_size(limit)}"
+    limits = {name: limit for name, limit in budget.model_dump().items() if limit is not None}
+    parts = []
+    for name, limit in limits.items():
+        if least[name] > limit and name == "params":
+            parts.append(f"the smallest has {least[name]:,} params, allowed are {limit:,}")
+        elif least[name] > limit:
+            parts.append(f"the smallest takes {format_size(least[name])} of {name}, allowed are {format_size(limit)}")
+    return ", ".join(parts) or f"the smallest meet each of the limits ({', '.join(limits)}), none meets them together"
 
 
 def _what_would_do(network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig) -> str:
     """Single changes that make room; where none does, the first few that do together."""
 
     def fits(change: dict[str, Any]) -> bool:
-        other = network.model_copy(update=change)
-        cells = Space(space.ops, other.cells, space.nodes, space.feedback)
         try:
-            return not _over(_smallest(other, input, cells), budget)
+            costs = _costs(network.model_copy(update=change), input, space)
         except ConfigError:
             return False
+        return any(not violations(cost, budget) for cost in costs)
 
     def named(change: dict[str, Any]) -> str:
         return " ".join(f"network.{key}={value}" for key, value in change.items())
 
     changes = list(_changes(network))
-    if single := [change for change in changes if fits(change)]:
-        return f"would fit: {' or '.join(map(named, single))}"
+    single: dict[tuple[str, ...], dict[str, Any]] = {}  # by the settings that change, the mildest that fits
+    for change in changes:
+        if tuple(change) not in single and fits(change):
+            single[tuple(change)] = change
+    if single:
+        return f"would fit: {' or '.join(map(named, single.values()))}"
     together: dict[str, Any] = {}
     for change in changes:
         together |= change
@@ -118,8 +114,7 @@ def _what_would_do(network: NetworkConfig, input: InputSpec, space: Space, budge
 def _changes(network: NetworkConfig) -> Iterator[dict[str, Any]]:
     """Settings that take less memory, the mildest of each kind first."""
     channels = network.channels if isinstance(network.channels, int) else LADDER[0]
-    narrower = [width for width in reversed(LADDER) if width < channels]
-    yield from ({"channels": width} for width in narrower[:: max(1, len(narrower) // 4)])
+    yield from ({"channels": width} for width in reversed(LADDER) if width < channels)
     if network.stem_stride == 1:
         yield {"stem_stride": 2}
     if network.membrane_bits > 8 or network.map_bits > 8:

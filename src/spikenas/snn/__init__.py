@@ -1,6 +1,6 @@
 """Spiking networks in PyTorch: the LIF neuron and the builder from a plan."""
 
-from spikenas.snn.lif import LIF, lif, lif_step
+from spikenas.snn.lif import LIF, lif_step
 from spikenas.snn.network import Network, SpikeTrain
 
-__all__ = ["LIF", "Network", "SpikeTrain", "lif", "lif_step"]
+__all__ = ["LIF", "Network", "SpikeTrain", "lif_step"]

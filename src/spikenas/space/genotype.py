@@ -27,7 +27,7 @@ _EDGE = re.compile(r"(\d+)-(\d+):(\S+)")
 _MATRIX = re.compile(r"\d{4}([ ,]+\d{4}){3}")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Edge:
     """What a pair of nodes carries: an op, forward or as feedback."""
 
@@ -45,7 +45,7 @@ def pairs(nodes: int) -> tuple[tuple[int, int], ...]:
     return tuple(combinations(range(nodes), 2))
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Cell:
     """A cell: a directed graph of `nodes` nodes, one op for each pair; node 0 is the input, the last the output.
 
@@ -144,7 +144,7 @@ class Cell:
         return " ".join(prefix + (edges or ["none"]))
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Genotype:
     """The cells of a network, first to last."""
 

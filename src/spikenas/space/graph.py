@@ -80,7 +80,7 @@ def canonical_graph(nodes: int, links: Sequence[Link]) -> CellGraph:
     links = _live(nodes, links)
     if not links:
         return CellGraph((), (), None)
-    classes = list(range(nodes))
+    classes = [0] * nodes  # all alike until their terms differ
     while True:
         terms, sources = _follow(nodes, links, classes)
         first: dict[frozenset[tuple[Hashable, int]], int] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from spikenas.errors import GenotypeError
@@ -40,7 +41,7 @@ OPS: dict[str, OpInfo] = {
 }
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Op:
     """An operation of the table, with a firing threshold of its own where it has one.
 
@@ -88,7 +89,7 @@ class Op:
         return cls(name, float(value))
 
     def __str__(self) -> str:
-        return self.name if self.threshold is None else f"{self.name}@{self.threshold}"
+        return self.name if self.threshold is None else f"{self.name}@{Decimal(repr(self.threshold)):f}"
 
 
 NONE = Op("none")

@@ -140,15 +140,21 @@ class Plan:
     def folds(self, layer: LayerSpec) -> bool:
         """Whether a BatchNorm disappears into the convolutions before it.
 
-        It does behind a convolution, and behind a sum of normalised convolutions that nothing else reads.
+        It does behind a convolution, and behind a sum of normalised convolutions of the same timestep that nothing
+        else reads.
         """
         before = self.by_name[layer.terms[0].layer]
         if before.kind == "conv":
             return True
-        if before.kind != "sum" or len(self.readers[before.name]) > 1:
-            return before.kind == "batchnorm" and self.folds(before) and len(self.readers[before.name]) == 1
+        if len(self.readers[before.name]) > 1:
+            return False
+        if before.kind == "batchnorm":
+            return self.folds(before)
         parts = [self.by_name[term.layer] for term in before.terms]
-        return all(part.kind == "batchnorm" and len(self.readers[part.name]) == 1 for part in parts)
+        return before.kind == "sum" and all(
+            part.kind == "batchnorm" and len(self.readers[part.name]) == 1 and not term.delayed
+            for part, term in zip(parts, before.terms, strict=True)
+        )
 
 
 def make_plan(genotype: Genotype, network: NetworkConfig, input: InputSpec, as_written: bool = False) -> Plan:
@@ -222,7 +228,12 @@ class _Builder:
         return self.add(name, "conv", source, shape, kernel=kernel, stride=stride, groups=groups)
 
     def lif(self, name: str, source: str, threshold: float | None = None) -> str:
-        return self.add(name, "lif", source, threshold=threshold or self.network.v_threshold)
+        threshold = threshold or self.network.v_threshold
+        if threshold <= self.network.v_reset:
+            raise ConfigError(
+                f"{self.stage}.{name}: threshold {threshold} must be above v_reset {self.network.v_reset}"
+            )
+        return self.add(name, "lif", source, threshold=threshold)
 
     def pool(self, name: str, source: str, kernel: int) -> str:
         channels, height, width = self.shapes[source]
