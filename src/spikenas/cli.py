@@ -274,8 +274,11 @@ def _stages(names: tuple[str, ...], file: Path | None, out: Path | None, given: 
 
     from spikenas import stages
     from spikenas.progress import Reporter
-    from spikenas.run import Run
+    from spikenas.run import Run, is_leader
 
+    if not is_leader() and names != ("train",):
+        raise ConfigError("several processes can only train: 'spikenas search' first, then launch 'spikenas train'")
+    quiet = quiet or not is_leader()
     _log_messages(quiet)
     report = Reporter(None if quiet else _messages)
     work = {"search": stages.run_search, "train": stages.run_train, "evaluate": stages.run_evaluate}
@@ -289,7 +292,7 @@ def _stages(names: tuple[str, ...], file: Path | None, out: Path | None, given: 
             typer.echo(f"spikenas: interrupted; the same command goes on from {folder}", err=True)
             raise typer.Exit(130) from None
         found = stages.summary(opened, task)
-    if as_json:
+    if as_json and is_leader():
         typer.echo(json.dumps(found, indent=2))
     elif not quiet:
         Console().print(run_summary(found, time.perf_counter() - start))

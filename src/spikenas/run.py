@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,7 +35,7 @@ _FIXED_BY = {
 
 
 class Run:
-    """An open run folder; no other process can open it meanwhile.
+    """An open run folder; no other process can open it meanwhile, but those of the same distributed training.
 
     Args:
         folder: Made when it is not there.
@@ -47,7 +48,8 @@ class Run:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(folder / ".lock", timeout=0)
-            self._lock.acquire()
+            if is_leader():
+                self._lock.acquire()
         except Timeout:
             raise RunError(f"{folder}: in use by another spikenas process") from None
         except OSError as error:
@@ -76,7 +78,8 @@ class Run:
         """
         if self.has(CONFIG):
             _require_same(Config.load(self / CONFIG), config, self.folder)
-        write_atomically(self / CONFIG, lambda path: path.write_text(config.dump(), encoding="utf-8"))
+        if is_leader():
+            write_atomically(self / CONFIG, lambda path: path.write_text(config.dump(), encoding="utf-8"))
 
     def write_json(self, name: str, values: dict[str, Any]) -> None:
         """Write a file of JSON, whole or not at all."""
@@ -98,6 +101,11 @@ class Run:
         except (OSError, ValueError) as error:
             raise RunError(f"{self / name}: cannot be read ({error})") from None
         return values
+
+
+def is_leader() -> bool:
+    """Whether this process is the only one, or the first of those that a launcher started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _require_same(old: Config, new: Config, folder: Path) -> None:
