@@ -1,17 +1,12 @@
-"""What several test modules use."""
-
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-Spikenas = Callable[..., subprocess.CompletedProcess[str]]
-TINY = (
-    *("--data", "digits", "--channels", "4", "--timesteps", "2", "--set", "train.epochs=2"),
-    *("--set", "fidelity.channels=4", "--set", "fidelity.batch=8", "--set", "space.nodes=3"),
-)
+from support import SHARED, Spikenas, Unpack
 
 
 @pytest.fixture
@@ -23,3 +18,18 @@ def spikenas(tmp_path: Path) -> Spikenas:
         return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300, **options)  # type: ignore[call-overload,no-any-return]
 
     return call
+
+
+@pytest.fixture(scope="session")
+def unpack(tmp_path_factory: pytest.TempPathFactory) -> Unpack:
+    """Unpack an archive of the shared data folder, once; skip where there is none."""
+
+    @cache
+    def extract(archive: str) -> Path:
+        if not (SHARED / archive).exists():
+            pytest.skip(f"no {archive} in the shared data folder")
+        folder = tmp_path_factory.mktemp("shared")
+        subprocess.run(["tar", "xJf", str(SHARED / archive), "-C", str(folder)], check=True)
+        return next(folder.iterdir())
+
+    return extract

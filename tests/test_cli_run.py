@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import TINY, Spikenas
 from spikenas.checkpoint import load_tensors
+from support import TINY, Spikenas
 
 
 def test_run_says_what_was_found_and_is_done_once(spikenas: Spikenas, tmp_path: Path) -> None:

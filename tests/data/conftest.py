@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-
 MakeFolder = Callable[..., Path]
-Unpack = Callable[[str], Path]
 
 
 @pytest.fixture
@@ -49,17 +45,3 @@ def make_events(tmp_path: Path) -> MakeFolder:
         return tmp_path / name
 
     return make
-
-
-@pytest.fixture(scope="session")
-def unpack(tmp_path_factory: pytest.TempPathFactory) -> Unpack:
-    """Unpack an archive of the shared data folder; skip where there is none."""
-
-    def extract(archive: str) -> Path:
-        if not (SHARED / archive).exists():
-            pytest.skip(f"no {archive} in the shared data folder")
-        folder = tmp_path_factory.mktemp("shared")
-        subprocess.run(["tar", "xJf", str(SHARED / archive), "-C", str(folder)], check=True)
-        return next(folder.iterdir())
-
-    return extract
