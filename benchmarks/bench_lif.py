@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 
 import torch
+from common import machine
 from torch import Tensor
 
 from spikenas.snn.lif import LIF, lif_step
@@ -139,31 +136,6 @@ def measure(
         }
         for name, values in times.items()
     }
-
-
-def machine() -> dict:
-    cpu = platform.processor()
-    if (info := Path("/proc/cpuinfo")).exists():
-        cpu = next((s.split(":")[1].strip() for s in info.read_text().splitlines() if "model name" in s), cpu)
-    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
-    packages = [p for p in ("torch", "numba", "numpy", "spikingjelly", "snntorch") if installed(p)]
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "versions": {p: metadata.version(p) for p in packages},
-        "commit": commit or None,
-    }
-
-
-def installed(package: str) -> bool:
-    try:
-        metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

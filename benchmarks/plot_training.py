@@ -1,6 +1,6 @@
 """Draw the accuracy of a training over its epochs.
 
-    python benchmarks/plot_training.py runs/NAME/train.csv docs/NAME.svg
+python benchmarks/plot_training.py runs/NAME/train.csv docs/NAME.svg
 """
 
 from __future__ import annotations

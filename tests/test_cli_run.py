@@ -139,3 +139,11 @@ def test_a_full_disk_loses_nothing_that_is_done(spikenas: Spikenas, tmp_path: Pa
     assert "cannot be written" in no_traceback(result.stderr)
     assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()} == before
     assert spikenas("train", "--out", "r", "-q").returncode == 0
+
+
+def test_a_score_that_cannot_begin_leaves_the_old_file(spikenas: Spikenas, tmp_path: Path) -> None:
+    (tmp_path / "g.txt").write_text("0-3:conv3x3\n")
+    (tmp_path / "s.csv").write_text("old")
+    result = spikenas("score", "--genotypes", "g.txt", "--data", "nowhere", "--out", "s.csv")
+    assert result.returncode == 2
+    assert (tmp_path / "s.csv").read_text() == "old"

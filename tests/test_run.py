@@ -36,8 +36,8 @@ def test_settings_of_the_search_are_fixed_once_there_are_trials(tmp_path: Path) 
 def test_device_and_threads_may_change(tmp_path: Path) -> None:
     with Run(tmp_path) as run:
         run.fix(CONFIG)
-        (tmp_path / "trials.db").touch()
-        (tmp_path / "checkpoint.safetensors").touch()
+        for name in ("trials.db", "best.json", "checkpoint.safetensors"):
+            (tmp_path / name).touch()
         run.fix(CONFIG.model_copy(update={"device": "cuda", "threads": 1}))
 
 
@@ -62,3 +62,21 @@ def test_missing_and_broken_json(tmp_path: Path) -> None:
         (tmp_path / "best.json").write_text("{")
         with pytest.raises(RunError, match=r"best\.json: cannot be read"):
             run.read_json("best.json", "search")
+
+
+def test_statistics_of_other_data_are_forgotten(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        run.fix(CONFIG)
+        (tmp_path / "statistics.json").touch()
+        run.fix(CONFIG)
+        assert run.has("statistics.json")
+        run.fix(changed("data", name="cifar10"))
+        assert not run.has("statistics.json")
+
+
+def test_a_search_ends_on_the_device_it_began_on(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        run.fix(CONFIG)
+        (tmp_path / "trials.db").touch()
+        with pytest.raises(RunError, match="the search began on cpu, so it ends there, not on cuda"):
+            run.fix(CONFIG.model_copy(update={"device": "cuda"}))

@@ -151,3 +151,22 @@ def test_image_size_of_the_fidelity(tmp_path: Path, caplog: pytest.LogCaptureFix
     scorer = stages.make_scorer(task, stages.channel_statistics(task.dataset, 0), "sahd")
     assert scorer.images.shape == (8, 1, 4, 4)
     assert (scorer.input.height, scorer.input.width) == (4, 4)
+
+
+def test_a_shorter_fidelity_of_event_frames(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for k in range(8):
+            np.savez(tmp_path / name / f"{k}.npz", rng.integers(0, 3, (4, 2, 8, 8), dtype=np.uint8))
+    data = CONFIG.data.model_copy(update={"name": f"events:{tmp_path}"})
+    for timesteps in (2, 5):
+        fidelity = CONFIG.fidelity.model_copy(update={"timesteps": timesteps})
+        task = stages.prepare(CONFIG.model_copy(update={"data": data, "fidelity": fidelity}))
+        assert task.config.network.timesteps == 4
+        statistics = stages.channel_statistics(task.dataset, 0)
+        if timesteps == 5:
+            with pytest.raises(ConfigError, match=r"fidelity\.timesteps: 5 asked, the event frames have 4"):
+                stages.make_scorer(task, statistics, "sahd")
+        else:
+            assert stages.make_scorer(task, statistics, "sahd")(Genotype.parse("0-3:conv3x3 / 0-3:skip")).score > -1e9

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from spikenas.checkpoint import load_model, load_tensors
+from spikenas.checkpoint import CHECKPOINT, MODEL, load_model, load_tensors
 from spikenas.config import Config
 from spikenas.data import DataSet, Split, Statistics, load
 from spikenas.errors import RunError
 from spikenas.space import Genotype, InputSpec, make_plan
-from spikenas.train import CHECKPOINT, LOG, MODEL, Epoch, learning_rate, read_log, train
+from spikenas.train import LOG, Epoch, learning_rate, read_log, train
 
 GENOTYPE = Genotype.parse("0-1:conv3x3 1-3:conv3x3 0-3:skip / 0-3:conv3x3")
 STATISTICS = Statistics((0.3,), (0.37,))
@@ -121,7 +121,7 @@ def test_a_loss_that_is_not_finite_ends_in_a_clear_line(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_genotype_is_refused(tmp_path: Path) -> None:
     run(tmp_path, with_train(epochs=1))
     other = make_plan(Genotype.parse("0-3:conv3x3 / 0-3:conv3x3"), CONFIG.network, InputSpec(1, 8, 8, 10))
-    with pytest.raises(RunError, match="is of '0-1:conv3x3 0-3:skip 1-3:conv3x3 / 0-3:conv3x3', not of"):
+    with pytest.raises(RunError, match="a checkpoint of '0-1:conv3x3 0-3:skip 1-3:conv3x3 / 0-3:conv3x3', not of"):
         train(other, DIGITS, STATISTICS, CONFIG, tmp_path)
 
 

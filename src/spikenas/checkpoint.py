@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,13 @@ from torch import Tensor
 from spikenas.config import NetworkConfig
 from spikenas.data import Statistics
 from spikenas.errors import RunError
+from spikenas.files import write_atomically
 from spikenas.snn.network import Network
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan, make_plan
 
+CHECKPOINT = "checkpoint.safetensors"
+MODEL = "model.safetensors"
 _FORMAT = "spikenas-1"
 
 
@@ -39,21 +40,6 @@ class Model:
     statistics: Statistics
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Call `write` on a name beside `path`, then put the file in its place: whole or not at all.
-
-    Raises:
-        RunError: it cannot be written, for want of space for example.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise RunError(f"{path}: cannot be written ({error})") from None
-
-
 def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
     """Write tensors and a header of JSON values, whole or not at all.
 
@@ -62,7 +48,14 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any])
     """
     metadata = {_FORMAT: json.dumps(header)}  # one key: safetensors writes several in no fixed order
     kept = {key: tensor.detach().contiguous() for key, tensor in tensors.items()}
-    write_atomically(path, lambda partial: save_file(kept, partial, metadata))
+
+    def write(partial: Path) -> None:
+        try:
+            save_file(kept, partial, metadata)
+        except SafetensorError as error:
+            raise RunError(str(error)) from None
+
+    write_atomically(path, write)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -77,11 +70,12 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             if _FORMAT not in metadata:
                 raise RunError(f"{path}: a safetensors file, but not one of SpikeNAS ({_FORMAT})")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        header = json.loads(metadata[_FORMAT])
     except FileNotFoundError:
         raise RunError(f"{path}: no such file; 'spikenas train' writes it") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise RunError(f"{path}: truncated or not a safetensors file ({error})") from None
-    return tensors, json.loads(metadata[_FORMAT])
+    return tensors, header
 
 
 def model_header(plan: Plan, classes: tuple[str, ...], statistics: Statistics) -> dict[str, Any]:

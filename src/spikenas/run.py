@@ -10,16 +10,16 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from spikenas.checkpoint import write_atomically
+from spikenas.checkpoint import CHECKPOINT
 from spikenas.config import Config
 from spikenas.errors import RunError
+from spikenas.files import write_atomically
 
 CONFIG = "config.toml"
 TRIALS = "trials.db"
 BEST = "best.json"
 STATISTICS = "statistics.json"
 EVALUATION = "evaluation.json"
-CHECKPOINT = "checkpoint.safetensors"
 
 # What a section of the configuration decides cannot change once this file exists.
 _FIXED_BY = {
@@ -76,30 +76,43 @@ class Run:
         Raises:
             RunError: files here were made with another one; names the first difference.
         """
-        if self.has(CONFIG):
-            _require_same(Config.load(self / CONFIG), config, self.folder)
-        if is_leader():
-            write_atomically(self / CONFIG, lambda path: path.write_text(config.dump(), encoding="utf-8"))
+        old = Config.load(self / CONFIG) if self.has(CONFIG) else None
+        if old:
+            _require_same(old, config, self.folder)
+            if self.has(TRIALS) and not self.has(BEST) and old.device != config.device:
+                raise RunError(
+                    f"{self.folder}: the search began on {old.device}, so it ends there, not on {config.device}"
+                )
+        if not is_leader():
+            return
+        if old is None or (old.data, old.seed) != (config.data, config.seed):
+            (self / STATISTICS).unlink(missing_ok=True)
+        write_atomically(self / CONFIG, lambda path: path.write_text(config.dump(), encoding="utf-8"))
 
     def write_json(self, name: str, values: dict[str, Any]) -> None:
         """Write a file of JSON, whole or not at all."""
         text = json.dumps(values, indent=2) + "\n"
         write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
 
-    def read_json(self, name: str, written_by: str) -> dict[str, Any]:
+    def read_json(self, name: str, written_by: str, *keys: str) -> dict[str, Any]:
         """Read a file of JSON.
 
+        Args:
+            name: Of the file.
+            written_by: Stage that writes it.
+            keys: What must be in it.
         Raises:
-            RunError: not there, or not JSON; names the stage that writes it.
+            RunError: not there, not JSON, or without one of the keys.
         """
+        remedy = f"'spikenas {written_by} --out {self.folder}' writes it"
         try:
-            values: dict[str, Any] = json.loads((self / name).read_text(encoding="utf-8"))
+            values = json.loads((self / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise RunError(
-                f"{self / name}: no such file; 'spikenas {written_by} --out {self.folder}' writes it"
-            ) from None
+            raise RunError(f"{self / name}: no such file; {remedy}") from None
         except (OSError, ValueError) as error:
-            raise RunError(f"{self / name}: cannot be read ({error})") from None
+            raise RunError(f"{self / name}: cannot be read ({error}); remove it, {remedy}") from None
+        if not isinstance(values, dict) or not values.keys() >= set(keys):
+            raise RunError(f"{self / name}: lacks some of {', '.join(keys)}; remove it, {remedy}")
         return values
 
 

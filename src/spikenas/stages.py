@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spikenas import train as training
-from spikenas.checkpoint import load_model
+from spikenas.checkpoint import MODEL, load_model
 from spikenas.config import Config
 from spikenas.data import DataSet, Statistics, channel_statistics, load, load_statistics, save_statistics
 from spikenas.data.transforms import normalise
@@ -30,6 +30,7 @@ from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan, make_plan
 from spikenas.space.space import Space
 
+_BEST_KEYS = ("genotype", "score", "score_name", "params", "flash_bytes", "ram_bytes", "channels", "trials", "scored")
 _NO_FLIP = ("digits", "idx")  # a mirrored digit is another sign, or none
 
 
@@ -102,7 +103,7 @@ def check_device(device: str) -> None:
         RunError: it cannot.
     """
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError):
         available = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
         raise RunError(f"device {device!r} cannot be used by PyTorch here; available: {', '.join(available)}") from None
@@ -111,7 +112,7 @@ def check_device(device: str) -> None:
 def run_search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
     """Search, unless it is done; returns what best.json says."""
     if run.has(BEST):
-        return run.read_json(BEST, "search")
+        return run.read_json(BEST, "search", *_BEST_KEYS)
     config = task.config
     statistics = _statistics(run, task)
     scorer = make_scorer(task, statistics, config.search.score)
@@ -149,7 +150,7 @@ def run_search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
 
 def run_train(run: Run, task: Task, report: Reporter) -> list[training.Epoch]:
     """Train the network found, unless it is done; returns its epochs."""
-    best = run.read_json(BEST, "search")
+    best = run.read_json(BEST, "search", *_BEST_KEYS)
     plan = task.plan(Genotype.parse(best["genotype"]))
     statistics = _statistics(run, task)
     with report.task("training") as progress:
@@ -167,12 +168,12 @@ def run_evaluate(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
     Raises:
         RunError: no trained network, or one of other classes than the data's.
     """
-    model = load_model(run / training.MODEL)
+    model = load_model(run / MODEL)
     if model.classes != task.dataset.classes:
         raise RunError(
-            f"{run / training.MODEL}: trained on {_names(model.classes)}, the data have {_names(task.dataset.classes)}"
+            f"{run / MODEL}: trained on {_names(model.classes)}, the data have {_names(task.dataset.classes)}"
         )
-    digest = sha256((run / training.MODEL).read_bytes()).hexdigest()
+    digest = sha256((run / MODEL).read_bytes()).hexdigest()
     if run.has(EVALUATION) and (done := run.read_json(EVALUATION, "evaluate")).get("model_sha256") == digest:
         return done
     with report.task("evaluation") as progress:
@@ -194,7 +195,10 @@ def make_scorer(task: Task, statistics: Statistics, name: str) -> Scorer:
     chosen = np.sort(rng.choice(len(train), config.fidelity.batch, replace=False))
     images = normalise(torch.from_numpy(train.fetch(chosen)), *statistics)
     if not task.dataset.static:
-        images = images.transpose(0, 1)
+        T = config.fidelity.timesteps or config.network.timesteps
+        if images.shape[1] < T:
+            raise ConfigError(f"fidelity.timesteps: {T} asked, the event frames have {images.shape[1]}")
+        images = images.transpose(0, 1)[:T]
     return Scorer(
         name,
         config.network,
@@ -218,22 +222,27 @@ def score_genotypes(
     """
     task = open_data(config)
     scorer = make_scorer(task, channel_statistics(task.dataset, config.seed), config.search.score)
-    with report.task("score") as progress:
-        for done, (text, genotype) in enumerate(genotypes, start=1):
-            result = scorer(genotype)
-            progress(done, len(genotypes), "")
-            yield text, result.score, round(result.seconds, 6)
+
+    def rows() -> Iterator[tuple[str, float, float]]:
+        with report.task("score") as progress:
+            for done, (text, genotype) in enumerate(genotypes, start=1):
+                result = scorer(genotype)
+                progress(done, len(genotypes), "")
+                yield text, result.score, round(result.seconds, 6)
+
+    return rows()
 
 
 def summary(run: Run, task: Task) -> dict[str, Any]:
     """What a run has found so far."""
-    values = run.read_json(BEST, "search")
+    values = run.read_json(BEST, "search", *_BEST_KEYS)
     epochs = training.read_log(run / training.LOG)
     if epochs:
         values["epochs"] = len(epochs)
-        values["validation_accuracy"] = max(epoch.validation_accuracy for epoch in epochs)
+        kept = training.kept_epoch(epochs, task.config.train.keep)
+        values["validation_accuracy"] = kept.validation_accuracy
     if run.has(EVALUATION):
-        evaluation = run.read_json(EVALUATION, "evaluate")
+        evaluation = run.read_json(EVALUATION, "evaluate", "test_accuracy", "synops", "macs")
         values |= {key: evaluation[key] for key in ("test_accuracy", "synops", "macs")}
     budget = task.config.budget.model_dump()
     return values | {"timesteps": task.config.network.timesteps, "budget": budget, "folder": str(run.folder)}

@@ -11,24 +11,24 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from spikenas.checkpoint import load_tensors, load_weights, model_header, save_tensors, write_atomically
+from spikenas.checkpoint import CHECKPOINT, MODEL, load_tensors, load_weights, model_header, save_tensors
 from spikenas.config import Config
 from spikenas.data import DataSet, Split, Statistics
 from spikenas.data.transforms import augment, normalise
 from spikenas.errors import RunError
+from spikenas.files import write_atomically
 from spikenas.seeding import seed_of
 from spikenas.snn.network import Network
 from spikenas.space.plan import Plan
 
-CHECKPOINT = "checkpoint.safetensors"
-MODEL = "model.safetensors"
 LOG = "train.csv"
 
 
@@ -53,19 +53,6 @@ class Epoch:
     validation_loss: float
     validation_accuracy: float
     seconds: float
-
-
-class _Items(Dataset[Any]):
-    """A split in memory, fetched batch by batch."""
-
-    def __init__(self, split: Split) -> None:
-        self.split = split
-
-    def __len__(self) -> int:
-        return len(self.split)
-
-    def __getitems__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
-        return torch.from_numpy(self.split.fetch(indices)), torch.from_numpy(self.split.labels[indices])
 
 
 class _Sums(NamedTuple):
@@ -117,21 +104,25 @@ def train(
     )
     epochs = _resume(network, optimiser, plan, folder)
     header = model_header(plan, dataset.classes, statistics)
-    items, held_out = _Items(dataset.train.load()), _Items(dataset.validation.load())
+    images_here, held_out = dataset.train.load(), dataset.validation.load()
     model, optimiser = accelerator.prepare(network.to(memory_format=torch.channels_last), optimiser)
-    batch = min(settings.batch, len(items))
-    steps_per_epoch = len(items) // batch // accelerator.num_processes or 1
+    share = len(images_here) // accelerator.num_processes
+    batch = min(settings.batch, share)
+    if not batch:
+        raise RunError(f"{accelerator.num_processes} processes cannot share {len(images_here)} training images")
+    steps_per_epoch = share // batch
     total = settings.epochs * steps_per_epoch
     for epoch in range(len(epochs), settings.epochs):
         start, step, lr = time.perf_counter(), epoch * steps_per_epoch, 0.0
         torch.manual_seed(seed_of(config.seed, "dropout", epoch, accelerator.process_index))
         generator = torch.Generator().manual_seed(seed_of(config.seed, "augment", epoch, accelerator.process_index))
         order = torch.randperm(
-            len(items), generator=torch.Generator().manual_seed(seed_of(config.seed, "order", epoch))
+            len(images_here), generator=torch.Generator().manual_seed(seed_of(config.seed, "order", epoch))
         )
         sums = _Sums(0.0, 0.0, 0.0)
         model.train()
-        for images, labels in _batches(accelerator, items, order.tolist(), batch, drop_last=True):
+        own = order.numpy()[accelerator.process_index :: accelerator.num_processes][: steps_per_epoch * batch]
+        for images, labels in _batches(accelerator, images_here, own, batch):
             lr = learning_rate(step / steps_per_epoch, config)
             for group in optimiser.param_groups:
                 group["lr"] = lr
@@ -168,7 +159,7 @@ def train(
             {f.name: getattr(epochs[-1], f.name) for f in fields(Epoch) if f.name != "epoch"}, step=epoch + 1
         )
         if accelerator.is_main_process:
-            _save(accelerator.unwrap_model(model), optimiser, epochs, header, folder, settings.keep == "last")
+            _save(accelerator.unwrap_model(model), optimiser, epochs, header, folder, settings.keep)
         accelerator.wait_for_everyone()
         progress(step, total, epochs)
     accelerator.end_training()
@@ -189,6 +180,13 @@ def learning_rate(epoch: float, config: Config) -> float:
     return settings.lr * 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / (settings.epochs - warmup)))
 
 
+def kept_epoch(epochs: Sequence[Epoch], keep: str) -> Epoch:
+    """The epoch whose weights model.safetensors holds: the `last`, or the `best` on the validation images."""
+    if keep == "last":
+        return epochs[-1]
+    return max(epochs, key=lambda row: (row.validation_accuracy, -row.validation_loss, row.epoch))
+
+
 def read_log(path: Path) -> list[Epoch]:
     """The epochs in a train.csv; none when the file is not there.
 
@@ -206,8 +204,11 @@ def read_log(path: Path) -> list[Epoch]:
 
 def _accelerator(config: Config, folder: Path) -> Accelerator:
     AcceleratorState._reset_state(True)  # another training in this process may have had other settings
+    device = torch.device(config.device)
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
     accelerator = Accelerator(
-        cpu=config.device == "cpu",
+        cpu=device.type == "cpu",
         mixed_precision=config.train.precision,
         log_with="tensorboard" if config.train.tensorboard else None,
         project_dir=str(folder),
@@ -225,10 +226,12 @@ def _groups(network: Network, weight_decay: float) -> list[dict[str, Any]]:
 
 
 def _batches(
-    accelerator: Accelerator, items: _Items, order: Sequence[int], batch: int, drop_last: bool
+    accelerator: Accelerator, split: Split, indices: NDArray[np.int64], batch: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    loader = DataLoader(items, batch, sampler=order, drop_last=drop_last, collate_fn=lambda pair: pair)
-    yield from accelerator.prepare_data_loader(loader)
+    for start in range(0, len(indices), batch):
+        chosen = indices[start : start + batch]
+        images, labels = torch.from_numpy(split.fetch(chosen)), torch.from_numpy(split.labels[chosen])
+        yield images.to(accelerator.device), labels.to(accelerator.device)
 
 
 def _prepared(images: Tensor, statistics: Statistics, plan: Plan) -> Tensor:
@@ -251,14 +254,15 @@ def _gathered(accelerator: Accelerator, sums: _Sums) -> _Sums:
 def _validate(
     accelerator: Accelerator,
     model: torch.nn.Module,
-    items: _Items,
+    split: Split,
     statistics: Statistics,
     plan: Plan,
     batch: int,
 ) -> _Sums:
     model.eval()
     sums = _Sums(0.0, 0.0, 0.0)
-    for images, labels in _batches(accelerator, items, range(len(items)), batch, drop_last=False):
+    own = np.arange(accelerator.process_index, len(split), accelerator.num_processes)
+    for images, labels in _batches(accelerator, split, own, batch):
         with accelerator.autocast():
             outputs = model(_prepared(images, statistics, plan)).float()
         sums = _add(sums, F.cross_entropy(outputs, labels, reduction="sum"), outputs, labels)
@@ -271,12 +275,11 @@ def _save(
     epochs: list[Epoch],
     header: dict[str, Any],
     folder: Path,
-    last: bool,
+    keep: str,
 ) -> None:
     """The model where it is the best so far, then the log, then the checkpoint that makes the epoch count."""
     weights = network.state_dict()
-    best = max(epochs, key=lambda row: (row.validation_accuracy, -row.validation_loss, row.epoch))
-    if last or best is epochs[-1]:
+    if kept_epoch(epochs, keep) is epochs[-1]:
         save_tensors(folder / MODEL, weights, header)
     text = io.StringIO()
     writer = csv.writer(text)
@@ -298,8 +301,8 @@ def _resume(network: Network, optimiser: torch.optim.Optimizer, plan: Plan, fold
     if not path.exists():
         return []
     tensors, header = load_tensors(path)
-    if header.get("genotype") != str(plan.genotype):
-        raise RunError(f"{path}: is of {header.get('genotype')!r}, not of {str(plan.genotype)!r}")
+    if header.get("genotype") != str(plan.genotype) or not isinstance(header.get("epoch"), int):
+        raise RunError(f"{path}: a checkpoint of {header.get('genotype')!r}, not of {str(plan.genotype)!r}")
     weights = {key.removeprefix("model."): t for key, t in tensors.items() if key.startswith("model.")}
     load_weights(network, weights, path)
     for name, parameter in network.named_parameters():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from spikenas.config import BudgetConfig, NetworkConfig, SearchConfig
-from spikenas.errors import BudgetError, RunError, ScoreError
+from spikenas.errors import BudgetError, ConfigError, RunError, ScoreError
 from spikenas.memory import Footprint, footprint, violations
 from spikenas.search import SearchResult, Trial, TrialStore, search
 from spikenas.seeding import seed_of
@@ -195,3 +195,20 @@ def test_of_equal_scores_the_first_wins() -> None:
     space = Space.of(["skip", "conv3x3"], cells=1)
     result, _ = run(space, evaluate=lambda genotype: Value(1.0))
     assert result.genotype.cells[0] == space.distinct_cells[0]
+
+
+def test_nan_is_kept_as_minus_infinity() -> None:
+    space, store = Space.of(["skip", "conv3x3"], cells=1), TrialStore()
+    good = Genotype((space.distinct_cells[20],))
+
+    def evaluate(genotype: Genotype) -> Value:
+        return Value(1.0 if genotype == good else math.nan)
+
+    first = run(space, evaluate=evaluate, store=store)
+    assert run(space, evaluate=evaluate, store=store) == first
+    assert {trial.score for trial in first[1]} == {1.0, -math.inf}
+
+
+def test_a_space_too_large_to_enumerate_says_so() -> None:
+    with pytest.raises(ConfigError, match="can be 2,097,152 things, at most 1,000,000 can be enumerated"):
+        run(Space.of(["skip", "conv3x3"], cells=1, nodes=7))

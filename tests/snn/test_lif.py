@@ -328,7 +328,8 @@ def test_import_compiles_nothing_and_other_processes_load_from_the_cache() -> No
         pytest.skip("no folder for the cache is writable")
     script = """
 import torch
-from spikenas.snn import kernels, lif
+from spikenas.snn import kernels
+from spikenas.snn.lif import lif
 assert not kernels._forward.signatures
 lif(torch.zeros(5, 10), 5)
 assert sum(kernels._forward.stats.cache_hits.values()) == 1

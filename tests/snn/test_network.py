@@ -180,3 +180,10 @@ def test_wrong_input_shape(spec: InputSpec, shape: tuple[int, ...]) -> None:
     network = Network(make_plan(Genotype.parse(FORWARD[0]), COMPACT, spec))
     with pytest.raises(RunError, match=r"the network takes \["):
         network(torch.zeros(shape))
+
+
+def test_one_timestep_with_feedback() -> None:
+    plan = make_plan(Genotype.parse(FEEDBACK[2]), COMPACT.model_copy(update={"timesteps": 1}), INPUT)
+    record: list[SpikeTrain] = []
+    assert Network(plan)(batch(INPUT).float(), record).shape == (3, 5)
+    assert 0 < len(record) < sum(layer.kind == "lif" for layer in plan.layers), "what only feeds back does not run"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from spikenas.data.dataset import DataSet
 from spikenas.errors import DataError
+from spikenas.files import write_atomically
 
 _STATISTICS_SEED = 2
 _CHUNK = 64
@@ -58,9 +58,8 @@ def channel_statistics(dataset: DataSet, seed: int, samples: int = 2000) -> Stat
 
 def save_statistics(statistics: Statistics, path: Path) -> None:
     """Write the statistics as JSON, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(statistics._asdict(), indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    text = json.dumps(statistics._asdict(), indent=2) + "\n"
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def load_statistics(path: Path) -> Statistics:

@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor, nn
 
 from spikenas.config import FidelityConfig, NetworkConfig
 from spikenas.score.sahd import Score, find_score
@@ -109,16 +108,21 @@ def at_fidelity(network: NetworkConfig, fidelity: FidelityConfig) -> NetworkConf
 def batch_spikes(network: Network, images: Tensor) -> list[SpikeTrain]:
     """The spikes of every LIF layer, with the batch's own BatchNorm statistics and dropout off.
 
-    Running statistics are left alone.
+    The network is left in eval mode, its running statistics as they were.
     """
     network.eval()
-    for module in network.modules():
-        if isinstance(module, _BatchNorm):
-            module.train()
-            module.track_running_stats = False
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.train()
+        norm.track_running_stats = False
     record: list[SpikeTrain] = []
-    with torch.no_grad():
-        network(images, record)
+    try:
+        with torch.no_grad():
+            network(images, record)
+    finally:
+        for norm in norms:
+            norm.eval()
+            norm.track_running_stats = True
     return record
 
 

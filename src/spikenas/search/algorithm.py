@@ -192,7 +192,7 @@ class _Search:
             step,
             str(genotype),
             "scored" if result else "over budget",
-            result.score if result else None,
+            (result.score if math.isfinite(result.score) else -math.inf) if result else None,
             footprint.params,
             footprint.flash_bytes,
             footprint.ram_bytes,

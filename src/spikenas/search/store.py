@@ -63,15 +63,20 @@ class TrialStore:
                 "flash_bytes INTEGER NOT NULL, ram_bytes INTEGER NOT NULL, seconds REAL NOT NULL)"
             )
             self._connection.commit()
-            self.get(0)
         except sqlite3.Error as error:
             raise RunError(f"{path}: not a trial store that can be used ({error})") from None
 
     def get(self, position: int) -> Trial | None:
         """The trial at a position, if it is known."""
-        columns = ", ".join(_COLUMNS)
-        row = self._connection.execute(f"SELECT {columns} FROM trials WHERE position = ?", (position,)).fetchone()
-        return Trial(*row) if row else None
+        rows = self._rows("WHERE position = ?", position)
+        return rows[0] if rows else None
+
+    def _rows(self, condition: str, *values: int) -> list[Trial]:
+        query = f"SELECT {', '.join(_COLUMNS)} FROM trials {condition}"
+        try:
+            return [Trial(*row) for row in self._connection.execute(query, values)]
+        except sqlite3.Error as error:
+            raise RunError(f"{self.path}: not a trial store that can be used ({error})") from None
 
     def add(self, trial: Trial) -> None:
         """Keep a trial.
@@ -87,8 +92,7 @@ class TrialStore:
             raise RunError(f"{self.path}: trial {trial.position} cannot be written ({error})") from None
 
     def __iter__(self) -> Iterator[Trial]:
-        rows = self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM trials ORDER BY position")
-        return (Trial(*row) for row in rows.fetchall())
+        return iter(self._rows("ORDER BY position"))
 
     def __enter__(self) -> TrialStore:
         return self

@@ -184,7 +184,7 @@ class Network(nn.Module):
             record.extend(
                 SpikeTrain(layer.name, torch.stack(history[layer.name]), self._edges(layer))
                 for layer in layers
-                if layer.kind == "lif"
+                if layer.kind == "lif" and history[layer.name]
             )
         return {
             layer.name: torch.stack(history[layer.name])

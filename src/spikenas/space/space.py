@@ -13,6 +13,8 @@ from spikenas.space.genotype import Cell, Edge, Genotype, pairs
 from spikenas.space.graph import CellGraph
 from spikenas.space.ops import BENCH_OPS, NONE, SNASNET_OPS, Op
 
+MOST_CELLS = 10**6
+
 
 @dataclass(frozen=True)
 class Space:
@@ -69,7 +71,16 @@ class Space:
 
     @cached_property
     def distinct_cells(self) -> tuple[Cell, ...]:
-        """The connected cells, the first of each set of equal networks, in enumeration order."""
+        """The connected cells, the first of each set of equal networks, in enumeration order.
+
+        Raises:
+            ConfigError: more cells than can be enumerated in minutes.
+        """
+        if self.cell_count > MOST_CELLS:
+            raise ConfigError(
+                f"a cell of this space can be {self.cell_count:,} things, at most {MOST_CELLS:,} can be enumerated; "
+                "use fewer ops or nodes, or no feedback"
+            )
         found: dict[CellGraph, Cell] = {}
         for cell in self.enumerate_cells():
             if cell.canonical.connected:
