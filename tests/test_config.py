@@ -95,7 +95,7 @@ def test_sizes_and_counts_take_units() -> None:
         ({"network": {"tau": 1.0}}, "network.tau: input should be greater than 1, got 1.0"),
         ({"network": {"kind": "big"}}, "network.kind: input should be 'compact' or 'snasnet', got 'big'"),
         ({"network": {"weight_bits": 3}}, "network.weight_bits: input should be 2, 4, 8, 16 or 32, got 3"),
-        ({"network": {"stem_stride": 3}}, "network.stem_stride: input should be 1 or 2, got 3"),
+        ({"network": {"stem_stride": 3}}, "network.stem_stride: input should be 1, 2 or 'auto', got 3"),
         ({"budget": {"flash": "96kib"}}, "budget.flash: should be a size such as 96KiB"),
         ({"budget": {"flash": "96kib"}}, "got '96kib'"),
         ({"budget": {"params": "5KiB"}}, "budget.params: should be a count such as 1.2M"),

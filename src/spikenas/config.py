@@ -58,7 +58,7 @@ class NetworkConfig(_Section):
     kind: Literal["compact", "snasnet"] = "compact"
     cells: int = Field(2, ge=1, description="number of cells; snasnet has two")
     channels: Annotated[int | Literal["auto"], _width("auto")] = Field("auto", description="C1, doubled at reductions")
-    stem_stride: Literal[1, 2] = 1
+    stem_stride: Literal[1, 2, "auto"] = Field("auto", description="auto: 1, or 2 where that doubles the width")
     timesteps: int = Field(5, ge=1, description="T")
     tau: float = Field(4 / 3, gt=1, description="membrane time constant in timesteps")
     v_threshold: float = Field(1.0, gt=0)

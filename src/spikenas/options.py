@@ -52,7 +52,7 @@ NetworkKind = Annotated[
 ]
 Cells = Annotated[int | None, typer.Option(help="Number of cells.", rich_help_panel=_NETWORK)]
 Channels = Annotated[str | None, typer.Option(help="Width C1, or auto.", rich_help_panel=_NETWORK)]
-StemStride = Annotated[int | None, typer.Option(help="1 or 2.", rich_help_panel=_NETWORK)]
+StemStride = Annotated[str | None, typer.Option(help="1, 2 or auto.", rich_help_panel=_NETWORK)]
 Timesteps = Annotated[int | None, typer.Option(help="T.", rich_help_panel=_NETWORK)]
 SpaceName = Annotated[
     str | None,
@@ -80,6 +80,7 @@ GenotypeFile = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+_NUMBERS_OR_WORDS = ("channels", "stem_stride")
 _KEYS = {
     "data": "data.name",
     "image_size": "data.image_size",
@@ -121,7 +122,7 @@ def make_config(base: Path | None, options: dict[str, Any], assignments: list[st
         _put(values, "space.ops", [op.strip() for op in ops.split(",")])
     for option, key in _KEYS.items():
         if options.get(option) is not None:
-            _put(values, key, _number(options[option]) if option == "channels" else options[option])
+            _put(values, key, _number(options[option]) if option in _NUMBERS_OR_WORDS else options[option])
     for assignment in assignments or []:
         key, equals, text = assignment.partition("=")
         if not equals:

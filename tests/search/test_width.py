@@ -56,7 +56,7 @@ def suggestions(message: str) -> list[dict[str, Any]]:
     ids=str,
 )
 def test_auto_is_the_widest_step_at_which_half_of_the_space_fits(spec: InputSpec, budget: BudgetConfig) -> None:
-    found = resolve_width(NetworkConfig(), spec, SMALL, budget).channels
+    found = resolve_width(NetworkConfig(stem_stride=1), spec, SMALL, budget).channels
     assert isinstance(found, int)
     assert LADDER[0] < found < LADDER[-1]
     assert share_that_fits(found, spec, SMALL, budget) >= 0.5
@@ -69,7 +69,7 @@ def test_a_byte_too_few_for_half_of_the_cells_is_a_step_narrower(missing: int, c
     costs = [footprint(make_plan(Genotype((c,) * 2), network, DIGITS)).flash_bytes for c in SMALL.distinct_cells]
     twentieth = sorted(costs)[19]  # of 39
     budget = BudgetConfig(flash=twentieth - missing)
-    assert resolve_width(NetworkConfig(), DIGITS, SMALL, budget).channels == channels
+    assert resolve_width(NetworkConfig(stem_stride=1), DIGITS, SMALL, budget).channels == channels
 
 
 def test_a_generous_budget_takes_the_widest_step() -> None:
@@ -83,7 +83,7 @@ def test_where_not_even_the_narrowest_leaves_half_it_is_taken() -> None:
     ]
     budget = BudgetConfig(ram=min(costs))
     assert share_that_fits(4, DIGITS, SMALL, budget) < 0.5
-    assert resolve_width(NetworkConfig(), DIGITS, SMALL, budget).channels == 4
+    assert resolve_width(NetworkConfig(stem_stride=1), DIGITS, SMALL, budget).channels == 4
 
 
 def test_without_a_budget_the_width_is_free() -> None:
@@ -91,7 +91,7 @@ def test_without_a_budget_the_width_is_free() -> None:
 
 
 def test_a_width_that_was_given_stays() -> None:
-    network = NetworkConfig(channels=7)
+    network = NetworkConfig(channels=7, stem_stride=1)
     assert resolve_width(network, RGB, SMALL, BudgetConfig(flash=2**20)) == network
 
 
@@ -180,3 +180,15 @@ def test_limits_that_only_different_cells_meet_are_not_met() -> None:
 def test_an_impossible_budget_says_so() -> None:
     with pytest.raises(BudgetError, match=r"the smallest takes .* of flash, allowed are 10 B; no (single )?change"):
         resolve_width(NetworkConfig(), DIGITS, SMALL, BudgetConfig(flash=10))
+
+
+def test_the_stem_has_stride_2_where_that_doubles_the_width() -> None:
+    tight = BudgetConfig(flash=96 * 1024, ram=128 * 1024)
+    found = resolve_width(NetworkConfig(), RGB, SMALL, tight)
+    narrow = resolve_width(NetworkConfig(stem_stride=1), RGB, SMALL, tight)
+    assert found.stem_stride == 2
+    assert found.channels >= 2 * narrow.channels  # type: ignore[operator]
+    roomy = BudgetConfig(flash=96 * 1024)
+    assert resolve_width(NetworkConfig(), RGB, SMALL, roomy).stem_stride == 1
+    assert resolve_width(NetworkConfig(channels=8), RGB, SMALL, tight).stem_stride == 1
+    assert resolve_width(NetworkConfig(), RGB, SMALL, BudgetConfig()).stem_stride == 1

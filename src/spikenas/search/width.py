@@ -3,6 +3,8 @@
 Rule for `auto`: the widest step of the ladder at which at least half of the space's distinct cells, each put in every
 place, meet the budget. Wider would leave mostly shallow cells to choose from; narrower would leave memory unused. Where
 not even the narrowest step leaves half, the narrowest is taken, and the search has what remains.
+
+Rule for a `stem_stride` that is not set: 2 where that at least doubles the width, which is when RAM binds; else 1.
 """
 
 from __future__ import annotations
@@ -26,16 +28,19 @@ _SAMPLE = 256
 
 
 def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig) -> NetworkConfig:
-    """The network with `channels` as a number at which something of the space meets the budget.
+    """The network with `channels` and `stem_stride` as numbers at which something of the space meets the budget.
 
     Raises:
         BudgetError: nothing does; names the smallest footprint and what would make room.
     """
-    if network.channels == "auto":
-        channels = FREE_WIDTH if budget == BudgetConfig() else _widest(network, input, space, budget)
-        network = network.model_copy(update={"channels": channels})
     if budget == BudgetConfig():
-        return network
+        width = FREE_WIDTH if network.channels == "auto" else network.channels
+        return network.model_copy(update={"channels": width, "stem_stride": _stride(network)})
+    if network.channels == "auto":
+        widths = {stride: _widest(_with(network, stride), input, space, budget) for stride in _strides(network)}
+        stride = max(widths) if widths[max(widths)] >= 2 * widths[min(widths)] else min(widths)
+        network = _with(network, stride).model_copy(update={"channels": widths[stride]})
+    network = _with(network, _stride(network))
     costs = _costs(network, input, space)
     if all(violations(cost, budget) for cost in costs):
         raise BudgetError(
@@ -43,6 +48,18 @@ def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget
             + _what_would_do(network, input, space, budget)
         )
     return network
+
+
+def _strides(network: NetworkConfig) -> tuple[int, ...]:
+    return (1, 2) if network.stem_stride == "auto" else (network.stem_stride,)
+
+
+def _stride(network: NetworkConfig) -> int:
+    return _strides(network)[0]
+
+
+def _with(network: NetworkConfig, stride: int) -> NetworkConfig:
+    return network.model_copy(update={"stem_stride": stride})
 
 
 def _widest(network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig) -> int:

@@ -256,7 +256,8 @@ class _Builder:
         shape = (self.input.channels, self.input.height, self.input.width)
         self.layers.append(LayerSpec("input", "input", (), shape, shape, "stem", self.input.static))
         self.shapes["input"], self.static["input"] = shape, self.input.static
-        conv = self.conv("conv", "input", channels, kernel=3, stride=self.network.stem_stride)
+        stride = 1 if self.network.stem_stride == "auto" else self.network.stem_stride
+        conv = self.conv("conv", "input", channels, kernel=3, stride=stride)
         return self.add("bn", "batchnorm", conv)
 
     def reduction(self, stage: str, source: str, channels: int) -> str:
