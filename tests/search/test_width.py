@@ -18,7 +18,7 @@ RGB = InputSpec(3, 32, 32, 10)
 
 
 def share_that_fits(channels: int, spec: InputSpec, space: Space, budget: BudgetConfig) -> float:
-    network = NetworkConfig(channels=channels, cells=space.cells)
+    network = NetworkConfig(stem_stride=1, channels=channels, cells=space.cells)
     fitting = [
         not violations(footprint(make_plan(Genotype((cell,) * space.cells), network, spec)), budget)
         for cell in space.distinct_cells
@@ -65,7 +65,7 @@ def test_auto_is_the_widest_step_at_which_half_of_the_space_fits(spec: InputSpec
 
 @pytest.mark.parametrize(("missing", "channels"), [(0, 16), (1, 12)])
 def test_a_byte_too_few_for_half_of_the_cells_is_a_step_narrower(missing: int, channels: int) -> None:
-    network = NetworkConfig(channels=16)
+    network = NetworkConfig(stem_stride=1, channels=16)
     costs = [footprint(make_plan(Genotype((c,) * 2), network, DIGITS)).flash_bytes for c in SMALL.distinct_cells]
     twentieth = sorted(costs)[19]  # of 39
     budget = BudgetConfig(flash=twentieth - missing)
@@ -73,12 +73,16 @@ def test_a_byte_too_few_for_half_of_the_cells_is_a_step_narrower(missing: int, c
 
 
 def test_a_generous_budget_takes_the_widest_step() -> None:
-    assert resolve_width(NetworkConfig(), DIGITS, SMALL, BudgetConfig(flash=2**30)).channels == LADDER[-1] == 256
+    assert (
+        resolve_width(NetworkConfig(stem_stride=1), DIGITS, SMALL, BudgetConfig(flash=2**30)).channels
+        == LADDER[-1]
+        == 256
+    )
 
 
 def test_where_not_even_the_narrowest_leaves_half_it_is_taken() -> None:
     costs = [
-        footprint(make_plan(Genotype((cell,) * 2), NetworkConfig(channels=4), DIGITS)).ram_bytes
+        footprint(make_plan(Genotype((cell,) * 2), NetworkConfig(stem_stride=1, channels=4), DIGITS)).ram_bytes
         for cell in SMALL.distinct_cells
     ]
     budget = BudgetConfig(ram=min(costs))
@@ -87,7 +91,7 @@ def test_where_not_even_the_narrowest_leaves_half_it_is_taken() -> None:
 
 
 def test_without_a_budget_the_width_is_free() -> None:
-    assert resolve_width(NetworkConfig(), RGB, SMALL, BudgetConfig()).channels == FREE_WIDTH == 32
+    assert resolve_width(NetworkConfig(stem_stride=1), RGB, SMALL, BudgetConfig()).channels == FREE_WIDTH == 32
 
 
 def test_a_width_that_was_given_stays() -> None:
@@ -104,7 +108,7 @@ def test_a_large_space_is_sampled_alike_every_time() -> None:
     space = Space.of(["skip", "conv1x1", "conv3x3"], cells=1)
     assert len(space.distinct_cells) > 256
     budget = BudgetConfig(flash=64 * 1024)
-    first, second = (resolve_width(NetworkConfig(cells=1), DIGITS, space, budget) for _ in range(2))
+    first, second = (resolve_width(NetworkConfig(stem_stride=1, cells=1), DIGITS, space, budget) for _ in range(2))
     assert first == second
     # A sample can miss half by little: the share lies within five standard deviations of a sample of 256.
     assert isinstance(first.channels, int)
@@ -114,12 +118,12 @@ def test_a_large_space_is_sampled_alike_every_time() -> None:
 @pytest.mark.parametrize(
     ("network", "spec", "budget"),
     [
-        (NetworkConfig(channels=64), RGB, BudgetConfig(flash=32 * 1024)),
-        (NetworkConfig(channels=64), RGB, BudgetConfig(ram=100 * 1024)),
-        (NetworkConfig(channels=64), RGB, BudgetConfig(params=5_000)),
-        (NetworkConfig(channels=32), RGB, BudgetConfig(flash=24 * 1024, ram=96 * 1024)),
-        (NetworkConfig(kind="snasnet", channels=64), RGB, BudgetConfig(params=500_000)),
-        (NetworkConfig(cells=3), RGB, BudgetConfig(ram=12 * 1024)),
+        (NetworkConfig(stem_stride=1, channels=64), RGB, BudgetConfig(flash=32 * 1024)),
+        (NetworkConfig(stem_stride=1, channels=64), RGB, BudgetConfig(ram=100 * 1024)),
+        (NetworkConfig(stem_stride=1, channels=64), RGB, BudgetConfig(params=5_000)),
+        (NetworkConfig(stem_stride=1, channels=32), RGB, BudgetConfig(flash=24 * 1024, ram=96 * 1024)),
+        (NetworkConfig(stem_stride=1, kind="snasnet", channels=64), RGB, BudgetConfig(params=500_000)),
+        (NetworkConfig(stem_stride=1, cells=3), RGB, BudgetConfig(ram=12 * 1024)),
     ],
     ids=["flash", "ram", "params", "flash and ram", "snasnet", "auto"],
 )
@@ -146,9 +150,11 @@ def test_the_error_names_the_smallest_and_changes_that_make_room(
 
 def test_the_narrowest_width_is_among_the_suggestions() -> None:
     """A budget that width 4 alone meets: no other change makes room, so it must be named."""
-    least = footprint(make_plan(Genotype((SMALL.distinct_cells[0],) * 2), NetworkConfig(channels=4), RGB)).params
+    least = footprint(
+        make_plan(Genotype((SMALL.distinct_cells[0],) * 2), NetworkConfig(stem_stride=1, channels=4), RGB)
+    ).params
     with pytest.raises(BudgetError) as caught:
-        resolve_width(NetworkConfig(channels=64), RGB, SMALL, BudgetConfig(params=least))
+        resolve_width(NetworkConfig(stem_stride=1, channels=64), RGB, SMALL, BudgetConfig(params=least))
     assert {"channels": 4} in suggestions(str(caught.value))
 
 
@@ -157,7 +163,7 @@ def test_changes_that_make_room_only_together_are_named() -> None:
     used = {"channels": 4, "stem_stride": 2, "membrane_bits": 8, "map_bits": 8}
     cell = SMALL.distinct_cells[0]
     least = footprint(make_plan(Genotype((cell,) * 2), NetworkConfig(**used), RGB)).ram_bytes
-    network = NetworkConfig(channels=16)
+    network = NetworkConfig(stem_stride=1, channels=16)
     with pytest.raises(BudgetError) as caught:
         resolve_width(network, RGB, SMALL, BudgetConfig(ram=least + 100))
     for change in suggestions(str(caught.value)):
@@ -169,7 +175,7 @@ def test_changes_that_make_room_only_together_are_named() -> None:
 def test_limits_that_only_different_cells_meet_are_not_met() -> None:
     """conv3x3 takes less RAM, dwconv3x3 less flash; no cell meets the least of both."""
     space = Space.of(["conv3x3", "dwconv3x3"], cells=1, nodes=2)
-    network = NetworkConfig(channels=32, cells=1)
+    network = NetworkConfig(stem_stride=1, channels=32, cells=1)
     costs = [footprint(make_plan(Genotype((cell,)), network, DIGITS)) for cell in space.distinct_cells]
     budget = BudgetConfig(flash=min(c.flash_bytes for c in costs), ram=min(c.ram_bytes for c in costs))
     assert all(violations(cost, budget) for cost in costs)
@@ -179,7 +185,7 @@ def test_limits_that_only_different_cells_meet_are_not_met() -> None:
 
 def test_an_impossible_budget_says_so() -> None:
     with pytest.raises(BudgetError, match=r"the smallest takes .* of flash, allowed are 10 B; no (single )?change"):
-        resolve_width(NetworkConfig(), DIGITS, SMALL, BudgetConfig(flash=10))
+        resolve_width(NetworkConfig(stem_stride=1), DIGITS, SMALL, BudgetConfig(flash=10))
 
 
 def test_the_stem_has_stride_2_where_that_doubles_the_width() -> None:
@@ -190,5 +196,6 @@ def test_the_stem_has_stride_2_where_that_doubles_the_width() -> None:
     assert found.channels >= 2 * narrow.channels  # type: ignore[operator]
     roomy = BudgetConfig(flash=96 * 1024)
     assert resolve_width(NetworkConfig(), RGB, SMALL, roomy).stem_stride == 1
-    assert resolve_width(NetworkConfig(channels=8), RGB, SMALL, tight).stem_stride == 1
+    assert resolve_width(NetworkConfig(channels=4), RGB, SMALL, tight).stem_stride == 1
+    assert resolve_width(NetworkConfig(channels=64), RGB, SMALL, BudgetConfig(ram=256 * 1024)).stem_stride == 2
     assert resolve_width(NetworkConfig(), RGB, SMALL, BudgetConfig()).stem_stride == 1

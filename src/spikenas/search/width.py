@@ -4,7 +4,8 @@ Rule for `auto`: the widest step of the ladder at which at least half of the spa
 place, meet the budget. Wider would leave mostly shallow cells to choose from; narrower would leave memory unused. Where
 not even the narrowest step leaves half, the narrowest is taken, and the search has what remains.
 
-Rule for a `stem_stride` that is not set: 2 where that at least doubles the width, which is when RAM binds; else 1.
+Rule for a `stem_stride` that is not set: 2 where that at least doubles the width or where nothing fits with 1, which is
+when RAM binds; else 1.
 """
 
 from __future__ import annotations
@@ -33,33 +34,29 @@ def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget
     Raises:
         BudgetError: nothing does; names the smallest footprint and what would make room.
     """
-    if budget == BudgetConfig():
-        width = FREE_WIDTH if network.channels == "auto" else network.channels
-        return network.model_copy(update={"channels": width, "stem_stride": _stride(network)})
-    if network.channels == "auto":
-        widths = {stride: _widest(_with(network, stride), input, space, budget) for stride in _strides(network)}
-        stride = max(widths) if widths[max(widths)] >= 2 * widths[min(widths)] else min(widths)
-        network = _with(network, stride).model_copy(update={"channels": widths[stride]})
-    network = _with(network, _stride(network))
-    costs = _costs(network, input, space)
-    if all(violations(cost, budget) for cost in costs):
+    free = budget == BudgetConfig()
+
+    def sized(stride: int) -> NetworkConfig:
+        one = network.model_copy(update={"stem_stride": stride})
+        if one.channels != "auto":
+            return one
+        width = FREE_WIDTH if free else _widest(one, input, space, budget)
+        return one.model_copy(update={"channels": width})
+
+    if network.stem_stride != "auto":
+        found = sized(network.stem_stride)
+    elif free:
+        found = sized(1)
+    else:
+        fine, coarse = sized(1), sized(2)
+        doubled = int(coarse.channels) >= 2 * int(fine.channels)
+        found = coarse if doubled or not _fits(fine, input, space, budget) else fine
+    if not free and not _fits(found, input, space, budget):
         raise BudgetError(
-            f"no network of the space meets the budget: {_excess(costs, budget)}; "
-            + _what_would_do(network, input, space, budget)
+            f"no network of the space meets the budget: {_excess(_costs(found, input, space), budget)}; "
+            + _what_would_do(found, input, space, budget)
         )
-    return network
-
-
-def _strides(network: NetworkConfig) -> tuple[int, ...]:
-    return (1, 2) if network.stem_stride == "auto" else (network.stem_stride,)
-
-
-def _stride(network: NetworkConfig) -> int:
-    return _strides(network)[0]
-
-
-def _with(network: NetworkConfig, stride: int) -> NetworkConfig:
-    return network.model_copy(update={"stem_stride": stride})
+    return found
 
 
 def _widest(network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig) -> int:
@@ -81,6 +78,11 @@ def _costs(
         footprint(make_plan(Genotype((cell,) * network.cells), network, input))
         for cell in cells or space.distinct_cells
     ]
+
+
+def _fits(network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig) -> bool:
+    """Whether a network with one cell in every place meets the budget."""
+    return any(not violations(cost, budget) for cost in _costs(network, input, space))
 
 
 def _excess(costs: Sequence[Footprint], budget: BudgetConfig) -> str:
@@ -105,10 +107,9 @@ def _what_would_do(network: NetworkConfig, input: InputSpec, space: Space, budge
 
     def fits(change: dict[str, Any]) -> bool:
         try:
-            costs = _costs(network.model_copy(update=change), input, space)
+            return _fits(network.model_copy(update=change), input, space, budget)
         except ConfigError:
             return False
-        return any(not violations(cost, budget) for cost in costs)
 
     def named(change: dict[str, Any]) -> str:
         return " ".join(f"network.{key}={value}" for key, value in change.items())
