@@ -204,6 +204,11 @@ class _Builder:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     static: dict[str, bool] = field(default_factory=dict)
 
+    @property
+    def stride(self) -> int:
+        """Of the stem; 1 where nothing has decided it."""
+        return 1 if self.network.stem_stride == "auto" else self.network.stem_stride
+
     def add(
         self,
         name: str,
@@ -240,7 +245,7 @@ class _Builder:
         if min(height, width) < kernel:
             raise ConfigError(
                 f"{self.input.height}x{self.input.width} images are too small for {self.network.cells} cells with stem "
-                f"stride {self.network.stem_stride}: {height}x{width} is left at {self.stage}.{name}, which pools "
+                f"stride {self.stride}: {height}x{width} is left at {self.stage}.{name}, which pools "
                 f"{kernel}x{kernel}; use fewer cells, a smaller stride or larger images (data.image_size)"
             )
         return self.add(
@@ -256,8 +261,7 @@ class _Builder:
         shape = (self.input.channels, self.input.height, self.input.width)
         self.layers.append(LayerSpec("input", "input", (), shape, shape, "stem", self.input.static))
         self.shapes["input"], self.static["input"] = shape, self.input.static
-        stride = 1 if self.network.stem_stride == "auto" else self.network.stem_stride
-        conv = self.conv("conv", "input", channels, kernel=3, stride=stride)
+        conv = self.conv("conv", "input", channels, kernel=3, stride=self.stride)
         return self.add("bn", "batchnorm", conv)
 
     def reduction(self, stage: str, source: str, channels: int) -> str:
