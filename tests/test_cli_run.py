@@ -3,6 +3,10 @@ import io
 import json
 import resource
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -147,3 +151,16 @@ def test_a_score_that_cannot_begin_leaves_the_old_file(spikenas: Spikenas, tmp_p
     result = spikenas("score", "--genotypes", "g.txt", "--data", "nowhere", "--out", "s.csv")
     assert result.returncode == 2
     assert (tmp_path / "s.csv").read_text() == "old"
+
+
+def test_ctrl_c_in_the_training_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "spikenas", "run", *TINY, "--set", "train.epochs=2000", "--out", "r", "-q"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "r" / "train.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.strip() == "spikenas: interrupted; the same command goes on from r"
+    assert (tmp_path / "r" / "checkpoint.safetensors").exists()

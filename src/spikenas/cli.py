@@ -5,9 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -196,14 +200,14 @@ def estimate(
             cost = footprint(plan)
             rows.append((text, cost.params, cost.flash_bytes, cost.ram_bytes))
         _write_csv(out, ("genotype", "params", "flash_bytes", "ram_bytes"), rows)
-    elif genotype is not None and genotypes is None:
+    elif genotype is not None and genotypes is None and out is None:
         plan = plan_of(genotype)
         if as_json:
             typer.echo(json.dumps(footprint_json(plan, footprint(plan)), indent=2))
         else:
             Console().print(footprint_table(plan, footprint(plan)))
     else:
-        raise ConfigError("give one genotype, or --genotypes FILE")
+        raise ConfigError("give one genotype, or --genotypes FILE with or without --out FILE")
 
 
 @app.command()
@@ -280,11 +284,11 @@ def _stages(names: tuple[str, ...], file: Path | None, out: Path | None, given: 
         raise ConfigError("several processes can only train: 'spikenas search' first, then launch 'spikenas train'")
     quiet = quiet or not is_leader()
     _log_messages(quiet)
-    report = Reporter(None if quiet else _messages)
     work = {"search": stages.run_search, "train": stages.run_train, "evaluate": stages.run_evaluate}
     task = stages.prepare(settings) if "search" in names else stages.open_data(settings)
-    with Run(folder) as opened:
+    with Run(folder) as opened, _interruptible() as interrupted:
         opened.fix(task.config)
+        report = Reporter(None if quiet else _messages, interrupted)
         try:
             for name in names:
                 work[name](opened, task, report)
@@ -296,6 +300,26 @@ def _stages(names: tuple[str, ...], file: Path | None, out: Path | None, given: 
         typer.echo(json.dumps(found, indent=2))
     elif not quiet:
         Console().print(run_summary(found, time.perf_counter() - start))
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Remember the first Ctrl-C, for the work to stop after its step; a second one stops it at once.
+
+    Python drops a KeyboardInterrupt that arises while an object is finalised, which is often.
+    """
+    seen = False
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        nonlocal seen
+        seen = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: seen
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _log_messages(quiet: bool) -> None:

@@ -25,14 +25,27 @@ class Reporter:
 
     Args:
         console: Where to; None shows nothing.
+        interrupted: Asked after each step; when it says yes, the task ends in KeyboardInterrupt.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, interrupted: Callable[[], bool] = lambda: False) -> None:
         self.console = console
+        self.interrupted = interrupted
 
     @contextmanager
     def task(self, name: str) -> Iterator[Advance]:
         """Announce a task; call what is yielded with (done, total, remark)."""
+        with self._shown(name) as show:
+
+            def advance(done: int, total: int, remark: str) -> None:
+                show(done, total, remark)
+                if self.interrupted():
+                    raise KeyboardInterrupt
+
+            yield advance
+
+    @contextmanager
+    def _shown(self, name: str) -> Iterator[Advance]:
         if self.console is None:
             yield lambda done, total, remark: None
         elif self.console.is_terminal:
