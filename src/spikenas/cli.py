@@ -239,9 +239,10 @@ def score(
     from spikenas.stages import score_genotypes
 
     _log_messages(quiet)
-    report = Reporter(None if quiet else _messages)
-    rows = score_genotypes(settings.model_copy(update={"network": opt.network_of(settings)}), lines, report)
-    _write_csv(out, ("genotype", "score", "seconds"), rows)
+    with _interruptible() as interrupted:
+        report = Reporter(None if quiet else _messages, interrupted)
+        rows = score_genotypes(settings.model_copy(update={"network": opt.network_of(settings)}), lines, report)
+        _write_csv(out, ("genotype", "score", "seconds"), rows)
 
 
 @app.command()

@@ -117,13 +117,13 @@ def run_search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
     statistics = _statistics(run, task)
     scorer = make_scorer(task, statistics, config.search.score)
     with TrialStore(run / TRIALS) as store, report.task("search") as progress:
-        scored: list[Trial] = []
+        best_score = -math.inf
 
         def on_trial(trial: Trial, total: int) -> None:
+            nonlocal best_score
             if trial.score is not None:
-                scored.append(trial)
-            best = max((one.score for one in scored if one.score is not None), default=-math.inf)
-            progress(trial.position + 1, total, f"best score {best:.4g}" if math.isfinite(best) else "")
+                best_score = max(best_score, trial.score)
+            progress(trial.position + 1, total, f"best score {best_score:.4g}" if math.isfinite(best_score) else "")
 
         found = search(
             task.space,
