@@ -60,17 +60,16 @@ if __name__ == "__main__":
     network = NetworkConfig(kind="snasnet", channels=options.width)
     full = FidelityConfig(channels="network", batch=options.batch)
 
-    def ours(threads: int, fidelity: FidelityConfig, batch: torch.Tensor) -> float:
-        return Scorer("sahd", network, INPUT, batch, fidelity, threads=threads)(GENOTYPE).score
+    def ours(fidelity: FidelityConfig, batch: torch.Tensor) -> float:
+        return Scorer("sahd", network, INPUT, batch, fidelity)(GENOTYPE).score
 
     cores = torch.get_num_threads()
     runs = {
-        f"spikenas, {cores} threads": lambda: ours(cores, full, images),
-        "spikenas, 1 thread": lambda: ours(1, full, images),
+        "spikenas, 1 thread": lambda: ours(full, images),
         f"plain, {cores} threads": lambda: plain(network, images),
-        "spikenas, 1 thread, default fidelity": lambda: ours(1, FidelityConfig(), images[:32]),
+        "spikenas, 1 thread, default fidelity": lambda: ours(FidelityConfig(), images[:32]),
     }
-    rows = interleaved(runs, options.rounds, f"spikenas, {cores} threads")
+    rows = interleaved(runs, options.rounds, "spikenas, 1 thread")
     for name, row in rows.items():
         print(f"{name:38} {row['median_s']:8.2f} s, ratio {row['ratio']:.2f}", flush=True)
     settings = {"batch": options.batch, "width": options.width, "timesteps": network.timesteps}

@@ -170,3 +170,22 @@ def test_a_shorter_fidelity_of_event_frames(tmp_path: Path) -> None:
                 stages.make_scorer(task, statistics, "sahd")
         else:
             assert stages.make_scorer(task, statistics, "sahd")(Genotype.parse("0-3:conv3x3 / 0-3:skip")).score > -1e9
+
+
+def test_the_front_of_a_search_that_is_done(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        task = stages.prepare(CONFIG)
+        run.fix(task.config)
+        best = stages.run_search(run, task, QUIET)
+        assert "front" not in stages.summary(run, task)
+        search = CONFIG.search.model_copy(update={"front": "flash"})
+        task = stages.prepare(CONFIG.model_copy(update={"search": search}))
+        run.fix(task.config)
+        assert stages.run_search(run, task, QUIET) == best
+        rows = stages.summary(run, task)["front"]
+        assert (tmp_path / "front.csv").read_text().splitlines()[1:] == [
+            ",".join("" if value is None else str(value) for value in row.values()) for row in rows
+        ]
+    assert rows[-1]["genotype"] == best["genotype"]
+    assert [row["score"] for row in rows] == sorted(row["score"] for row in rows)
+    assert [row["flash_bytes"] for row in rows] == sorted(row["flash_bytes"] for row in rows)

@@ -24,7 +24,7 @@ from spikenas.config import Config
 from spikenas.errors import ConfigError, SpikeNASError
 from spikenas.memory import footprint
 from spikenas.space.plan import Plan, make_plan
-from spikenas.tables import footprint_json, footprint_table, run_summary
+from spikenas.tables import footprint_json, footprint_table, front_table, run_summary
 
 app = typer.Typer(
     name="spikenas",
@@ -93,7 +93,13 @@ def run(
     space: opt.SpaceName = None,
     ops: opt.Ops = None,
     score: opt.ScoreName = None,
+    strategy: opt.StrategyName = None,
+    evaluations: opt.Evaluations = None,
+    front: opt.Front = None,
     epochs: opt.Epochs = None,
+    executor: opt.ExecutorKind = None,
+    workers: opt.Workers = None,
+    ray_address: opt.RayAddress = None,
     seed: opt.Seed = None,
     device: opt.Device = None,
     set_: opt.Set = None,
@@ -123,6 +129,12 @@ def search(
     space: opt.SpaceName = None,
     ops: opt.Ops = None,
     score: opt.ScoreName = None,
+    strategy: opt.StrategyName = None,
+    evaluations: opt.Evaluations = None,
+    front: opt.Front = None,
+    executor: opt.ExecutorKind = None,
+    workers: opt.Workers = None,
+    ray_address: opt.RayAddress = None,
     seed: opt.Seed = None,
     device: opt.Device = None,
     set_: opt.Set = None,
@@ -226,6 +238,9 @@ def score(
     stem_stride: opt.StemStride = None,
     timesteps: opt.Timesteps = None,
     space: opt.SpaceName = None,
+    executor: opt.ExecutorKind = None,
+    workers: opt.Workers = None,
+    ray_address: opt.RayAddress = None,
     seed: opt.Seed = None,
     device: opt.Device = None,
     set_: opt.Set = None,
@@ -301,6 +316,8 @@ def _stages(names: tuple[str, ...], file: Path | None, out: Path | None, given: 
         typer.echo(json.dumps(found, indent=2))
     elif not quiet:
         Console().print(run_summary(found, time.perf_counter() - start))
+        if "front" in found:
+            Console().print(front_table(found["front"]))
 
 
 @contextmanager

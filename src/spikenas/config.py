@@ -87,14 +87,22 @@ class SpaceConfig(_Section):
     ops: tuple[str, ...] = ("skip", "conv3x3")
     nodes: int = Field(4, ge=2, le=7)
     feedback: bool = False
+    shared: bool = Field(False, description="all places of a network hold the same cell")
 
 
 class SearchConfig(_Section):
-    """Algorithm 1 (design, section 9)."""
+    """How candidates are chosen and judged. `previous` and `refine` are read by the strategy spikenas alone."""
 
+    strategy: str = "spikenas"
+    evaluations: int | None = Field(
+        None, ge=1, description="most candidates scored; absent: no limit where a strategy ends by itself, else 100"
+    )
     score: str = "sahd"
     previous: Literal["fixed", "same"] = "fixed"
     refine: int = Field(0, ge=0, description="further passes over the cells, one at a time")
+    front: Literal["params", "flash", "ram", "synops"] | None = Field(
+        None, description="write the Pareto front of the score against this"
+    )
 
 
 class FidelityConfig(_Section):
@@ -105,6 +113,16 @@ class FidelityConfig(_Section):
     image_size: int | None = Field(None, ge=1)
     batch: int = Field(32, ge=2, description="training images a candidate sees")
     repeats: int = Field(1, ge=1, description="initialisations; the score is their mean")
+
+
+class ExecutorConfig(_Section):
+    """Where candidates are evaluated; the results are the same (docs/executors.md)."""
+
+    kind: Literal["auto", "in-process", "pool", "ray"] = Field(
+        "auto", description="auto: ray with an address, in-process with one worker, else pool"
+    )
+    workers: int | None = Field(None, ge=1, description="absent: a core each; ray: a CPU of the cluster each")
+    address: str | None = Field(None, description="ray: cluster to join; absent: a Ray of its own on this machine")
 
 
 class TrainConfig(_Section):
@@ -138,6 +156,7 @@ class Config(_Section):
     space: SpaceConfig = SpaceConfig()
     search: SearchConfig = SearchConfig()
     fidelity: FidelityConfig = FidelityConfig()
+    executor: ExecutorConfig = ExecutorConfig()
     train: TrainConfig = TrainConfig()
 
     @classmethod

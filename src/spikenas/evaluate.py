@@ -14,6 +14,7 @@ from spikenas.data import Split
 from spikenas.data.transforms import normalise
 from spikenas.errors import RunError
 from spikenas.snn.network import SpikeTrain
+from spikenas.snn.synops import fan_out
 from spikenas.space.plan import LayerSpec, Plan
 
 
@@ -87,35 +88,12 @@ def evaluate(
         test_accuracy=float(confusion.diagonal().sum()) / images_done,
         images=images_done,
         firing_rates={name: float(counts.mean()) / images_done / timesteps[name] for name, counts in fired.items()},
-        synops=sum(_synops(plan, name, counts) for name, counts in fired.items()) / images_done,
+        synops=sum(float((counts * fan_out(plan, plan.by_name[name])).sum()) for name, counts in fired.items())
+        / images_done,
         macs=float(sum(_macs(plan, layer) for layer in plan.layers)),
         confusion=confusion.tolist(),
         seconds=time.perf_counter() - start,
     )
-
-
-def _synops(plan: Plan, name: str, counts: Tensor) -> float:
-    """Additions caused by the spikes of one layer, counts of [C, H, W] or [features]: one for every synapse reached."""
-    total = 0.0
-    for reader, _ in plan.readers[name]:
-        if reader.kind == "conv":
-            reached = torch.outer(
-                _coverage(reader, reader.in_shape[1], reader.shape[1]),
-                _coverage(reader, reader.in_shape[2], reader.shape[2]),
-            )
-            total += float((counts * reached).sum()) * reader.shape[0] / reader.groups
-        elif reader.kind == "linear":
-            total += float(counts.sum()) * reader.shape[0]
-    return total
-
-
-def _coverage(conv: LayerSpec, inputs: int, outputs: int) -> Tensor:
-    """For each input position along one axis, the number of output positions whose window holds it."""
-    covered = torch.zeros(inputs, dtype=torch.float64)
-    for out in range(outputs):
-        first = out * conv.stride - conv.kernel // 2
-        covered[max(first, 0) : max(min(first + conv.kernel, inputs), 0)] += 1
-    return covered
 
 
 def _macs(plan: Plan, layer: LayerSpec) -> int:

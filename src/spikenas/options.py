@@ -25,6 +25,7 @@ BENCH_INPUT = InputSpec(3, 32, 32, 10)
 _DATA = "Data"
 _BUDGET = "Budget"
 _NETWORK = "Network and space"
+_EXECUTOR = "Executor"
 
 ConfigFile = Annotated[
     Path | None, typer.Argument(help="Configuration to start from, such as a run's config.toml.", show_default=False)
@@ -64,6 +65,24 @@ SpaceName = Annotated[
 ]
 Ops = Annotated[str | None, typer.Option(help="Ops of an edge, such as skip,conv3x3.", rich_help_panel=_NETWORK)]
 ScoreName = Annotated[str | None, typer.Option("--score", help="Training-free score, such as sahd.")]
+StrategyName = Annotated[
+    str | None, typer.Option("--strategy", help="How candidates are chosen, such as spikenas, evolution or random.")
+]
+Evaluations = Annotated[int | None, typer.Option(help="Most candidates that are scored.")]
+Front = Annotated[
+    Literal["params", "flash", "ram", "synops"] | None,
+    typer.Option(help="Write the Pareto front of the score against this to front.csv."),
+]
+ExecutorKind = Annotated[
+    Literal["auto", "in-process", "pool", "ray"] | None,
+    typer.Option("--executor", help="Where candidates are evaluated.", rich_help_panel=_EXECUTOR),
+]
+Workers = Annotated[
+    int | None, typer.Option(help="Candidates evaluated at a time; a core each when absent.", rich_help_panel=_EXECUTOR)
+]
+RayAddress = Annotated[
+    str | None, typer.Option(help="Ray cluster to join, such as 10.0.0.1:6379.", rich_help_panel=_EXECUTOR)
+]
 Epochs = Annotated[int | None, typer.Option(help="Epochs of training.")]
 Seed = Annotated[int | None, typer.Option(help="Of every random choice.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda, as PyTorch names it.")]
@@ -95,6 +114,12 @@ _KEYS = {
     "stem_stride": "network.stem_stride",
     "timesteps": "network.timesteps",
     "score": "search.score",
+    "strategy": "search.strategy",
+    "evaluations": "search.evaluations",
+    "front": "search.front",
+    "executor": "executor.kind",
+    "workers": "executor.workers",
+    "ray_address": "executor.address",
     "epochs": "train.epochs",
     "seed": "seed",
     "device": "device",

@@ -18,6 +18,7 @@ from spikenas.files import write_atomically
 CONFIG = "config.toml"
 TRIALS = "trials.db"
 BEST = "best.json"
+FRONT = "front.csv"
 STATISTICS = "statistics.json"
 EVALUATION = "evaluation.json"
 
@@ -32,6 +33,7 @@ _FIXED_BY = {
     "fidelity": TRIALS,
     "train": CHECKPOINT,
 }
+_NEVER_FIXED = ("search.front",)  # another view of the same trials
 
 
 class Run:
@@ -127,7 +129,7 @@ def _require_same(old: Config, new: Config, folder: Path) -> None:
             continue
         before, now = _flat(getattr(old, section), section), _flat(getattr(new, section), section)
         for key in before:
-            if before[key] != now[key]:
+            if before[key] != now[key] and key not in _NEVER_FIXED:
                 raise RunError(
                     f"{folder} was made with {key} = {before[key]!r}, not {now[key]!r}; "
                     "choose another --out or remove it"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,18 +23,39 @@ from spikenas.data import DataSet, Statistics, channel_statistics, load, load_st
 from spikenas.data.transforms import normalise
 from spikenas.errors import ConfigError, RunError
 from spikenas.evaluate import evaluate
+from spikenas.files import write_atomically
 from spikenas.memory import Footprint, footprint
 from spikenas.progress import Reporter
-from spikenas.run import BEST, EVALUATION, STATISTICS, TRIALS, Run
-from spikenas.score import Scorer
-from spikenas.search import Trial, TrialStore, resolve_width, search
+from spikenas.run import BEST, EVALUATION, FRONT, STATISTICS, TRIALS, Run
+from spikenas.score import Scorer, ScorerFactory
+from spikenas.search import (
+    Problem,
+    Trial,
+    TrialStore,
+    front,
+    make_strategy,
+    most_evaluations,
+    resolve_width,
+    search,
+)
+from spikenas.search.executors import open_executor
+from spikenas.search.front import Objective
 from spikenas.seeding import seed_of
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan, make_plan
 from spikenas.space.space import Space
 
 _BEST_KEYS = ("genotype", "score", "score_name", "params", "flash_bytes", "ram_bytes", "channels", "trials", "scored")
+_FRONTS: dict[str, Objective] = {
+    "params": "params",
+    "flash": "flash_bytes",
+    "ram": "ram_bytes",
+    "synops": "synops",
+}
+_FRONT_COLUMNS = ("genotype", "score", "params", "flash_bytes", "ram_bytes", "synops")
 _NO_FLIP = ("digits", "idx")  # a mirrored digit is another sign, or none
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,7 +74,7 @@ class Task:
     def space(self) -> Space:
         """Where the search looks."""
         settings = self.config.space
-        return Space.of(settings.ops, self.config.network.cells, settings.nodes, settings.feedback)
+        return Space.of(settings.ops, self.config.network.cells, settings.nodes, settings.feedback, settings.shared)
 
     def plan(self, genotype: Genotype) -> Plan:
         """The network of a genotype."""
@@ -110,42 +134,67 @@ def check_device(device: str) -> None:
 
 
 def run_search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
-    """Search, unless it is done; returns what best.json says."""
-    if run.has(BEST):
-        return run.read_json(BEST, "search", *_BEST_KEYS)
+    """Search, unless it is done; returns what best.json says. Writes front.csv where a front is asked for."""
+    if not run.has(BEST):
+        run.write_json(BEST, _search(run, task, report))
+    if task.config.search.front:
+        _write_front(run, search_front(run, task.config))
+    return run.read_json(BEST, "search", *_BEST_KEYS)
+
+
+def _search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
     config = task.config
-    statistics = _statistics(run, task)
-    scorer = make_scorer(task, statistics, config.search.score)
-    with TrialStore(run / TRIALS) as store, report.task("search") as progress:
+    problem = Problem(task.space, config.budget, lambda genotype: footprint(task.plan(genotype)), config.seed)
+    strategy = make_strategy(config.search, problem)
+    make = scorer_factory(task, _statistics(run, task), config.search.score)
+    with (
+        TrialStore(run / TRIALS) as store,
+        open_executor(config.executor, make, _log.warning) as executor,
+        report.task("search") as progress,
+    ):
         best_score = -math.inf
 
-        def on_trial(trial: Trial, total: int) -> None:
+        def on_trial(trial: Trial, done: int, total: int) -> None:
             nonlocal best_score
-            if trial.score is not None:
-                best_score = max(best_score, trial.score)
-            progress(trial.position + 1, total, f"best score {best_score:.4g}" if math.isfinite(best_score) else "")
+            if trial.value is not None:
+                best_score = max(best_score, trial.value)
+            progress(done, total, f"best score {best_score:.4g}" if math.isfinite(best_score) else "")
 
-        found = search(
-            task.space,
-            config.search,
-            config.budget,
-            lambda genotype: footprint(task.plan(genotype)),
-            scorer,
-            store,
-            on_trial,
-        )
-    cost = footprint(task.plan(found.genotype))
-    best = {
+        limit = most_evaluations(config.search, strategy)
+        found = search(task.space, strategy, config.budget, problem.cost, executor, store, limit, on_trial)
+    return {
         "genotype": str(found.genotype),
         "score": found.score,
         "score_name": config.search.score,
-        **sizes(cost),
+        **sizes(footprint(task.plan(found.genotype))),
         "channels": config.network.channels,
         "trials": found.trials,
         "scored": found.scored,
     }
-    run.write_json(BEST, best)
-    return best
+
+
+def search_front(run: Run, config: Config) -> list[Trial]:
+    """The Pareto front of a search that is done, among what fits, against `search.front`.
+
+    Raises:
+        ConfigError: no trial has that figure.
+    """
+    objective = config.search.front or "flash"
+    with TrialStore(run / TRIALS) as store:
+        found = front((trial for trial in store if trial.meets(config.budget)), _FRONTS[objective])
+    if not found:
+        raise ConfigError(f"search.front: {objective} asked, but no trial of {run / TRIALS} says it")
+    return found
+
+
+def _write_front(run: Run, trials: list[Trial]) -> None:
+    def write(path: Path) -> None:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, _FRONT_COLUMNS, extrasaction="ignore", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(map(asdict, trials))
+
+    write_atomically(run / FRONT, write)
 
 
 def run_train(run: Run, task: Task, report: Reporter) -> list[training.Epoch]:
@@ -185,8 +234,13 @@ def run_evaluate(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
     return values
 
 
-def make_scorer(task: Task, statistics: Statistics, name: str) -> Scorer:
+def make_scorer(task: Task, statistics: Statistics, *names: str) -> Scorer:
     """A scorer on a seeded batch of training images, at the configuration's fidelity."""
+    return scorer_factory(task, statistics, *names)()
+
+
+def scorer_factory(task: Task, statistics: Statistics, *names: str) -> ScorerFactory:
+    """The recipe of that scorer, for other processes."""
     config = task.config
     train = task.dataset.train
     if len(train) < config.fidelity.batch:
@@ -199,11 +253,12 @@ def make_scorer(task: Task, statistics: Statistics, name: str) -> Scorer:
         if images.shape[1] < T:
             raise ConfigError(f"fidelity.timesteps: {T} asked, the event frames have {images.shape[1]}")
         images = images.transpose(0, 1)[:T]
-    return Scorer(
-        name,
+    return ScorerFactory(
+        names,
         config.network,
         task.input,
-        _resized(images, config.fidelity.image_size),
+        _resized(images, config.fidelity.image_size).numpy(),
+        train.labels[chosen].astype(np.int64),
         config.fidelity,
         config.seed,
         config.device,
@@ -245,6 +300,9 @@ def summary(run: Run, task: Task) -> dict[str, Any]:
         evaluation = run.read_json(EVALUATION, "evaluate", "test_accuracy", "synops", "macs")
         values |= {key: evaluation[key] for key in ("test_accuracy", "synops", "macs")}
     budget = task.config.budget.model_dump()
+    if task.config.search.front:
+        rows = map(asdict, search_front(run, task.config))
+        values["front"] = [{key: row[key] for key in _FRONT_COLUMNS} for row in rows]
     return values | {"timesteps": task.config.network.timesteps, "budget": budget, "folder": str(run.folder)}
 
 

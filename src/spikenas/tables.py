@@ -88,3 +88,16 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
     table.add_row("files", values["folder"])
     table.add_row("time", f"{seconds:.0f} s")
     return table
+
+
+def front_table(rows: list[dict[str, Any]]) -> RenderableType:
+    """The networks of a Pareto front, a line each."""
+    table = Table(title="Pareto front", title_justify="left", box=None, pad_edge=False)
+    table.add_column("genotype", overflow="fold")
+    for name in ("score", "params", "flash", "RAM", "synops"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        synops = "" if row["synops"] is None else f"{row['synops']:,.0f}"
+        memory = (f"{row['params']:,}", format_size(row["flash_bytes"]), format_size(row["ram_bytes"]))
+        table.add_row(row["genotype"], f"{row['score']:.5g}", *memory, synops)
+    return table

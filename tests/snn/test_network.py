@@ -3,14 +3,16 @@ import random
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from naive import Naive
 
 from spikenas.config import NetworkConfig
 from spikenas.errors import RunError
 from spikenas.memory import footprint
-from spikenas.score.engine import batch_spikes
 from spikenas.snn import Network, SpikeTrain
-from spikenas.space import SNASNET_OPS, Genotype, InputSpec, Op, Space, make_plan
+from spikenas.snn.network import use_batch_statistics
+from spikenas.space import SNASNET_OPS, Genotype, InputSpec, LayerSpec, Op, Space, make_plan
 
 INPUT = InputSpec(3, 16, 12, 5)
 EVENTS = InputSpec(2, 16, 12, 5, static=False)
@@ -128,7 +130,7 @@ def test_no_state_between_calls_and_none_between_samples() -> None:
     torch.testing.assert_close(network(x.flip(0)), first.flip(0))
 
 
-def test_weights_depend_on_seed_repeat_and_name_only() -> None:
+def test_weights_depend_on_seed_repeat_and_lineage_only() -> None:
     plan = make_plan(Genotype.parse(FORWARD[0]), COMPACT, INPUT)
     one, other = Network(plan, seed=1).state_dict(), Network(plan, seed=1).state_dict()
     assert all(torch.equal(one[key], other[key]) for key in one)
@@ -143,6 +145,46 @@ def test_weights_depend_on_seed_repeat_and_name_only() -> None:
     assert one[key].abs().max() > 0.9 * bound
 
 
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), feedback=st.booleans(), kind=st.sampled_from([COMPACT, SNASNET]))
+def test_layers_of_equal_lineage_give_equal_outputs(seed: int, feedback: bool, kind: NetworkConfig) -> None:
+    """Also those of other networks, bit for bit: scores of candidates with common layers rest on it."""
+    rng = random.Random(seed)
+    space = Space.of(["skip", "conv3x3", "avgpool3x3"], feedback=feedback)
+    cells = [space.sample(rng).cells[0] for _ in range(6)]
+    known: dict[str, torch.Tensor] = {}
+    for _ in range(4):
+        genotype = Genotype((rng.choice(cells), rng.choice(cells)))
+        if not genotype.connected:
+            continue
+        network = Network(make_plan(genotype, kind, INPUT), seed=3)
+        use_batch_statistics(network)
+
+        def see(layer: LayerSpec, value: torch.Tensor) -> None:
+            assert torch.equal(known.setdefault(layer.lineage, value), value), layer
+
+        with torch.no_grad():
+            network.compute({"input": network.checked(batch(INPUT).float())}, see)
+
+
+def test_a_part_of_a_network_computes_what_the_whole_does() -> None:
+    plan = make_plan(Genotype.parse(FEEDBACK[0]), COMPACT, INPUT)
+    outputs: dict[str, torch.Tensor] = {}
+
+    def see(layer: LayerSpec, value: torch.Tensor) -> None:
+        outputs[layer.name] = value
+
+    whole = Network(plan, seed=1).eval()
+    x = whole.checked(batch(INPUT).float())
+    result = whole.compute({"input": x}, see)
+    part = {layer.name for stage in ("cell2", "head") for layer in plan.stages[stage]}
+    rest = Network(plan, seed=1, only=part).eval()
+    assert len(rest.layers) == len(part)
+    entry = plan.by_name[plan.stages["cell2"][0].terms[0].layer].name
+    found = rest.compute({"input": x, entry: outputs[entry]}, see)
+    assert torch.equal(found["head.linear"], result["head.linear"])
+
+
 def test_dropout_has_one_mask_for_all_timesteps() -> None:
     plan = make_plan(Genotype.parse("0-3:skip / 0-3:skip"), SNASNET, INPUT)
     dropout = Network(plan).layers["head_dropout"].train()
@@ -154,12 +196,14 @@ def test_dropout_has_one_mask_for_all_timesteps() -> None:
 
 
 def test_batch_statistics_leave_the_running_ones_alone() -> None:
-    network = Network(make_plan(Genotype.parse(FORWARD[0]), SNASNET, INPUT))
+    network = Network(make_plan(Genotype.parse(FORWARD[0]), COMPACT, INPUT))
+    use_batch_statistics(network)
     before = copy.deepcopy(network.state_dict())
     x = batch(INPUT).float()
-    first, second = batch_spikes(network, x), batch_spikes(network, x)
+    first, second = network(x), network(x)
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
-    assert all(torch.equal(a.spikes, b.spikes) for a, b in zip(first, second, strict=True))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, network.eval()(x))
 
 
 def test_record_names_every_lif_layer_in_the_plan_s_order() -> None:

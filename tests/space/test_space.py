@@ -104,6 +104,51 @@ def test_membership(text: str, member: bool) -> None:
     assert (Genotype.parse(text.rstrip("/ ")) in SMALL) == member
 
 
+def test_a_shared_space_has_one_free_cell() -> None:
+    space = Space.of(["none", "skip", "conv3x3"], cells=3, nodes=3, shared=True)
+    found = list(space.enumerate())
+    assert len(found) == len(set(found)) == space.size == 27
+    assert all(genotype in space and len(set(genotype.cells)) == 1 and len(genotype.cells) == 3 for genotype in found)
+    assert space.sample(random.Random(0)) in space
+    neighbours = list(space.neighbours(found[5]))
+    assert len(neighbours) == len(set(neighbours)) == 6
+    assert all(genotype in space for genotype in neighbours)
+    assert Genotype((*found[5].cells[:2], found[6].cells[0])) not in space
+
+
+@QUICK
+@given(st.integers(0, 2**32), st.booleans(), st.integers(1, 3), st.booleans())
+def test_encoding_and_decoding(seed: int, feedback: bool, cells: int, shared: bool) -> None:
+    space = Space(SNASNET_OPS, cells, 4, feedback, shared)
+    genotype = space.sample(random.Random(seed))
+    vector = space.encode(genotype)
+    assert space.decode(vector) == genotype
+    assert len(vector) == len(space.choices) == 6 * (1 if shared else cells)
+    assert all(0 <= option < count == len(space.edges) for option, count in zip(vector, space.choices, strict=True))
+    assert len({space.encode(neighbour) for neighbour in space.neighbours(genotype)}) == sum(space.choices) - len(
+        vector
+    )
+
+
+def test_what_cannot_be_encoded_or_decoded() -> None:
+    with pytest.raises(GenotypeError, match="genotype '0-3:skip / 0-3:skip' is not of this space"):
+        SMALL.encode(Genotype.parse("0-3:skip / 0-3:skip"))
+    for vector in ((0,) * 11, (0,) * 11 + (2,), (-1,) + (0,) * 11):
+        with pytest.raises(GenotypeError, match="12 options from 0 to 1 make a genotype"):
+            SMALL.decode(vector)
+
+
+def test_members_limit_the_distinct_cells_and_membership() -> None:
+    kept = SMALL.distinct_cells[::3]
+    space = Space(SMALL.ops, members=frozenset(cell.canonical for cell in kept))
+    assert space.distinct_cells == kept
+    assert Genotype((kept[0], kept[1])) in space
+    assert Genotype((kept[0], SMALL.distinct_cells[1])) not in space
+    assert space.size == SMALL.size
+    outside = Genotype((SMALL.distinct_cells[1],) * 2)
+    assert space.decode(space.encode(outside)) == outside
+
+
 def test_other_things_are_not_members() -> None:
     assert "0-3:skip" not in SMALL
     assert Cell.parse("0-3:skip") not in SMALL

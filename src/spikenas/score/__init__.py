@@ -1,6 +1,21 @@
 """Training-free scores and the engine that computes them."""
 
-from spikenas.score.engine import Scorer, ScoreResult
-from spikenas.score.sahd import SCORES, sahd_kernel, sahd_score
+from spikenas.score.catalogue import SCORES, Score, find_score
+from spikenas.score.engine import Scorer, ScoreResult, ScorerFactory
+from spikenas.score.probe import Measured, NetworkScore, Probe, SpikeScore
+from spikenas.score.sahd import sahd_kernel, sahd_score
 
-__all__ = ["SCORES", "ScoreResult", "Scorer", "sahd_kernel", "sahd_score"]
+__all__ = [
+    "SCORES",
+    "Measured",
+    "NetworkScore",
+    "Probe",
+    "Score",
+    "ScoreResult",
+    "Scorer",
+    "ScorerFactory",
+    "SpikeScore",
+    "find_score",
+    "sahd_kernel",
+    "sahd_score",
+]

@@ -13,17 +13,17 @@ of each sample.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from spikenas.errors import ScoreError
-from spikenas.snn.network import SpikeTrain
+from spikenas.score.probe import SpikeScore
 
 Variant = Literal["snasnet", "bench"]
+Reduction = Literal["mean", "sum"]
 _EPSILON = 1e-3
 
 
@@ -40,7 +40,7 @@ def sahd_kernel(spikes: Tensor, variant: Variant = "snasnet") -> Tensor:
     """
     if spikes.dim() < 3 or spikes.shape[1] < 2 or spikes[0, 0].numel() == 0:
         raise ScoreError(f"spikes must be [T, B, ...] with at least 2 samples and 1 neuron, got {list(spikes.shape)}")
-    x = spikes.detach().flatten(2).float()
+    x = spikes.detach().movedim(2, -1).flatten(2).float()  # channels last, as the engine has them: no copy
     if not ((x == 0) | (x == 1)).all():
         raise ScoreError("spikes must be 0 or 1")
     N = x.shape[2]
@@ -53,14 +53,14 @@ def sahd_kernel(spikes: Tensor, variant: Variant = "snasnet") -> Tensor:
 
 
 def sahd_score(
-    trains: Iterable[SpikeTrain], variant: Variant = "snasnet", reduction: Literal["mean", "sum"] = "mean"
+    layers: Iterable[tuple[Tensor, int]], variant: Variant = "snasnet", reduction: Reduction = "mean"
 ) -> float:
     """log|det| of the kernels' mean or sum over all layers and timesteps.
 
     A layer that several ops share counts once for each of them.
 
     Args:
-        trains: What every LIF layer emitted.
+        layers: What every LIF layer emitted, [T, B, ...], and the number of ops that read it.
         variant: See `sahd_kernel`.
         reduction: `mean` or `sum` over layers and timesteps.
     Returns:
@@ -68,13 +68,18 @@ def sahd_score(
     Raises:
         ScoreError: no spikes at all, or spikes of a wrong shape.
     """
-    total, count = None, 0
-    for train in trains:
-        kernel = sahd_kernel(train.spikes, variant).sum(0) * train.edges
-        total = kernel if total is None else total + kernel
-        count += train.edges * train.spikes.shape[0]
-    if total is None:
+    return _combine([(_measure(spikes, variant), edges) for spikes, edges in layers], reduction)
+
+
+def _measure(spikes: Tensor, variant: Variant) -> tuple[Tensor, int]:
+    return sahd_kernel(spikes, variant).sum(0), spikes.shape[0]
+
+
+def _combine(layers: Sequence[tuple[tuple[Tensor, int], int]], reduction: Reduction) -> float:
+    if not layers:
         raise ScoreError("a score needs at least one layer of spikes")
+    total = sum((kernel * edges for (kernel, _), edges in layers[1:]), layers[0][0][0] * layers[0][1])
+    count = sum(timesteps * edges for (_, timesteps), edges in layers)
     return log_det(total / count if reduction == "mean" else total)
 
 
@@ -86,42 +91,19 @@ def log_det(kernel: Tensor) -> float:
     return value if math.isfinite(value) else -math.inf
 
 
-@dataclass(frozen=True)
-class Score:
-    """A training-free score by name.
-
-    Attributes:
-        name: As on the command line.
-        summary: One line for people.
-        compute: Spikes of every LIF layer to a number; higher is better.
-    """
-
-    name: str
-    summary: str
-    compute: Callable[[list[SpikeTrain]], float]
-
-
-def _sahd(name: str, summary: str, variant: Variant, reduction: Literal["mean", "sum"]) -> Score:
-    return Score(name, summary, lambda trains: sahd_score(trains, variant, reduction))
-
-
-SCORES: dict[str, Score] = {
-    score.name: score
-    for score in (
-        _sahd("sahd", "SNASNet's SAHD, mean over layers and timesteps", "snasnet", "mean"),
-        _sahd("sahd-sum", "SNASNet's SAHD, sum over layers and timesteps", "snasnet", "sum"),
-        _sahd("sahd-bench", "SpikeNAS-Bench's SAHD, mean over layers and timesteps", "bench", "mean"),
-        _sahd("sahd-bench-sum", "SpikeNAS-Bench's SAHD, sum over layers and timesteps", "bench", "sum"),
+def _sahd(name: str, summary: str, variant: Variant, reduction: Reduction) -> SpikeScore:
+    return SpikeScore(
+        name,
+        summary,
+        f"{'SNASNet, Kim et al. 2022' if variant == 'snasnet' else 'SpikeNAS-Bench'}, published code",
+        measure=lambda spikes: _measure(spikes, variant),
+        combine=lambda layers: _combine([(layer.summary, layer.edges) for layer in layers], reduction),
     )
-}
 
 
-def find_score(name: str) -> Score:
-    """The score of that name.
-
-    Raises:
-        ScoreError: there is none.
-    """
-    if name not in SCORES:
-        raise ScoreError(f"unknown score {name!r}; known: {', '.join(SCORES)}")
-    return SCORES[name]
+SCORES = (
+    _sahd("sahd", "SNASNet's SAHD, mean over layers and timesteps", "snasnet", "mean"),
+    _sahd("sahd-sum", "SNASNet's SAHD, sum over layers and timesteps", "snasnet", "sum"),
+    _sahd("sahd-bench", "SpikeNAS-Bench's SAHD, mean over layers and timesteps", "bench", "mean"),
+    _sahd("sahd-bench-sum", "SpikeNAS-Bench's SAHD, sum over layers and timesteps", "bench", "sum"),
+)

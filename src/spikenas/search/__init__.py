@@ -1,7 +1,26 @@
-"""The memory-aware search, the width it runs at, and the store that its trials are kept in."""
+"""The search: strategies, the loop that runs them, the store of their trials, and the width rule."""
 
-from spikenas.search.algorithm import SearchResult, search
+from spikenas.search.driver import SearchResult, search
+from spikenas.search.evaluation import Evaluation, Evaluator
+from spikenas.search.front import front
 from spikenas.search.store import Trial, TrialStore
+from spikenas.search.strategies import STRATEGIES, make_strategy, most_evaluations
+from spikenas.search.strategy import Problem, Proposal, Strategy
 from spikenas.search.width import resolve_width
 
-__all__ = ["SearchResult", "Trial", "TrialStore", "resolve_width", "search"]
+__all__ = [
+    "STRATEGIES",
+    "Evaluation",
+    "Evaluator",
+    "Problem",
+    "Proposal",
+    "SearchResult",
+    "Strategy",
+    "Trial",
+    "TrialStore",
+    "front",
+    "make_strategy",
+    "most_evaluations",
+    "resolve_width",
+    "search",
+]

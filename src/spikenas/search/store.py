@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
@@ -9,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from spikenas.config import BudgetConfig
 from spikenas.errors import RunError
 
-Status = Literal["scored", "over budget"]
+Status = Literal["scored", "over budget", "outside"]
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,14 @@ class Trial:
         position: Its place in the search, from 0.
         step: The step of the search, such as `cell 2` or `refine 1, cell 2`.
         genotype: Text form.
-        status: Whether it was scored or left out by the memory filter.
-        score: Higher is better; None when it was left out, -inf when it cannot be computed.
-        params: Learnable parameters, of the candidate as scored or, when left out, of its smallest completion.
+        status: Whether it was scored, left out by the memory filter, or is no connected network of the space.
+        score: Higher is better; None when it was not scored, -inf when it cannot be computed.
+        params: Learnable parameters, of the candidate as scored or, when left out by the memory filter, of its smallest
+            completion; None outside the space.
         flash_bytes: Flash of the same.
         ram_bytes: RAM of the same.
-        seconds: Wall time of the score.
+        seconds: What the score took.
+        synops: Additions caused by spikes, per inference; None where they are not known.
     """
 
     position: int
@@ -35,10 +39,23 @@ class Trial:
     genotype: str
     status: Status
     score: float | None
-    params: int
-    flash_bytes: int
-    ram_bytes: int
+    params: int | None
+    flash_bytes: int | None
+    ram_bytes: int | None
     seconds: float
+    synops: float | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The score if there is one and it could be computed."""
+        return self.score if self.score is not None and math.isfinite(self.score) else None
+
+    def meets(self, budget: BudgetConfig) -> bool:
+        """Whether the candidate was scored and itself meets every limit."""
+        figures = ((self.params, budget.params), (self.flash_bytes, budget.flash), (self.ram_bytes, budget.ram))
+        return self.status == "scored" and all(
+            limit is None or (figure is not None and figure <= limit) for figure, limit in figures
+        )
 
 
 _COLUMNS = tuple(field.name for field in fields(Trial))
@@ -59,8 +76,8 @@ class TrialStore:
             self._connection = sqlite3.connect(path or ":memory:")
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS trials (position INTEGER PRIMARY KEY, step TEXT NOT NULL, "
-                "genotype TEXT NOT NULL, status TEXT NOT NULL, score REAL, params INTEGER NOT NULL, "
-                "flash_bytes INTEGER NOT NULL, ram_bytes INTEGER NOT NULL, seconds REAL NOT NULL)"
+                "genotype TEXT NOT NULL, status TEXT NOT NULL, score REAL, params INTEGER, flash_bytes INTEGER, "
+                "ram_bytes INTEGER, seconds REAL NOT NULL, synops REAL)"
             )
             self._connection.commit()
         except sqlite3.Error as error:

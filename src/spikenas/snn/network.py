@@ -7,6 +7,7 @@ poolings and BatchNorm fold the timesteps into the batch. A stage with feedback 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection
 from math import prod
 from typing import NamedTuple
 
@@ -60,6 +61,9 @@ class _Sum(nn.Module):
         return total
 
 
+See = Callable[[LayerSpec, Tensor], None]
+
+
 class Network(nn.Module):
     """A spiking network built from its plan.
 
@@ -67,28 +71,34 @@ class Network(nn.Module):
 
     Args:
         plan: What to build.
-        seed: Weights are drawn from it and each layer's name.
+        seed: Weights are drawn from it and each layer's lineage.
         repeat: Another draw for the same seed.
+        only: Names of the layers to build, of a stage with feedback all or none; `compute` is then given what the
+            others would have.
     """
 
-    def __init__(self, plan: Plan, seed: int = 0, repeat: int = 0) -> None:
+    def __init__(self, plan: Plan, seed: int = 0, repeat: int = 0, only: Collection[str] | None = None) -> None:
         super().__init__()
         self.plan = plan
         self.layers = nn.ModuleDict()
-        for layer in plan.layers:
-            module = _module(plan, layer)
-            if module is not None:
-                self.layers[_key(layer.name)] = module
+        self._stages = {
+            stage: tuple(layer for layer in layers if layer.kind != "input" and (only is None or layer.name in only))
+            for stage, layers in plan.stages.items()
+        }
+        built = [layer for layers in self._stages.values() for layer in layers]
+        self._last_reader = {term.layer: layer.name for layer in built for term in layer.terms}
+        for layer in built:
+            self.layers[_key(layer.name)] = _module(plan, layer)
         self.initialise(seed, repeat)
 
     @torch.no_grad()
     def initialise(self, seed: int, repeat: int = 0) -> None:
         """Draw all weights anew: uniform, variance 1 / (3 fan-in) as PyTorch does, each layer from its own seed."""
         for layer in self.plan.layers:
-            if not layer.weights:
+            if not layer.weights or _key(layer.name) not in self.layers:
                 continue
             module = self.layers[_key(layer.name)]
-            generator = torch.Generator().manual_seed(seed_of(seed, repeat, layer.name))
+            generator = torch.Generator().manual_seed(seed_of(seed, repeat, layer.lineage))
             bound = 1 / math.sqrt(layer.weights / layer.shape[0])
             for parameter in module.parameters():
                 drawn = torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator)
@@ -105,27 +115,50 @@ class Network(nn.Module):
         Raises:
             RunError: x has another shape than the plan's input.
         """
-        values = {"input": self._checked(x)}
-        for stage, layers in self.plan.stages.items():
+
+        def see(layer: LayerSpec, value: Tensor) -> None:
+            if record is not None and layer.kind == "lif":
+                record.append(SpikeTrain(layer.name, value, self.plan.edges(layer)))
+
+        return self.compute({"input": self.checked(x)}, see)[self.plan.layers[-1].name].mean(0)
+
+    def compute(self, values: dict[str, Tensor], see: See) -> dict[str, Tensor]:
+        """Run the layers that were built.
+
+        Args:
+            values: The input, and what the built layers read of the others, [T or 1, B, ...] by layer.
+            see: Called with each layer's output, in the plan's order; of a stage with feedback, with those of its
+                LIF layers and with those that other stages read.
+        Returns:
+            What no built layer reads.
+        """
+        values = dict(values)
+        like = values["input"]
+        for stage, layers in self._stages.items():
             if self.plan.steps_through_time(stage):
-                values |= self._run_stepwise(layers, values, record)
+                outputs = self._run_stepwise(layers, values, see) if layers else {}
+                values |= outputs
             else:
-                for layer in layers[layers[0].kind == "input" :]:
-                    values[layer.name] = self._run(layer, [values[term.layer] for term in layer.terms], x)
-                    if layer.kind == "lif" and record is not None:
-                        record.append(SpikeTrain(layer.name, values[layer.name], self._edges(layer)))
+                for layer in layers:
+                    values[layer.name] = self._run(layer, [values[term.layer] for term in layer.terms], like)
+                    see(layer, values[layer.name])
                     self._drop(layer, values)
             for layer in layers:
                 self._drop(layer, values)
-        return values[self.plan.layers[-1].name].mean(0)
+        return values
 
     def _drop(self, reader: LayerSpec, values: dict[str, Tensor]) -> None:
         """Forget what nobody reads after this layer."""
         for term in reader.terms:
-            if self.plan.readers[term.layer][-1][0] is reader:
+            if self._last_reader[term.layer] == reader.name:
                 values.pop(term.layer, None)
 
-    def _checked(self, x: Tensor) -> Tensor:
+    def checked(self, x: Tensor) -> Tensor:
+        """Images or event frames as `compute` takes them, [1 or T, B, C, H, W].
+
+        Raises:
+            RunError: x has another shape than the plan's input.
+        """
         spec, T = self.plan.input, self.plan.network.timesteps
         wanted = (spec.channels, spec.height, spec.width)
         if spec.static and x.dim() == 4 and x.shape[1:] == wanted:
@@ -135,9 +168,6 @@ class Network(nn.Module):
         leading = "B" if spec.static else f"{T}, B"
         raise RunError(f"the network takes [{leading}, {', '.join(map(str, wanted))}], got {list(x.shape)}")
 
-    def _edges(self, layer: LayerSpec) -> int:
-        return max(1, len(self.plan.readers[layer.name]))
-
     def _run(self, layer: LayerSpec, inputs: list[Tensor], like: Tensor) -> Tensor:
         """One layer over all timesteps of its inputs."""
         if layer.kind in ("lif", "dropout", "linear"):
@@ -145,14 +175,12 @@ class Network(nn.Module):
             return module(inputs[0].flatten(2) if layer.kind == "linear" else inputs[0])  # type: ignore[no-any-return]
         if layer.kind == "sum":
             if not inputs:  # a node that nothing leads to, in a plan as written
-                return like.new_zeros(1, like.shape[-4], *layer.shape)
+                return like.new_zeros(1, like.shape[1], *layer.shape)
             return self.layers[_key(layer.name)](*inputs)  # type: ignore[no-any-return]
         x = inputs[0]
         return self.layers[_key(layer.name)](x.flatten(0, 1)).unflatten(0, x.shape[:2])  # type: ignore[no-any-return]
 
-    def _run_stepwise(
-        self, layers: tuple[LayerSpec, ...], outside: dict[str, Tensor], record: list[SpikeTrain] | None
-    ) -> dict[str, Tensor]:
+    def _run_stepwise(self, layers: tuple[LayerSpec, ...], outside: dict[str, Tensor], see: See) -> dict[str, Tensor]:
         """A stage with feedback, timestep by timestep; returns what other stages read."""
         T = self.plan.network.timesteps
         own = {layer.name for layer in layers}
@@ -180,17 +208,15 @@ class Network(nn.Module):
                 else:
                     out = self._run(layer, inputs, like)[0]
                 history[layer.name].append(out)
-        if record is not None:
-            record.extend(
-                SpikeTrain(layer.name, torch.stack(history[layer.name]), self._edges(layer))
-                for layer in layers
-                if layer.kind == "lif" and history[layer.name]
-            )
-        return {
-            layer.name: torch.stack(history[layer.name])
-            for layer in layers
-            if any(reader.name not in own for reader, _ in self.plan.readers[layer.name])
-        }
+        outputs = {}
+        for layer in layers:
+            read_outside = any(reader.name not in own for reader, _ in self.plan.readers[layer.name])
+            if history[layer.name] and (read_outside or layer.kind == "lif"):
+                value = torch.stack(history[layer.name])
+                see(layer, value)
+                if read_outside:
+                    outputs[layer.name] = value
+        return outputs
 
     def _neuron_step(self, layer: LayerSpec, x: Tensor, potentials: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         network = self.plan.network
@@ -202,8 +228,20 @@ def _key(name: str) -> str:
     return name.replace(".", "_")
 
 
-def _module(plan: Plan, layer: LayerSpec) -> nn.Module | None:
-    """What computes a layer on [T * B, ...], or over time where it is a neuron; one entry per kind of layer."""
+def use_batch_statistics(network: nn.Module) -> None:
+    """Dropout off; BatchNorm takes the batch's own statistics and leaves the running ones as they are."""
+    network.eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.train()
+            module.track_running_stats = False
+
+
+def _module(plan: Plan, layer: LayerSpec) -> nn.Module:
+    """What computes a layer on [T * B, ...], or over time where it is a neuron; one entry per kind of layer.
+
+    Weights are left as they come: `Network` draws them.
+    """
     network, channels = plan.network, layer.in_shape[0]
     match layer.kind:
         case "conv":
@@ -215,7 +253,8 @@ def _module(plan: Plan, layer: LayerSpec) -> nn.Module | None:
                 padding=layer.kernel // 2,
                 groups=layer.groups,
                 bias=False,
-            )
+                device="meta",
+            ).to_empty(device="cpu")
         case "batchnorm":
             return nn.BatchNorm2d(channels)
         case "lif":
@@ -229,8 +268,9 @@ def _module(plan: Plan, layer: LayerSpec) -> nn.Module | None:
         case "dropout":
             return SharedDropout(network.dropout)
         case "linear":
-            return nn.Linear(prod(layer.in_shape), layer.shape[0], bias=layer.bias)
+            linear = nn.Linear(prod(layer.in_shape), layer.shape[0], bias=layer.bias, device="meta")
+            return linear.to_empty(device="cpu")
         case "vote":
             return nn.AvgPool1d(layer.kernel)
         case "input":
-            return None
+            raise ValueError("the input is not computed")

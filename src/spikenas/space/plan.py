@@ -6,8 +6,10 @@ exporters. A plan holds no weights and knows nothing of torch.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from math import prod
 from typing import Literal
 
@@ -64,6 +66,8 @@ class LayerSpec:
         groups: Of `conv`; its channels when depthwise.
         bias: Whether a `linear` has one.
         threshold: Firing threshold of a `lif`.
+        lineage: What it computes. Two layers of equal lineage, of any two plans of the same settings and input, are
+            the same function of the input, with the same weights before training.
     """
 
     name: str
@@ -78,6 +82,7 @@ class LayerSpec:
     groups: int = 1
     bias: bool = False
     threshold: float = 0.0
+    lineage: str = ""
 
     @property
     def size(self) -> int:
@@ -115,6 +120,10 @@ class Plan:
                 found[term.layer].append((layer, term))
         return {name: tuple(readers) for name, readers in found.items()}
 
+    def edges(self, lif: LayerSpec) -> int:
+        """Number of ops that read a LIF layer; 1 where dead edges are kept and nothing does."""
+        return max(1, len(self.readers[lif.name]))
+
     @cached_property
     def stages(self) -> dict[str, tuple[LayerSpec, ...]]:
         """Layers by stage, in order."""
@@ -129,11 +138,13 @@ class Plan:
 
     @cached_property
     def only_fed_back(self) -> frozenset[str]:
-        """Layers whose result is used in the next timestep alone: nothing needs them at the last one."""
+        """Layers whose result their own stage alone uses, a timestep later: nothing needs them at the last one."""
         found: set[str] = set()
         for layer in reversed(self.layers):
             readers = self.readers[layer.name]
-            if readers and all(term.delayed or reader.name in found for reader, term in readers):
+            if readers and all(
+                reader.stage == layer.stage and (term.delayed or reader.name in found) for reader, term in readers
+            ):
                 found.add(layer.name)
         return frozenset(found)
 
@@ -195,6 +206,10 @@ def _graph(genotype: Genotype, number: int, cell: Cell, as_written: bool) -> Cel
     return graph
 
 
+def _digest(*parts: object) -> str:
+    return blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+
+
 @dataclass
 class _Builder:
     network: NetworkConfig
@@ -203,6 +218,9 @@ class _Builder:
     stage: str = "stem"
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     static: dict[str, bool] = field(default_factory=dict)
+    lineages: dict[str, str] = field(default_factory=dict)
+    drawn: Counter[str] = field(default_factory=Counter)
+    loop: str = ""
 
     @property
     def stride(self) -> int:
@@ -222,10 +240,46 @@ class _Builder:
             terms = (Term(terms),)
         in_shape = self.shapes[terms[0].layer] if terms else shape or ()
         static = kind != "lif" and all(self.static[term.layer] and not term.delayed for term in terms)
-        layer = LayerSpec(name, kind, terms, in_shape, shape or in_shape, self.stage, static, **settings)  # type: ignore[arg-type]
-        self.shapes[name], self.static[name] = layer.shape, layer.static
-        self.layers.append(layer)
+        lineage = self.lineage(name, kind, terms, shape, settings)
+        layer = LayerSpec(
+            name,
+            kind,
+            terms,
+            in_shape,
+            shape or in_shape,
+            self.stage,
+            static,
+            lineage=lineage,
+            **settings,  # type: ignore[arg-type]
+        )
+        self.append(layer)
         return name
+
+    def append(self, layer: LayerSpec) -> None:
+        self.layers.append(layer)
+        self.shapes[layer.name], self.static[layer.name] = layer.shape, layer.static
+        self.lineages[layer.name] = layer.lineage
+
+    def lineage(
+        self,
+        name: str,
+        kind: LayerKind,
+        terms: tuple[Term, ...],
+        shape: tuple[int, ...] | None,
+        settings: dict[str, object],
+    ) -> str:
+        """Of a layer about to be added; convolutions that are otherwise alike are numbered.
+
+        In a cell with feedback, what a layer computes depends on the whole cell.
+        """
+        if self.loop:
+            return _digest(self.loop, name)
+        read = [(self.lineages[term.layer], term.times) for term in terms]
+        found = _digest(kind, shape, sorted(settings.items()), read)
+        if kind not in ("conv", "linear"):
+            return found
+        self.drawn[found] += 1
+        return _digest(found, self.drawn[found])
 
     def conv(self, name: str, source: str, channels: int, kernel: int, stride: int = 1, groups: int = 1) -> str:
         _, height, width = self.shapes[source]
@@ -259,8 +313,7 @@ class _Builder:
 
     def stem(self, channels: int) -> str:
         shape = (self.input.channels, self.input.height, self.input.width)
-        self.layers.append(LayerSpec("input", "input", (), shape, shape, "stem", self.input.static))
-        self.shapes["input"], self.static["input"] = shape, self.input.static
+        self.append(LayerSpec("input", "input", (), shape, shape, "stem", self.input.static, lineage="input"))
         conv = self.conv("conv", "input", channels, kernel=3, stride=self.stride)
         return self.add("bn", "batchnorm", conv)
 
@@ -271,6 +324,7 @@ class _Builder:
 
     def cell(self, stage: str, source: str, graph: CellGraph) -> str:
         self.stage = stage
+        self.loop = _digest(self.lineages[source], graph) if graph.has_feedback else ""
         values = {0: source}
         done: dict[int, str] = {}
         neurons: dict[tuple[int, float], str] = {}
@@ -301,6 +355,7 @@ class _Builder:
         for number, atom in enumerate(graph.atoms, start=1):
             if atom.op != SKIP:
                 compute(number, atom)
+        self.loop = ""
         return values[graph.output or 0]
 
     def _atom(self, name: str, source: str, atom: Atom, neurons: dict[tuple[int, float], str]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
-from spikenas.errors import ConfigError
+from spikenas.errors import ConfigError, GenotypeError
 from spikenas.space.genotype import Cell, Edge, Genotype, pairs
 from spikenas.space.graph import CellGraph
 from spikenas.space.ops import BENCH_OPS, NONE, SNASNET_OPS, Op
@@ -25,12 +25,17 @@ class Space:
         cells: Number of cells, each with a cell of its own.
         nodes: Nodes of a cell.
         feedback: Whether a pair may also run backward (with any op but none).
+        shared: Whether all places of a network hold the same cell, as in SNASNet and SpikeNAS-Bench.
+        members: Canonical forms of the cells that exist; None is all. Samples and neighbours may have others, which
+            are no members of the space.
     """
 
     ops: tuple[Op, ...]
     cells: int = 2
     nodes: int = 4
     feedback: bool = False
+    shared: bool = False
+    members: frozenset[CellGraph] | None = None
 
     def __post_init__(self) -> None:
         if not self.ops or len(set(self.ops)) != len(self.ops):
@@ -39,14 +44,16 @@ class Space:
             raise ConfigError("a space with the op none alone has no network")
 
     @classmethod
-    def of(cls, ops: Iterable[str], cells: int = 2, nodes: int = 4, feedback: bool = False) -> Space:
+    def of(
+        cls, ops: Iterable[str], cells: int = 2, nodes: int = 4, feedback: bool = False, shared: bool = False
+    ) -> Space:
         """A space from the names of its ops.
 
         Raises:
             GenotypeError: an unknown op.
             ConfigError: no op, or one twice.
         """
-        return cls(tuple(Op.parse(op) for op in ops), cells, nodes, feedback)
+        return cls(tuple(Op.parse(op) for op in ops), cells, nodes, feedback, shared)
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
@@ -60,9 +67,14 @@ class Space:
         return int(len(self.edges) ** len(pairs(self.nodes)))
 
     @property
+    def free_cells(self) -> int:
+        """Number of cells that can be chosen: 1 when they are shared."""
+        return 1 if self.shared else self.cells
+
+    @property
     def size(self) -> int:
         """Number of genotypes, equal networks counted apart."""
-        return int(self.cell_count**self.cells)
+        return int(self.cell_count**self.free_cells)
 
     def enumerate_cells(self) -> Iterator[Cell]:
         """All cells, the last edge varying fastest."""
@@ -71,7 +83,7 @@ class Space:
 
     @cached_property
     def distinct_cells(self) -> tuple[Cell, ...]:
-        """The connected cells, the first of each set of equal networks, in enumeration order.
+        """The connected cells that exist, the first of each set of equal networks, in enumeration order.
 
         Raises:
             ConfigError: more cells than can be enumerated in minutes.
@@ -83,36 +95,80 @@ class Space:
             )
         found: dict[CellGraph, Cell] = {}
         for cell in self.enumerate_cells():
-            if cell.canonical.connected:
+            if cell.canonical.connected and (self.members is None or cell.canonical in self.members):
                 found.setdefault(cell.canonical, cell)
         return tuple(found.values())
 
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """Number of options of each free position: the edges of the first cell, then, unless shared, of the others."""
+        return (len(self.edges),) * (len(pairs(self.nodes)) * self.free_cells)
+
+    def encode(self, genotype: Genotype) -> tuple[int, ...]:
+        """The option that a genotype takes at each position of `choices`, an index into `edges`.
+
+        Raises:
+            GenotypeError: its edges are not of this space.
+        """
+        if not self._has_edges_of(genotype):
+            raise GenotypeError(f"genotype '{genotype}' is not of this space")
+        return tuple(self._index[edge] for cell in genotype.cells[: self.free_cells] for edge in cell.edges)
+
+    def decode(self, vector: Sequence[int]) -> Genotype:
+        """The genotype of an option for each position of `choices`.
+
+        Raises:
+            GenotypeError: another number of options, or one out of range.
+        """
+        if len(vector) != len(self.choices) or not all(0 <= option < len(self.edges) for option in vector):
+            raise GenotypeError(
+                f"{len(self.choices)} options from 0 to {len(self.edges) - 1} make a genotype, got {tuple(vector)}"
+            )
+        edges, count = [self.edges[option] for option in vector], len(pairs(self.nodes))
+        return self.network(Cell(tuple(edges[k : k + count]), self.nodes) for k in range(0, len(edges), count))
+
+    def network(self, free: Iterable[Cell]) -> Genotype:
+        """The genotype of its free cells: one cell where they are shared, else all."""
+        cells = tuple(free)
+        return Genotype(cells * self.cells if self.shared else cells)
+
     def enumerate(self) -> Iterator[Genotype]:
         """All genotypes, the last cell varying fastest."""
-        for cells in product(tuple(self.enumerate_cells()), repeat=self.cells):
-            yield Genotype(cells)
+        return map(self.network, product(tuple(self.enumerate_cells()), repeat=self.free_cells))
 
     def sample(self, rng: random.Random) -> Genotype:
-        """A genotype with every edge drawn uniformly; it may be disconnected."""
-        return Genotype(
-            tuple(Cell(tuple(rng.choice(self.edges) for _ in pairs(self.nodes)), self.nodes) for _ in range(self.cells))
+        """A genotype with every edge drawn uniformly; it may be disconnected, or none of the members."""
+        return self.network(
+            Cell(tuple(rng.choice(self.edges) for _ in pairs(self.nodes)), self.nodes) for _ in range(self.free_cells)
         )
 
     def neighbours(self, genotype: Genotype) -> Iterator[Genotype]:
-        """The genotypes that differ in one edge of one cell."""
-        for c, cell in enumerate(genotype.cells):
+        """The genotypes that differ in one edge of one cell, or of all when they are shared."""
+        free = genotype.cells[: self.free_cells]
+        for c, cell in enumerate(free):
             for k, edge in enumerate(cell.edges):
                 for other in self.edges:
                     if other != edge:
                         changed = Cell((*cell.edges[:k], other, *cell.edges[k + 1 :]), cell.nodes)
-                        yield Genotype((*genotype.cells[:c], changed, *genotype.cells[c + 1 :]))
+                        yield self.network((*free[:c], changed, *free[c + 1 :]))
 
     def __contains__(self, genotype: object) -> bool:
         return (
             isinstance(genotype, Genotype)
-            and len(genotype.cells) == self.cells
-            and all(cell.nodes == self.nodes and set(cell.edges) <= set(self.edges) for cell in genotype.cells)
+            and self._has_edges_of(genotype)
+            and (self.members is None or self.members.issuperset(genotype.canonical))
         )
+
+    def _has_edges_of(self, genotype: Genotype) -> bool:
+        return (
+            len(genotype.cells) == self.cells
+            and (not self.shared or len(set(genotype.cells)) == 1)
+            and all(cell.nodes == self.nodes and self._index.keys() >= set(cell.edges) for cell in genotype.cells)
+        )
+
+    @cached_property
+    def _index(self) -> dict[Edge, int]:
+        return {edge: k for k, edge in enumerate(self.edges)}
 
 
 NAMED_OPS: dict[str, tuple[str, ...]] = {

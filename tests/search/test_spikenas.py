@@ -1,48 +1,13 @@
 import itertools
 import math
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
+from problems import Value, cost, median_of, noise, run
 
-from spikenas.config import BudgetConfig, NetworkConfig, SearchConfig
-from spikenas.errors import BudgetError, ConfigError, RunError, ScoreError
-from spikenas.memory import Footprint, footprint, violations
-from spikenas.search import SearchResult, Trial, TrialStore, search
-from spikenas.seeding import seed_of
-from spikenas.space import Genotype, InputSpec, Space, make_plan
-
-INPUT = InputSpec(3, 32, 32, 10)
-FREE = BudgetConfig()
-DEFAULT = SearchConfig()
-
-
-@dataclass
-class Value:
-    score: float
-    seconds: float = 0.0
-
-
-def cost(cells: int) -> Callable[[Genotype], Footprint]:
-    network = NetworkConfig(channels=4, cells=cells)
-    return lambda genotype: footprint(make_plan(genotype, network, INPUT))
-
-
-def noise(genotype: Genotype) -> Value:
-    """A score that is anything, but always the same for one network."""
-    return Value(random.Random(seed_of(repr(genotype.canonical))).random())
-
-
-def run(
-    space: Space,
-    settings: SearchConfig = DEFAULT,
-    budget: BudgetConfig = FREE,
-    evaluate: Callable[[Genotype], Value] = noise,
-    store: TrialStore | None = None,
-) -> tuple[SearchResult, list[Trial]]:
-    store = store or TrialStore()
-    return search(space, settings, budget, cost(space.cells), evaluate, store), list(store)
+from spikenas.config import BudgetConfig, SearchConfig
+from spikenas.errors import BudgetError, ConfigError, ScoreError
+from spikenas.memory import violations
+from spikenas.space import Genotype, Space
 
 
 def test_one_cell_is_an_exhaustive_search() -> None:
@@ -71,10 +36,12 @@ def test_three_cells_and_both_readings_of_previous(previous: str) -> None:
     found = max(second, key=lambda g: noise(g).score)
     if previous == "fixed":
         assert all(genotype.cells[:2] == found.cells[:2] for genotype in third)
+        third.append(found)  # known from the step before
         assert {genotype.cells[2] for genotype in third} == set(space.distinct_cells)
-        assert result.genotype == max(third, key=lambda g: noise(g).score)
+        assert result.genotype == max(candidates, key=lambda g: noise(g).score)
+        assert noise(found).score <= max(noise(genotype).score for genotype in third)
     else:
-        assert third == second
+        assert not third
         assert result.genotype == found
 
 
@@ -84,20 +51,11 @@ def test_refining_never_makes_it_worse_and_ends_in_a_local_optimum() -> None:
     assert scores == sorted(scores)
     assert scores[1] > scores[0]
     result, trials = run(space, SearchConfig(refine=3))
-    assert len(trials) == 39 * 7
+    assert len({Genotype.parse(trial.genotype).canonical for trial in trials}) == len(trials) == result.trials < 39 * 7
     for place, cell in itertools.product((0, 1), space.distinct_cells):
         cells = list(result.genotype.cells)
         cells[place] = cell
         assert noise(Genotype(tuple(cells))).score <= result.score
-
-
-def median_of(space: Space, *names: str) -> BudgetConfig:
-    """A budget that half of the networks with equal cells meet, for each of the limits named."""
-    costs = [cost(space.cells)(Genotype((cell,) * space.cells)) for cell in space.distinct_cells]
-    figures = {"params": "params", "flash": "flash_bytes", "ram": "ram_bytes"}
-    return BudgetConfig(
-        **{name: sorted(getattr(one, figures[name]) for one in costs)[len(costs) // 2] for name in names}
-    )
 
 
 @pytest.mark.parametrize("names", [("params",), ("flash",), ("ram",), ("flash", "ram")])
@@ -135,46 +93,6 @@ def test_a_candidate_is_left_out_only_if_no_completion_of_it_fits(name: str) -> 
         assert (trial.status == "scored") == possible
 
 
-def test_interrupted_anywhere_and_resumed_gives_the_same_trials() -> None:
-    space, settings = Space.of(["skip", "conv3x3"], cells=3), SearchConfig(refine=1)
-    whole = run(space, settings)
-
-    class InterruptionError(Exception):
-        pass
-
-    store, done = TrialStore(), 0
-    for stop in (1, 7, 40, 41, 100):
-
-        def evaluate(genotype: Genotype, stop: int = stop) -> Value:
-            nonlocal done
-            if done == stop:
-                raise InterruptionError
-            done += 1
-            return noise(genotype)
-
-        with pytest.raises(InterruptionError):
-            run(space, settings, evaluate=evaluate, store=store)
-        assert len(list(store)) == stop
-    assert run(space, settings, store=store) == whole
-
-
-def test_resuming_computes_nothing_again() -> None:
-    space, store = Space.of(["skip", "conv3x3"]), TrialStore()
-    first = run(space, store=store)
-
-    def never(genotype: Genotype) -> Value:
-        raise AssertionError(genotype)
-
-    assert run(space, evaluate=never, store=store) == first
-
-
-def test_a_store_of_another_search_is_refused() -> None:
-    store = TrialStore()
-    run(Space.of(["skip", "conv3x3"]), store=store)
-    with pytest.raises(RunError, match="belongs to another search"):
-        run(Space.of(["skip", "conv1x1"]), store=store)
-
-
 def test_nothing_fits() -> None:
     with pytest.raises(BudgetError, match="no candidate of step 'cell 2' meets the budget"):
         run(Space.of(["skip", "conv3x3"]), budget=BudgetConfig(params=10))
@@ -197,18 +115,16 @@ def test_of_equal_scores_the_first_wins() -> None:
     assert result.genotype.cells[0] == space.distinct_cells[0]
 
 
-def test_nan_is_kept_as_minus_infinity() -> None:
-    space, store = Space.of(["skip", "conv3x3"], cells=1), TrialStore()
-    good = Genotype((space.distinct_cells[20],))
-
-    def evaluate(genotype: Genotype) -> Value:
-        return Value(1.0 if genotype == good else math.nan)
-
-    first = run(space, evaluate=evaluate, store=store)
-    assert run(space, evaluate=evaluate, store=store) == first
-    assert {trial.score for trial in first[1]} == {1.0, -math.inf}
-
-
 def test_a_space_too_large_to_enumerate_says_so() -> None:
     with pytest.raises(ConfigError, match="can be 2,097,152 things, at most 1,000,000 can be enumerated"):
         run(Space.of(["skip", "conv3x3"], cells=1, nodes=7))
+
+
+def test_a_shared_space_is_one_step_over_the_distinct_cells() -> None:
+    space = Space.of(["skip", "conv3x3"], cells=3, shared=True)
+    result, trials = run(space)
+    assert [Genotype.parse(trial.genotype).cells for trial in trials] == [(c,) * 3 for c in space.distinct_cells]
+    assert {trial.step for trial in trials} == {"cell 3"}
+    assert noise(result.genotype).score == result.score == max(trial.score or 0 for trial in trials)
+    with pytest.raises(ConfigError, match=r"search\.refine: 1 asked, but with space\.shared no cell"):
+        run(space, SearchConfig(refine=1))

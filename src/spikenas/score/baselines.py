@@ -1,0 +1,39 @@
+"""What can be said of a network without running it, as scores: what a better score must beat."""
+
+from __future__ import annotations
+
+from spikenas.memory import footprint
+from spikenas.score.probe import NetworkScore, Probe
+from spikenas.space.plan import Plan
+
+
+def depth(plan: Plan) -> int:
+    """Most LIF layers on a path from input to output, feedback aside.
+
+    A convolution of a cell is behind one LIF, so within a kind of network this is the longest path in convolutions plus
+    a constant.
+    """
+    longest: dict[str, int] = {}
+    for layer in plan.layers:
+        before = (longest[term.layer] for term in layer.terms if not term.delayed)
+        longest[layer.name] = max(before, default=0) + (layer.kind == "lif")
+    return longest[plan.layers[-1].name]
+
+
+def convs(plan: Plan) -> int:
+    """Number of convolutions, those of stem and reductions included; a depthwise-separable one counts once."""
+    return sum(
+        layer.kind == "conv" and any(reader.kind == "batchnorm" for reader, _ in plan.readers[layer.name])
+        for layer in plan.layers
+    )
+
+
+def _params(probe: Probe) -> float:
+    return float(footprint(probe.plan).params)
+
+
+SCORES = (
+    NetworkScore("params", "learnable parameters at the fidelity's width", "baseline", _params),
+    NetworkScore("depth", "most LIF layers on a path", "baseline", lambda probe: float(depth(probe.plan))),
+    NetworkScore("convs", "number of convolutions", "baseline", lambda probe: float(convs(probe.plan))),
+)

@@ -1,0 +1,27 @@
+"""The scores by name.
+
+A module of scores imports `SpikeScore`, `NetworkScore`, `Probe` and `Measured` from `spikenas.score.probe` and is
+listed here.
+"""
+
+from __future__ import annotations
+
+from spikenas.errors import ScoreError
+from spikenas.score import activation, baselines, gradient, rejection, sahd
+from spikenas.score.probe import NetworkScore, SpikeScore
+
+Score = SpikeScore | NetworkScore
+
+_LISTED: tuple[Score, ...] = (*rejection.SCORES, *sahd.SCORES, *activation.SCORES, *gradient.SCORES, *baselines.SCORES)
+SCORES: dict[str, Score] = {score.name: score for score in _LISTED}
+
+
+def find_score(name: str) -> Score:
+    """The score of that name.
+
+    Raises:
+        ScoreError: there is none.
+    """
+    if name not in SCORES:
+        raise ScoreError(f"unknown score {name!r}; known: {', '.join(SCORES)}")
+    return SCORES[name]

@@ -1,0 +1,142 @@
+"""SpikeNAS's search, Algorithm 1: cell by cell.
+
+Source: Putra & Shafique 2024, arXiv 2402.11322, Algorithm 1. Ours: equal networks are one candidate; the memory filter
+asks for the smallest completion of a candidate; `refine` passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Self
+
+from spikenas.config import BudgetConfig, SearchConfig
+from spikenas.errors import BudgetError, ConfigError, ScoreError
+from spikenas.memory import Footprint
+from spikenas.search.store import Trial
+from spikenas.search.strategy import Problem, Proposal, Strategy
+from spikenas.space.genotype import Cell, Genotype
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class _Step:
+    name: str
+    proposals: tuple[Proposal, ...]
+
+
+class SpikeNAS(Strategy):
+    """Cell by cell, every distinct cell in each place.
+
+    Args:
+        problem: Space, budget, cost.
+        previous: Whether the cells found before stay (`fixed`) or follow the cell that is tried (`same`).
+        refine: Number of further passes, each exchanging one cell after the other.
+    Raises:
+        ConfigError: refining passes where all cells are one, or a space that cannot be enumerated.
+    """
+
+    name = "spikenas"
+    summary = "cell by cell, every distinct cell in each place"
+    source = "Putra & Shafique 2024, arXiv 2402.11322, Algorithm 1"
+
+    def __init__(self, problem: Problem, previous: Literal["fixed", "same"] = "fixed", refine: int = 0) -> None:
+        super().__init__(problem)
+        if self.space.shared and refine:
+            raise ConfigError(f"search.refine: {refine} asked, but with space.shared no cell can be exchanged alone")
+        self.previous = previous
+        self.refine = refine
+        self._walk = self._steps()
+        self._step: _Step | None = next(self._walk)
+        self._told: list[Trial] = []
+
+    @classmethod
+    def configured(cls, problem: Problem, settings: SearchConfig) -> Self:
+        """See `Strategy`."""
+        return cls(problem, settings.previous, settings.refine)
+
+    @property
+    def expected(self) -> int:
+        """See `Strategy`."""
+        grown = 1 if self.space.shared else max(1, self.space.cells - 1)
+        return (grown + self.refine * self.space.cells) * len(self.space.distinct_cells)
+
+    def ask(self) -> Sequence[Proposal]:
+        """The next of the step's candidates."""
+        return self._step.proposals[len(self._told) :][:_BATCH] if self._step else ()
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Take the best of the step once it is complete, and go on from it.
+
+        Raises:
+            BudgetError: none of the step's candidates fits.
+            ScoreError: none that fits has a score.
+        """
+        self._told.extend(trials)
+        if self._step and len(self._told) == len(self._step.proposals):
+            best = self._best(self._step)
+            self._told = []
+            try:
+                self._step = self._walk.send(best)
+            except StopIteration:
+                self._step = None
+
+    def _steps(self) -> Generator[_Step, Genotype]:
+        n = self.space.cells
+        found: tuple[Cell, ...] = ()
+        for c in range(n if self.space.shared else min(2, n), n + 1):
+            best = yield self._grow(c, found)
+            found = best.cells[:c]
+        for k in range(1, self.refine + 1):
+            for c in range(n):
+                best = yield self._exchange(k, c, found)
+                found = best.cells
+
+    def _grow(self, c: int, found: tuple[Cell, ...]) -> _Step:
+        """Every cell in place c; earlier cells stay or follow, later ones are not searched yet."""
+        name, open_cells = f"cell {c}", self.space.cells - c
+        follow = not found or self.previous == "same"
+        proposals = []
+        for cell in self.space.distinct_cells:
+            known = (cell,) * c if follow else (*found, cell)
+            smallest = self._smallest_cells if open_cells else ()
+            completions = tuple(Genotype(known + (small,) * open_cells) for small in smallest)
+            proposals.append(Proposal(Genotype(known + (cell,) * open_cells), name, completions))
+        return _Step(name, tuple(proposals))
+
+    def _exchange(self, k: int, c: int, found: tuple[Cell, ...]) -> _Step:
+        """Every cell in place c (from 0), all others as found."""
+        name = f"refine {k}, cell {c + 1}"
+        candidates = (Genotype((*found[:c], cell, *found[c + 1 :])) for cell in self.space.distinct_cells)
+        return _Step(name, tuple(Proposal(candidate, name) for candidate in candidates))
+
+    @cached_property
+    def _smallest_cells(self) -> tuple[Cell, ...]:
+        """For each limit of the budget, the cell that takes least of it."""
+        if self.problem.budget == BudgetConfig():
+            return self.space.distinct_cells[:1]
+        costs = {cell: self.problem.cost(Genotype((cell,) * self.space.cells)) for cell in self.space.distinct_cells}
+        keys: list[Callable[[Footprint], int]] = [
+            lambda footprint: footprint.params,
+            lambda footprint: footprint.flash_bytes,
+            lambda footprint: footprint.ram_bytes,
+        ]
+        return tuple(dict.fromkeys(min(costs, key=lambda cell: key(costs[cell])) for key in keys))
+
+    def _best(self, step: _Step) -> Genotype:
+        best: tuple[Genotype, float] | None = None
+        fitting = 0
+        for proposal, trial in zip(step.proposals, self._told, strict=True):
+            fitting += trial.status == "scored"
+            if trial.value is not None and (best is None or trial.value > best[1]):
+                best = proposal.genotype, trial.value
+        if not fitting:
+            raise BudgetError(f"no candidate of step '{step.name}' meets the budget; a narrower network may")
+        if best is None:
+            raise ScoreError(
+                f"none of the {fitting} candidates of step '{step.name}' that fit has a score; more different images, "
+                "more timesteps or other ops may help"
+            )
+        return best[0]

@@ -1,0 +1,33 @@
+"""Synaptic operations: the additions that spikes cause in the convolutions and linear layers that read them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from spikenas.space.plan import LayerSpec, Plan
+
+
+def fan_out(plan: Plan, lif: LayerSpec) -> Tensor:
+    """Additions that one spike of each neuron causes, float64, [1, H, W] or [1]; dead ops that read it count too."""
+    total = torch.zeros(1, *lif.shape[1:], dtype=torch.float64)
+    for reader, _ in plan.readers[lif.name]:
+        if reader.kind == "conv":
+            rows, columns = (_coverage(reader.kernel, reader.stride, *sizes) for sizes in _sides(reader))
+            total += torch.outer(rows, columns) * (reader.shape[0] / reader.groups)
+        elif reader.kind == "linear":
+            total += reader.shape[0]
+    return total
+
+
+def _sides(conv: LayerSpec) -> list[tuple[int, int]]:
+    return [(conv.in_shape[axis], conv.shape[axis]) for axis in (1, 2)]
+
+
+@cache
+def _coverage(kernel: int, stride: int, inputs: int, outputs: int) -> Tensor:
+    """For each input position along one axis, the number of output positions whose window holds it."""
+    place = torch.arange(inputs) - (torch.arange(outputs) * stride - kernel // 2)[:, None]
+    return ((place >= 0) & (place < kernel)).sum(0).double()
