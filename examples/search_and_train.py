@@ -11,7 +11,8 @@ from spikenas.config import Config
 from spikenas.data import channel_statistics
 from spikenas.evaluate import evaluate
 from spikenas.memory import describe, footprint
-from spikenas.search import TrialStore, search
+from spikenas.search import Problem, TrialStore, make_strategy, search
+from spikenas.search.executors import InProcess
 from spikenas.stages import make_scorer, prepare
 from spikenas.train import train
 
@@ -27,14 +28,15 @@ config = Config.parse({"data": {"name": "digits"}, "budget": {"flash": "64KiB"},
 task = prepare(config)
 statistics = channel_statistics(task.dataset, config.seed)
 
-# Search: candidates over budget cost nothing, the others one forward pass.
+# Search: candidates over budget cost nothing, the others a few forward passes.
+problem = Problem(task.space, config.budget, lambda genotype: footprint(task.plan(genotype)), config.seed)
 found = search(
-    space=task.space,
-    settings=config.search,
-    budget=config.budget,
-    cost=lambda genotype: footprint(task.plan(genotype)),
-    evaluate=make_scorer(task, statistics, "sahd"),
-    store=TrialStore(),
+    problem.space,
+    make_strategy(config.search, problem),
+    problem.budget,
+    problem.cost,
+    InProcess(make_scorer(task, statistics, "cmrr")),
+    TrialStore(),
 )
 plan = task.plan(found.genotype)
 print(f"{found.genotype}\nscore {found.score:.4g}, {describe(footprint(plan))}")

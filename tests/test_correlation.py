@@ -160,3 +160,11 @@ def test_known_correlations() -> None:
     assert chosen(found.spearman.networks) == pytest.approx(0.313, abs=0.001)
     assert chosen(found.spearman.equal_memory) == pytest.approx(0.307, abs=0.001)
     assert chosen(found.spearman.rows) == pytest.approx(0.743, abs=0.001)
+
+
+def test_a_sample_leaves_out_what_was_not_asked() -> None:
+    table = table_of({"003000": 0.5, "001000": 0.1, "300020": 0.7})
+    asked = {bench("003000"): 1.0, bench("001000"): 0.0}
+    everything, part = correlate(table, asked), correlate(table, asked, sample=True)
+    assert (everything.networks, everything.missing) == (3, 1)
+    assert (part.networks, part.missing) == (2, 0)

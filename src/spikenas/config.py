@@ -21,13 +21,13 @@ Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
 Bits = Literal[2, 4, 8, 16, 32]
 
 
-def _width(word: str) -> BeforeValidator:
-    """A positive number of channels, or a word."""
+def _positive_or(*words: str) -> BeforeValidator:
+    """A positive number, or one of a few words."""
 
     def check(value: object) -> object:
-        if value == word or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        if value in words or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
             return value
-        raise ValueError(f"should be a number of channels, at least 1, or {word!r}")
+        raise ValueError(f"should be a number, at least 1, or {' or '.join(map(repr, words))}")
 
     return BeforeValidator(check)
 
@@ -57,7 +57,9 @@ class NetworkConfig(_Section):
 
     kind: Literal["compact", "snasnet"] = "compact"
     cells: int = Field(2, ge=1, description="number of cells; snasnet has two")
-    channels: Annotated[int | Literal["auto"], _width("auto")] = Field("auto", description="C1, doubled at reductions")
+    channels: Annotated[int | Literal["auto"], _positive_or("auto")] = Field(
+        "auto", description="C1, doubled at reductions"
+    )
     stem_stride: Literal[1, 2, "auto"] = Field("auto", description="auto: 1, or 2 where that doubles the width")
     timesteps: int = Field(5, ge=1, description="T")
     tau: float = Field(4 / 3, gt=1, description="membrane time constant in timesteps")
@@ -97,7 +99,7 @@ class SearchConfig(_Section):
     evaluations: int | None = Field(
         None, ge=1, description="most candidates scored; absent: no limit where a strategy ends by itself, else 100"
     )
-    score: str = "sahd"
+    score: str = "cmrr"
     previous: Literal["fixed", "same"] = "fixed"
     refine: int = Field(0, ge=0, description="further passes over the cells, one at a time")
     front: Literal["params", "flash", "ram", "synops"] | None = Field(
@@ -108,11 +110,15 @@ class SearchConfig(_Section):
 class FidelityConfig(_Section):
     """What a candidate is scored at, apart from the network that will be built; as that one where absent."""
 
-    channels: Annotated[int | Literal["network"], _width("network")] = Field(8, description="C1, or as the network")
+    channels: Annotated[int | Literal["network"], _positive_or("network")] = Field(
+        16, description="C1, or as the network"
+    )
     timesteps: int | None = Field(None, ge=1)
-    image_size: int | None = Field(None, ge=1)
-    batch: int = Field(32, ge=2, description="training images a candidate sees")
-    repeats: int = Field(1, ge=1, description="initialisations; the score is their mean")
+    image_size: Annotated[int | Literal["auto", "data"], _positive_or("auto", "data")] = Field(
+        "auto", description="side; auto: the last cell sees 8x8 maps, or as the data where those are smaller"
+    )
+    batch: int = Field(16, ge=2, description="training images a candidate sees")
+    repeats: int = Field(2, ge=1, description="initialisations; the score is their mean")
 
 
 class ExecutorConfig(_Section):
@@ -202,7 +208,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     keys = [str(part) for part in problem["loc"]]
-    if problem["loc"][:1] in (("network",), ("fidelity",)) and "channels" in keys:
+    if problem["loc"][:1] in (("network",), ("fidelity",)) and {"channels", "image_size"} & set(keys):
         keys = keys[:2]  # not the name of a type of the union
     where = ".".join(keys)
     if problem["type"] == "extra_forbidden":

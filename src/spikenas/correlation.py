@@ -105,8 +105,10 @@ PREDICTORS: dict[str, Callable[[Row], float | None]] = {
 }
 
 
-def read_values(path: str | Path) -> dict[Genotype, float]:
-    """Read a predictor's values from a CSV with the columns `genotype,score`; -inf and nan are allowed.
+def read_values(path: str | Path, column: str = "score") -> dict[Genotype, float]:
+    """Read a predictor's values, or another column of numbers, from a CSV with the columns `genotype,score`.
+
+    -inf and nan are allowed.
 
     Raises:
         DataError: no such file, other columns, or a line that cannot be read; names the line.
@@ -117,15 +119,15 @@ def read_values(path: str | Path) -> dict[Genotype, float]:
     values: dict[Genotype, float] = {}
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         reader = csv.DictReader(file)
-        if not {"genotype", "score"} <= set(reader.fieldnames or ()):
-            raise DataError(f"{path}: a predictor's values have the columns genotype,score")
+        if not {"genotype", column} <= set(reader.fieldnames or ()):
+            raise DataError(f"{path}: a predictor's values have the columns genotype,{column}")
         for line in reader:
             try:
-                values[Genotype.parse(line["genotype"] or "")] = float(line["score"] or "")
+                values[Genotype.parse(line["genotype"] or "")] = float(line[column] or "")
             except GenotypeError as error:
                 raise DataError(f"{path}, line {reader.line_num}: {error}") from None
             except ValueError:
-                raise DataError(f"{path}, line {reader.line_num}: {line['score']!r} is not a number") from None
+                raise DataError(f"{path}, line {reader.line_num}: {line[column]!r} is not a number") from None
     return values
 
 
@@ -136,6 +138,7 @@ def correlate(
     adjusted: bool = True,
     resamples: int = 300,
     seed: int = 0,
+    sample: bool = False,
 ) -> Correlation:
     """Correlate a predictor with accuracy.
 
@@ -149,11 +152,15 @@ def correlate(
         adjusted: Whether accuracies are less the effect of the cohort.
         resamples: Bootstrap samples of networks for the intervals.
         seed: Of the bootstrap.
+        sample: Whether connected networks none of whose genotypes are in `values` are left out, not ranked last.
     Raises:
         ConfigError: an unknown metric.
         DataError: no row has the metric, or no value is of a network of the table.
     """
     pairs = [(row, y) for row, y in zip(table.rows, table.row_values(metric, adjusted), strict=True) if y is not None]
+    if sample:
+        asked = {network_of(genotype) for genotype in values}
+        pairs = [(row, y) for row, y in pairs if network_of(row.genotype) in asked or not row.genotype.connected]
     networks = [network_of(row.genotype) for row, _ in pairs]
     members: dict[Network, list[int]] = {}
     for number, network in enumerate(networks):

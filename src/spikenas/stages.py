@@ -27,7 +27,7 @@ from spikenas.files import write_atomically
 from spikenas.memory import Footprint, footprint
 from spikenas.progress import Reporter
 from spikenas.run import BEST, EVALUATION, FRONT, STATISTICS, TRIALS, Run
-from spikenas.score import Scorer, ScorerFactory
+from spikenas.score import Scorer, ScorerFactory, find_score
 from spikenas.search import (
     Problem,
     Trial,
@@ -42,6 +42,7 @@ from spikenas.search.executors import open_executor
 from spikenas.search.front import Objective
 from spikenas.seeding import seed_of
 from spikenas.space.genotype import Genotype
+from spikenas.space.graph import CellGraph
 from spikenas.space.plan import InputSpec, Plan, make_plan
 from spikenas.space.space import Space
 
@@ -53,6 +54,8 @@ _FRONTS: dict[str, Objective] = {
     "synops": "synops",
 }
 _FRONT_COLUMNS = ("genotype", "score", "params", "flash_bytes", "ram_bytes", "synops")
+LAST_MAP = 8  # side of the last cell's maps at the automatic image size of a score
+SCORED_TOGETHER = 512  # genotypes that are put in an order in which neighbours share layers
 _NO_FLIP = ("digits", "idx")  # a mirrored digit is another sign, or none
 
 _log = logging.getLogger(__name__)
@@ -146,10 +149,11 @@ def _search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
     config = task.config
     problem = Problem(task.space, config.budget, lambda genotype: footprint(task.plan(genotype)), config.seed)
     strategy = make_strategy(config.search, problem)
+    limit = most_evaluations(config.search, strategy)
     make = scorer_factory(task, _statistics(run, task), config.search.score)
     with (
         TrialStore(run / TRIALS) as store,
-        open_executor(config.executor, make, _log.warning) as executor,
+        open_executor(config.executor, make, _log.warning, limit or strategy.expected) as executor,
         report.task("search") as progress,
     ):
         best_score = -math.inf
@@ -160,7 +164,6 @@ def _search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
                 best_score = max(best_score, trial.value)
             progress(done, total, f"best score {best_score:.4g}" if math.isfinite(best_score) else "")
 
-        limit = most_evaluations(config.search, strategy)
         found = search(task.space, strategy, config.budget, problem.cost, executor, store, limit, on_trial)
     return {
         "genotype": str(found.genotype),
@@ -257,7 +260,7 @@ def scorer_factory(task: Task, statistics: Statistics, *names: str) -> ScorerFac
         names,
         config.network,
         task.input,
-        _resized(images, config.fidelity.image_size).numpy(),
+        _resized(images, _scored_size(config, images)).numpy(),
         train.labels[chosen].astype(np.int64),
         config.fidelity,
         config.seed,
@@ -268,22 +271,34 @@ def scorer_factory(task: Task, statistics: Statistics, *names: str) -> ScorerFac
 def score_genotypes(
     config: Config, genotypes: list[tuple[str, Genotype]], report: Reporter
 ) -> Iterator[tuple[str, float, float]]:
-    """Score genotypes as they come: text as given, score, seconds.
+    """Score genotypes: text as given, score, seconds, in the order given. Equal networks are scored once.
 
     Args:
-        config: `search.score`, `fidelity`, `network`, `data`, `seed` and `device` are read.
+        config: `search.score`, `fidelity`, `network`, `data`, `executor`, `seed` and `device` are read.
         genotypes: Each with the text it is to be named by.
         report: Shows the progress.
     """
     task = open_data(config)
-    scorer = make_scorer(task, channel_statistics(task.dataset, config.seed), config.search.score)
+    find_score(config.search.score)
+    make = scorer_factory(task, channel_statistics(task.dataset, config.seed), config.search.score)
 
     def rows() -> Iterator[tuple[str, float, float]]:
-        with report.task("score") as progress:
-            for done, (text, genotype) in enumerate(genotypes, start=1):
-                result = scorer(genotype)
-                progress(done, len(genotypes), "")
-                yield text, result.score, round(result.seconds, 6)
+        scores: dict[tuple[CellGraph, ...], float] = {}
+        with (
+            open_executor(config.executor, make, _log.warning, len(genotypes)) as executor,
+            report.task("score") as progress,
+        ):
+            for start in range(0, len(genotypes), SCORED_TOGETHER):
+                part = genotypes[start : start + SCORED_TOGETHER]
+                new = [*{g.canonical: g for _, g in part if g.canonical not in scores}.values()]
+                ordered = [new[position] for position in make.sharing_order(new)]
+                seconds: dict[tuple[CellGraph, ...], float] = {}
+                for done, (genotype, result) in enumerate(zip(ordered, executor.evaluate(ordered), strict=True), 1):
+                    scores[genotype.canonical], seconds[genotype.canonical] = result.score, result.seconds
+                    progress(start + done, len(genotypes), "")
+                for text, genotype in part:
+                    yield text, scores[genotype.canonical], round(seconds.pop(genotype.canonical, 0.0), 6)
+                progress(start + len(part), len(genotypes), "")
 
     return rows()
 
@@ -311,10 +326,24 @@ def sizes(cost: Footprint) -> dict[str, int]:
     return {"params": cost.params, "flash_bytes": cost.flash_bytes, "ram_bytes": cost.ram_bytes}
 
 
-def _resized(images: Tensor, size: int | None) -> Tensor:
-    if size is None:
+def _scored_size(config: Config, images: Tensor) -> tuple[int, int]:
+    """Height and width of the images that a candidate is scored on."""
+    height, width = images.shape[-2:]
+    size = config.fidelity.image_size
+    if size == "data":
+        return height, width
+    if size != "auto":
+        return size, size
+    stride = 2 if config.network.stem_stride == 2 else 1
+    side = LAST_MAP * stride * 2 ** (config.network.cells - 1)
+    scale = min(1.0, side / min(height, width))
+    return round(height * scale), round(width * scale)
+
+
+def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    if images.shape[-2:] == size:
         return images
-    return F.interpolate(images.flatten(0, -4), (size, size), mode="area").view(*images.shape[:-2], size, size)
+    return F.interpolate(images.flatten(0, -4), size, mode="area").view(*images.shape[:-2], *size)
 
 
 def _statistics(run: Run, task: Task) -> Statistics:

@@ -16,7 +16,7 @@ from spikenas.space import Genotype, InputSpec, Space, make_plan
 
 NETWORK = NetworkConfig(channels=32, timesteps=3)
 INPUT = InputSpec(3, 32, 32, 10)
-FIDELITY = FidelityConfig(channels=4, batch=6)
+FIDELITY = FidelityConfig(channels=4, batch=6, repeats=1)
 DEEP = Genotype.parse("0-1:conv3x3 1-2:conv3x3 2-3:conv3x3 / 0-1:conv3x3 1-3:conv3x3")
 
 

@@ -25,7 +25,10 @@ ENDING = (*SYSTEMATIC, "lightsnn")
 OPS = ["none", "skip", "conv3x3"]
 
 
-@pytest.fixture(params=STRATEGIES)
+SLOW = ("gp",)  # fits a model for each proposal
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in STRATEGIES])
 def name(request: pytest.FixtureRequest) -> str:
     if request.param in OPTUNA:
         pytest.importorskip("optuna")

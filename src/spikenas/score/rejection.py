@@ -11,7 +11,8 @@ layer l with maps, on a batch of images and a copy of it with a little noise,
     score = 10 log10( mean_l response_l / mean_l common_l )   in decibels
 
 Response is high where differences survive and grow through many spiking layers, each with many neurons near their
-threshold; it is 0 where spikes have died out. The common mode is high where neurons fire in step, or at high rates,
+threshold; a layer without spikes has none. Where not one spike of the network flips, half a flip is assumed, the limit
+of what was looked at. The common mode is high where neurons fire in step, or at high rates,
 whatever they see: such spikes cost without telling images apart.
 
 Source: ours. Sensitivity and liveness of spikes were known to predict accuracy; docs/scores.md has the ablation.
@@ -30,13 +31,14 @@ from spikenas.score.probe import Measured, SpikeScore
 NOISE = 1e-3
 
 
-def measure_rejection(spikes: Tensor) -> tuple[float, float] | None:
-    """Response and common mode of one layer.
+def measure_rejection(spikes: Tensor) -> tuple[float, float, float] | None:
+    """What one layer does.
 
     Args:
         spikes: 0 or 1, [T, 2B, C, H, W]: B images, then their copies with noise.
     Returns:
-        Flips per spike and variance of the rates; None for a layer without maps, [T, 2B, N].
+        Number of flips, number of spikes on the images and variance of the rates; None for a layer without maps,
+        [T, 2B, N].
     """
     if spikes.dim() != 5:
         return None
@@ -44,17 +46,18 @@ def measure_rejection(spikes: Tensor) -> tuple[float, float] | None:
     fired = images.sum((1, 3, 4)).double()
     flips = float((images != copies).sum())
     rates = fired / (images[0, :, 0].numel())
-    total = float(fired.sum())
-    return (flips / total if total else 0.0), float(rates.var(correction=0))
+    return flips, float(fired.sum()), float(rates.var(correction=0))
 
 
 def combine_rejection(layers: Sequence[Measured]) -> float:
-    """The score from all layers; -inf where nothing responds."""
-    measured = [layer.summary for layer in layers if layer.summary is not None]
-    if not measured:
+    """The score from all layers; -inf where nothing fires."""
+    measured: list[tuple[float, float, float]] = [layer.summary for layer in layers if layer.summary is not None]
+    spikes = sum(fired for _, fired, _ in measured)
+    if not spikes:
         return -math.inf
-    response, common = (fmean(values) for values in zip(*measured, strict=True))
-    return 10 * math.log10(response / common) if response and common else -math.inf
+    response = fmean(flips / fired if fired else 0.0 for flips, fired, _ in measured) or 0.5 / spikes
+    common = fmean(common for _, _, common in measured)
+    return 10 * math.log10(response / common) if common else -math.inf
 
 
 SCORES = (

@@ -40,21 +40,28 @@ class Executor(Protocol):
     ) -> None: ...
 
 
-def open_executor(settings: ExecutorConfig, make: Make, on_retry: Tell = lambda message: None) -> Executor:
+FEW = 200  # candidates that are done before workers are ready
+
+
+def open_executor(
+    settings: ExecutorConfig, make: Make, on_retry: Tell = lambda message: None, candidates: int | None = None
+) -> Executor:
     """The executor that a configuration asks for; its workers start at once.
 
     Args:
         settings: Kind, number of workers, address. `auto` is Ray where an address is given, in process with one
-            worker, else a pool.
+            worker or, where their number is not set, for few candidates, else a pool.
         make: Makes an evaluator; picklable; called once in each worker.
         on_retry: Told in one line of each worker that is replaced.
+        candidates: About how many there will be, where that is known.
     Raises:
         ConfigError: an address without Ray, or several workers in process.
         RunError: Ray is not installed, or not at that address.
     """
     kind, workers = settings.kind, settings.workers or available_cores()
     if kind == "auto":
-        kind = "ray" if settings.address else "in-process" if workers == 1 else "pool"
+        few = settings.workers is None and candidates is not None and candidates < FEW
+        kind = "ray" if settings.address else "in-process" if workers == 1 or few else "pool"
     if settings.address and kind != "ray":
         raise ConfigError(f"executor.address: {settings.address!r} is for executor.kind ray, not {kind}")
     if kind == "ray":

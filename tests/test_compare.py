@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from spikenas.compare import ALL, Limits, Result, compare, score_lookup, summarise, write_report
+from spikenas.config import BudgetConfig, NetworkConfig
+from spikenas.correlation import live_convs
+from spikenas.errors import BudgetError, ConfigError, DataError, RunError
+from spikenas.memory import Footprint, footprint
+from spikenas.space import BENCH_OPS, Genotype, InputSpec, make_plan, parse_bench
+from spikenas.tabular import Lookup, Row, Table, network_of
+from support import SHARED
+
+CSV = SHARED.parent / "bench" / "spikenas_bench_cifar10_public.csv"
+DIGITS = ("001000", "002000", "003000", "004000", "200020", "200030", "000000")  # convs 0, 1, 1, 1, 2, 2; disconnected
+TEST = (0.50, 0.60, 0.62, 0.58, 0.70, 0.66, 0.10)
+EARLY = (0.30, 0.40, 0.35, 0.32, 0.41, 0.45, 0.10)
+
+
+def bench(digits: str) -> Genotype:
+    return Genotype((parse_bench(digits, BENCH_OPS),) * 2)
+
+
+def cost(genotype: Genotype) -> Footprint:
+    return footprint(make_plan(genotype, NetworkConfig(channels=4), InputSpec(3, 8, 8, 10)))
+
+
+def table_of(accuracies: Sequence[float] = TEST) -> Table:
+    rows = [
+        Row(
+            bench(digits),
+            digits,
+            test=test,
+            epochs=(5,),
+            validation=(early,),
+            trained=10,
+            seconds=100.0,
+            id=sum(int(digit) * 5**k for k, digit in enumerate(digits)),
+        )
+        for digits, test, early in zip(DIGITS, accuracies, EARLY, strict=True)
+    ]
+    return Table("table", tuple(rows))
+
+
+def run(
+    table: Table,
+    limits: Sequence[Limits] = (Limits(),),
+    strategies: Sequence[str] = ("exhaustive",),
+    evaluators: dict[str, Lookup] | None = None,
+    seeds: Sequence[int] = (0,),
+    evaluations: int | None = None,
+    path: Path | None = None,
+) -> list[Result]:
+    lookups = evaluators or {"epoch 5": table.lookup("epoch 5")}
+    return compare(table, limits, strategies, lookups, cost, seeds, evaluations, adjusted=False, path=path)
+
+
+def without_time(results: Sequence[Result]) -> list[Result]:
+    return [replace(result, wall_seconds=0.0) for result in results]
+
+
+def test_by_hand() -> None:
+    (result,) = run(table_of())
+    assert (result.evaluations, result.simulated_seconds) == (6, 6 * 50)
+    assert result.genotype is not None
+    assert network_of(Genotype.parse(result.genotype)) == network_of(bench("200030"))
+    assert (result.score, result.accuracy) == (0.45, 0.66)
+    assert result.regret == pytest.approx(4)
+    assert result.percentile == pytest.approx(80)
+    assert len(result.curve) == 6
+    assert result.curve[-1] == pytest.approx(4)
+
+
+@pytest.mark.parametrize(("convs", "accuracy", "regret", "fits"), [(0, 0.5, 0, 1), (1, 0.6, 2, 4), (2, 0.66, 4, 6)])
+def test_live_convs_restrict_the_space(convs: int, accuracy: float, regret: float, fits: int) -> None:
+    (result,) = run(table_of(), [Limits(convs)])
+    assert result.budget == f"convs <= {convs}"
+    assert (result.evaluations, result.accuracy) == (fits, accuracy)
+    assert result.regret == pytest.approx(regret)
+
+
+def test_a_memory_budget_restricts_the_search_and_the_best() -> None:
+    limit = cost(bench("002000")).flash_bytes
+    (result,) = run(table_of(), [Limits(memory=BudgetConfig(flash=limit))])
+    assert result.budget == f"flash <= {limit}"
+    assert (result.evaluations, result.accuracy) == (4, 0.6)
+    assert result.regret == pytest.approx(2)
+    with pytest.raises(BudgetError, match=r"none of its 6 networks is within flash <= 10"):
+        run(table_of(), [Limits(memory=BudgetConfig(flash=10))])
+
+
+def test_equal_accuracies_share_their_percentile() -> None:
+    (result,) = run(table_of([0.5] * 7))
+    assert (result.regret, result.percentile) == (0, 50)
+
+
+@pytest.mark.parametrize("strategy", ["spikenas", "random", "local", "evolution", "reinforce"])
+def test_true_accuracies_are_never_seen(strategy: str) -> None:
+    """Other true accuracies change nothing but the judgement."""
+    for limits in (Limits(), Limits(1)):
+        one, other = (
+            run(table_of(truth), [limits], [strategy], seeds=(0, 1), evaluations=3) for truth in (TEST, TEST[::-1])
+        )
+        assert [(r.genotype, r.score, r.evaluations) for r in one] == [
+            (r.genotype, r.score, r.evaluations) for r in other
+        ]
+        assert [r.regret for r in one] != [r.regret for r in other]
+
+
+def test_what_a_lookup_lacks_is_outside() -> None:
+    table = table_of()
+    rows = [replace(row, validation=(), epochs=()) if row.source == "200020" else row for row in table.rows]
+    (result,) = run(Table("table", tuple(rows)))
+    assert result.evaluations == 5
+    assert result.regret == pytest.approx(0)  # 0.70 is no longer among what fits
+
+
+def scores_file(path: Path, scores: dict[str, float]) -> Path:
+    lines = [f"{bench(digits)},{score},{k}" for k, (digits, score) in enumerate(scores.items())]
+    path.write_text("\n".join(["genotype,score,seconds", *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_scores_of_a_file(tmp_path: Path) -> None:
+    table = table_of()
+    scores = {"001000": 9.0, "002000": 4.0, "202000": 6.0, "003000": -math.inf}  # 202000: 002000 and a dead edge
+    lookup = score_lookup(table, scores_file(tmp_path / "scores.csv", scores))
+    assert (lookup(bench("002000")).score, lookup(bench("002000")).seconds) == (5.0, 1.5)
+    assert lookup(bench("003000")).score == lookup(bench("200020")).score == -math.inf
+    (result,) = run(table, evaluators={"score": lookup})
+    assert (result.evaluator, result.score, result.accuracy) == ("score", 9.0, 0.5)
+    assert result.simulated_seconds == 1.5
+    with pytest.raises(DataError, match="none of its 1 genotypes is in table"):
+        score_lookup(table, scores_file(tmp_path / "other.csv", {"444444": 1.0}))
+
+
+def test_a_file_without_seconds(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text(f"genotype,score\n{bench('001000')},1.5\n", encoding="utf-8")
+    assert score_lookup(table_of(), path)(bench("001000")).seconds == 0
+
+
+def test_a_search_that_finds_nothing_is_counted(tmp_path: Path) -> None:
+    table = table_of()
+    blind = score_lookup(table, scores_file(tmp_path / "scores.csv", {"200020": 1.0}))
+    results = run(table, evaluators={"score": blind}, evaluations=1, seeds=(0, 1), path=tmp_path / "rows.csv")
+    assert [(r.accuracy, r.score, r.curve) for r in results] == [(None, None, (None,))] * 2
+    assert run(table, evaluators={"score": blind}, evaluations=1, seeds=(0, 1), path=tmp_path / "rows.csv") == results
+    (summary,) = summarise(results)
+    assert (summary.seeds, summary.failed, summary.figures, summary.curve) == (2, 2, {}, ())
+    write_report(tmp_path / "report.json", results)
+
+
+def test_a_stopped_comparison_goes_on(tmp_path: Path) -> None:
+    table, path = table_of(), tmp_path / "rows.csv"
+    asked = {"limits": [Limits(), Limits(1)], "strategies": ["random", "local"], "seeds": (0, 1)}
+    whole = run(table, **asked, path=path)  # type: ignore[arg-type]
+    assert without_time(whole) == without_time(run(table, **asked))  # type: ignore[arg-type]
+    text = path.read_text(encoding="utf-8")
+    assert run(table, **asked, path=path) == whole  # type: ignore[arg-type]
+    assert path.read_text(encoding="utf-8") == text
+    path.write_text("\n".join(text.split("\n")[:4])[:-7], encoding="utf-8")  # killed in the third result
+    again = run(table, **asked, path=path)  # type: ignore[arg-type]
+    assert again[:2] == whole[:2]
+    assert without_time(again) == without_time(whole)
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 9
+
+
+def test_results_of_another_comparison_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    run(table_of(), path=path)
+    with pytest.raises(RunError, match="of other accuracies, scores or limits"):
+        run(table_of([0.5] * 7), path=path)
+    path.write_text("genotype,score\n", encoding="utf-8")
+    with pytest.raises(RunError, match="cannot be read as results"):
+        run(table_of(), path=path)
+
+
+def test_summaries_and_their_intervals(tmp_path: Path) -> None:
+    results = run(table_of(), [Limits(), Limits(1)], ["exhaustive", "random"], seeds=range(6), evaluations=2)
+    summaries = {(s.strategy, s.budget): s for s in summarise(results)}
+    assert len(summaries) == 6
+    fixed = summaries["exhaustive", ALL].figures["regret"]
+    assert fixed.low == fixed.mean == fixed.high
+    drawn = [r for r in results if r.strategy == "random" and r.budget == "no limit"]
+    one = summaries["random", "no limit"]
+    assert one.figures["regret"].mean == pytest.approx(fmean(r.regret for r in drawn if r.regret is not None))
+    low, high = one.figures["regret"].low, one.figures["regret"].high
+    assert low is not None
+    assert high is not None
+    assert low < one.figures["regret"].mean < high
+    assert len(one.curve) == 2
+    assert one.curve[-1] is not None
+    assert one.curve[-1].mean == pytest.approx(one.figures["regret"].mean, abs=1e-3)
+    both = [summaries["random", budget].figures["percentile"].mean for budget in ("no limit", "convs <= 1")]
+    assert summaries["random", ALL].figures["percentile"].mean == pytest.approx(fmean(both))
+
+    write_report(tmp_path / "report.json", results)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert (len(report["summaries"]), len(report["results"])) == (6, 24)
+
+
+def test_the_interval_is_student_s_t() -> None:
+    (result,) = run(table_of())
+    (summary,) = summarise([replace(result, seed=seed, regret=float(seed)) for seed in (1, 2, 3)])
+    interval = summary.figures["regret"]
+    assert interval.high is not None
+    assert (interval.mean, interval.high - interval.mean) == (2, pytest.approx(4.3027 / math.sqrt(3), abs=1e-4))
+    assert summarise([result])[0].figures["regret"].low is None
+
+
+def test_a_search_that_ended_keeps_its_regret() -> None:
+    (result,) = run(table_of())
+    short, long = replace(result, curve=(None, 3.0)), replace(result, seed=1, curve=(5.0, 4.0, 1.0))
+    (summary,) = summarise([short, long])
+    assert summary.curve[0] is None
+    assert [interval.mean for interval in summary.curve if interval] == [3.5, 2.0]
+
+
+def test_what_cannot_be_compared() -> None:
+    with pytest.raises(ConfigError, match="unknown strategy 'randon', did you mean 'random'"):
+        run(table_of(), strategies=["randon"])
+    with pytest.raises(ConfigError, match="evaluations: 0"):
+        run(table_of(), evaluations=0)
+    mixed = Row(Genotype((bench("002000").cells[0], bench("001000").cells[0])), "mixed", test=0.5)
+    table = Table("mixed", (mixed,))
+    with pytest.raises(DataError, match="one cell in all places"):
+        run(table, evaluators={"test": table.lookup("test")})
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not CSV.exists(), reason="needs the shared data folder")
+def test_the_public_table() -> None:
+    table = Table.read(CSV)
+    truth = table.network_values("test", adjusted=True)
+    lookups = {"epoch 20": table.lookup("epoch 20"), "test": table.lookup("test", adjusted=True)}
+    results = compare(table, [Limits(2)], ["random", "exhaustive"], lookups, cost, (0, 1), evaluations=10_000)
+    fitting = [value for network, value in truth.items() if network[0].connected and live_convs(network[:1]) <= 2]
+    for result in results:
+        assert result.regret is not None
+        assert 0 <= result.regret < 100
+        if result.strategy == "exhaustive":
+            assert result.evaluations == len(fitting)
+        if (result.strategy, result.evaluator) == ("exhaustive", "test"):
+            assert (result.accuracy, result.regret, result.percentile) == (max(fitting), 0, 100)
