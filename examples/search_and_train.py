@@ -13,7 +13,7 @@ from spikenas.evaluate import evaluate
 from spikenas.memory import describe, footprint
 from spikenas.search import Problem, TrialStore, make_strategy, search
 from spikenas.search.executors import InProcess
-from spikenas.stages import make_scorer, prepare
+from spikenas.task import make_scorer, prepare
 from spikenas.train import train
 
 parser = argparse.ArgumentParser()

@@ -11,7 +11,8 @@ from spikenas.run import Run
 from spikenas.search import TrialStore
 from spikenas.snn import Network
 from spikenas.space import Genotype
-from spikenas.stages import prepare, run_search
+from spikenas.stages import run_search
+from spikenas.task import prepare
 from support import Unpack
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]

@@ -14,6 +14,7 @@ from spikenas.progress import Reporter
 from spikenas.run import BEST, EVALUATION, Run
 from spikenas.search import TrialStore
 from spikenas.space import Genotype
+from spikenas.task import check_device, make_scorer, open_data, prepare
 
 QUIET = Reporter()
 CONFIG = Config.parse(
@@ -28,7 +29,7 @@ CONFIG = Config.parse(
 
 
 def test_all_stages_from_digits_to_accuracy(tmp_path: Path) -> None:
-    task = stages.prepare(CONFIG)
+    task = prepare(CONFIG)
     with Run(tmp_path / "run") as run:
         run.fix(task.config)
         best = stages.run_search(run, task, QUIET)
@@ -51,7 +52,7 @@ def test_a_run_s_own_config_gives_the_same_result_again(tmp_path: Path) -> None:
     results = []
     config = CONFIG
     for name in ("first", "second"):
-        task = stages.prepare(config)
+        task = prepare(config)
         with Run(tmp_path / name) as run:
             run.fix(task.config)
             stages.run_search(run, task, QUIET)
@@ -63,7 +64,7 @@ def test_a_run_s_own_config_gives_the_same_result_again(tmp_path: Path) -> None:
 
 
 def test_what_is_decided_from_the_data() -> None:
-    config = stages.prepare(CONFIG).config
+    config = prepare(CONFIG).config
     assert (config.data.image_size, config.data.channels) == (8, 1)
     assert (config.train.crop, config.train.flip) == (1, False)
     assert isinstance(config.network.channels, int)
@@ -77,15 +78,15 @@ def test_images_that_are_not_square(tmp_path: Path, shape: tuple[int, int]) -> N
         for k in range(8):
             Image.fromarray(rng.integers(0, 255, (*shape, 3), dtype=np.uint8)).save(tmp_path / name / f"{k}.png")
     config = CONFIG.model_copy(update={"data": CONFIG.data.model_copy(update={"name": str(tmp_path)})})
-    task = stages.prepare(config)
+    task = prepare(config)
     assert task.input.height == shape[0]
-    again = stages.prepare(task.config)
+    again = prepare(task.config)
     assert again.input == task.input
     assert task.config.train.flip is True
 
 
 def test_a_finished_search_is_read_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = stages.prepare(CONFIG)
+    task = prepare(CONFIG)
     with Run(tmp_path) as run:
         first = stages.run_search(run, task, QUIET)
         monkeypatch.setattr(stages, "search", None)
@@ -93,7 +94,7 @@ def test_a_finished_search_is_read_not_repeated(tmp_path: Path, monkeypatch: pyt
 
 
 def test_an_evaluation_is_repeated_only_for_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = stages.prepare(CONFIG)
+    task = prepare(CONFIG)
     with Run(tmp_path) as run:
         stages.run_search(run, task, QUIET)
         stages.run_train(run, task, QUIET)
@@ -110,12 +111,12 @@ def test_an_evaluation_is_repeated_only_for_another_model(tmp_path: Path, monkey
 def test_a_budget_that_nothing_meets_names_what_would(tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"budget": CONFIG.budget.model_copy(update={"flash": 100})})
     with pytest.raises(BudgetError, match=r"smallest takes .* KiB of flash, allowed are 100 B"):
-        stages.prepare(config)
+        prepare(config)
 
 
 def test_too_few_images_for_the_score(tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"fidelity": CONFIG.fidelity.model_copy(update={"batch": 5000})})
-    task = stages.prepare(config)
+    task = prepare(config)
     with Run(tmp_path) as run, pytest.raises(ConfigError, match=r"fidelity\.batch: 5000 images asked"):
         stages.run_search(run, task, QUIET)
 
@@ -128,27 +129,27 @@ def test_a_model_of_other_classes(tmp_path: Path) -> None:
             Image.fromarray(rng.integers(0, 255, (8, 8), dtype=np.uint8)).save(tmp_path / "data" / name / f"{k}.png")
     data = CONFIG.data.model_copy(update={"name": str(tmp_path / "data")})
     config = CONFIG.model_copy(update={"data": data})
-    task = stages.prepare(config)
+    task = prepare(config)
     with Run(tmp_path / "run") as run:
         stages.run_search(run, task, QUIET)
         stages.run_train(run, task, QUIET)
         (tmp_path / "data" / "a").rename(tmp_path / "data" / "c")
         with pytest.raises(RunError, match=r"trained on 2 classes \(a, b\), the data have 2 classes \(b, c\)"):
-            stages.run_evaluate(run, stages.open_data(config), QUIET)
+            stages.run_evaluate(run, open_data(config), QUIET)
 
 
 def test_no_such_device() -> None:
     with pytest.raises(RunError, match=r"device 'cuda:77' cannot be used .*available: cpu"):
-        stages.check_device("cuda:77")
+        check_device("cuda:77")
     with pytest.raises(RunError, match="device 'gpu' cannot be used"):
-        stages.check_device("gpu")
+        check_device("gpu")
 
 
 def test_image_size_of_the_fidelity(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     small = CONFIG.model_copy(update={"fidelity": CONFIG.fidelity.model_copy(update={"image_size": 4})})
-    task = stages.prepare(small)
-    scorer = stages.make_scorer(task, stages.channel_statistics(task.dataset, 0), "sahd")
+    task = prepare(small)
+    scorer = make_scorer(task, stages.channel_statistics(task.dataset, 0), "sahd")
     assert scorer.images.shape == (8, 1, 4, 4)
     assert (scorer.input.height, scorer.input.width) == (4, 4)
 
@@ -162,24 +163,24 @@ def test_a_shorter_fidelity_of_event_frames(tmp_path: Path) -> None:
     data = CONFIG.data.model_copy(update={"name": f"events:{tmp_path}"})
     for timesteps in (2, 5):
         fidelity = CONFIG.fidelity.model_copy(update={"timesteps": timesteps})
-        task = stages.prepare(CONFIG.model_copy(update={"data": data, "fidelity": fidelity}))
+        task = prepare(CONFIG.model_copy(update={"data": data, "fidelity": fidelity}))
         assert task.config.network.timesteps == 4
         statistics = stages.channel_statistics(task.dataset, 0)
         if timesteps == 5:
             with pytest.raises(ConfigError, match=r"fidelity\.timesteps: 5 asked, the event frames have 4"):
-                stages.make_scorer(task, statistics, "sahd")
+                make_scorer(task, statistics, "sahd")
         else:
-            assert stages.make_scorer(task, statistics, "sahd")(Genotype.parse("0-3:conv3x3 / 0-3:skip")).score > -1e9
+            assert make_scorer(task, statistics, "sahd")(Genotype.parse("0-3:conv3x3 / 0-3:skip")).score > -1e9
 
 
 def test_the_front_of_a_search_that_is_done(tmp_path: Path) -> None:
     with Run(tmp_path) as run:
-        task = stages.prepare(CONFIG)
+        task = prepare(CONFIG)
         run.fix(task.config)
         best = stages.run_search(run, task, QUIET)
         assert "front" not in stages.summary(run, task)
         search = CONFIG.search.model_copy(update={"front": "flash"})
-        task = stages.prepare(CONFIG.model_copy(update={"search": search}))
+        task = prepare(CONFIG.model_copy(update={"search": search}))
         run.fix(task.config)
         assert stages.run_search(run, task, QUIET) == best
         rows = stages.summary(run, task)["front"]

@@ -117,7 +117,7 @@ class FidelityConfig(_Section):
     image_size: Annotated[int | Literal["auto", "data"], _positive_or("auto", "data")] = Field(
         "auto", description="side; auto: the last cell sees 8x8 maps, or as the data where those are smaller"
     )
-    batch: int = Field(16, ge=2, description="training images a candidate sees")
+    batch: int = Field(32, ge=2, description="training images a candidate sees")
     repeats: int = Field(2, ge=1, description="initialisations; the score is their mean")
 
 

@@ -105,11 +105,17 @@ PREDICTORS: dict[str, Callable[[Row], float | None]] = {
 }
 
 
-def read_values(path: str | Path, column: str = "score") -> dict[Genotype, float]:
+def read_values(
+    path: str | Path, column: str = "score", read: Callable[[str], Genotype] = Genotype.parse
+) -> dict[Genotype, float]:
     """Read a predictor's values, or another column of numbers, from a CSV with the columns `genotype,score`.
 
     -inf and nan are allowed.
 
+    Args:
+        path: The file.
+        column: Of the numbers.
+        read: Makes a genotype of a text.
     Raises:
         DataError: no such file, other columns, or a line that cannot be read; names the line.
     """
@@ -123,7 +129,7 @@ def read_values(path: str | Path, column: str = "score") -> dict[Genotype, float
             raise DataError(f"{path}: a predictor's values have the columns genotype,{column}")
         for line in reader:
             try:
-                values[Genotype.parse(line["genotype"] or "")] = float(line[column] or "")
+                values[read(line["genotype"] or "")] = float(line[column] or "")
             except GenotypeError as error:
                 raise DataError(f"{path}, line {reader.line_num}: {error}") from None
             except ValueError:

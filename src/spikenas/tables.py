@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -101,3 +102,78 @@ def front_table(rows: list[dict[str, Any]]) -> RenderableType:
         memory = (f"{row['params']:,}", format_size(row["flash_bytes"]), format_size(row["ram_bytes"]))
         table.add_row(row["genotype"], f"{row['score']:.5g}", *memory, synops)
     return table
+
+
+def rank_table(ranks: list[dict[str, Any]]) -> RenderableType:
+    """Rank correlations, an evaluator a line, the best first."""
+    table = Table(title="Rank correlation with accuracy", title_justify="left", box=None, pad_edge=False)
+    table.add_column("evaluator", no_wrap=True)
+    for name in ("Spearman", "equal memory", "all rows", "Kendall", "ms"):
+        table.add_column(name, justify="right", no_wrap=True)
+
+    def figure(rank: dict[str, Any], coefficient: str, view: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = rank["figures"].get(coefficient, {}).get(view)
+        return found
+
+    def shown(rank: dict[str, Any], coefficient: str, view: str, spread: bool = False) -> str:
+        found = figure(rank, coefficient, view)
+        return "" if found is None else f"{found['mean']:.3f}" + (_spread(found) if spread else "")
+
+    def order(rank: dict[str, Any]) -> float:
+        found = figure(rank, "spearman", "networks")
+        return -found["mean"] if found else math.inf
+
+    for rank in sorted(ranks, key=order):
+        table.add_row(
+            rank["evaluator"],
+            shown(rank, "spearman", "networks", spread=True),
+            shown(rank, "spearman", "equal_memory", spread=True),
+            shown(rank, "spearman", "rows"),
+            shown(rank, "kendall", "networks"),
+            f"{1000 * rank['seconds']:.3g}",
+        )
+    count = max(rank["networks"] for rank in ranks)
+    note = f"Over {count:,} distinct networks; ± over initialisations, or [95% interval]; ms an evaluation."
+    return Group(table, Text(note, style="dim"))
+
+
+def _spread(figure: dict[str, Any]) -> str:
+    spread = figure["spread"]
+    return f" [{figure['low']:.2f}, {figure['high']:.2f}]" if spread is None else f" ±{spread:.3f}"
+
+
+def summary_table(summaries: list[dict[str, Any]]) -> RenderableType:
+    """Searches compared, the best first; over all budgets where there are several."""
+    several = any(summary["budget"] == "all" for summary in summaries)
+    shown = [summary for summary in summaries if (summary["budget"] == "all") == several]
+    judged = "regret" if any("regret" in summary["figures"] for summary in shown) else "score"
+    sign = 1 if judged == "regret" else -1
+    table = Table(title=f"Searches by {judged}", title_justify="left", box=None, pad_edge=False)
+    for name in ("by", "strategy"):
+        table.add_column(name, no_wrap=True)
+    for name in (judged, "accuracy", "pctile", "evals", "s", "eval s"):
+        table.add_column(name, justify="right", no_wrap=True)
+
+    def mean(summary: dict[str, Any], name: str, form: str) -> str:
+        figure = summary["figures"].get(name)
+        return "" if figure is None else form.format(figure["mean"])
+
+    def order(summary: dict[str, Any]) -> tuple[str, float]:
+        figure = summary["figures"].get(judged)
+        return summary["evaluator"], sign * figure["mean"] if figure else math.inf
+
+    for summary in sorted(shown, key=order):
+        figure = summary["figures"].get(judged)
+        interval = f" ±{figure['high'] - figure['mean']:.3f}" if figure and figure["high"] is not None else ""
+        table.add_row(
+            summary["evaluator"],
+            summary["strategy"],
+            (mean(summary, judged, "{:.3f}") + interval) or f"failed {summary['failed']}",
+            mean(summary, "accuracy", "{:.2%}"),
+            mean(summary, "percentile", "{:.1f}"),
+            mean(summary, "evaluations", "{:.0f}"),
+            mean(summary, "wall_seconds", "{:.2f}"),
+            mean(summary, "evaluation_seconds", "{:,.1f}"),
+        )
+    note = "Means over seeds ± 95% interval; s: the search itself, eval s: what evaluations take."
+    return Group(table, Text(note, style="dim"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from statistics import pvariance
 
 import pytest
 import torch
@@ -9,15 +10,15 @@ from hypothesis import strategies as st
 
 from spikenas.config import FidelityConfig, NetworkConfig
 from spikenas.score import SCORES, Measured, Scorer
-from spikenas.score.rejection import combine_rejection, measure_rejection
+from spikenas.score.rejection import Rejection, combine_rejection, measure_rejection
 from spikenas.space import Genotype
 from spikenas.space.plan import InputSpec, LayerSpec
 
 LAYER = LayerSpec("cell1.op1.lif", "lif", (), (1,), (1,), "cell1", static=False)
 
 
-def measured(*summaries: tuple[float, float, float] | None) -> list[Measured]:
-    return [Measured(LAYER, 1, summary) for summary in summaries]
+def combined(*summaries: Rejection | None) -> float:
+    return combine_rejection([Measured(LAYER, 1, summary) for summary in summaries])
 
 
 def score(text: str, **changes: object) -> float:
@@ -28,13 +29,24 @@ def score(text: str, **changes: object) -> float:
     return scorer(Genotype.parse(text)).score
 
 
-def test_by_hand() -> None:
-    images = torch.tensor([[[1.0, 0.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 0.0]]])  # [T, B, C]: rates 1, .5 and .5, 0
+def test_a_layer_by_hand() -> None:
+    images = torch.tensor([[[1.0, 0.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 0.0]]])  # [T, B, C]
     copies = images.clone()
     copies[0, 0, 0] = 0.0
     copies[1, 1, 1] = 1.0
-    spikes = torch.cat([images, copies], dim=1)[..., None, None]
-    assert measure_rejection(spikes) == pytest.approx((2, 4, 0.125))
+    layer = measure_rejection(torch.cat([images, copies], dim=1)[..., None, None])
+    assert layer == Rejection(flips=2, looked_at=4, fired=(3, 1))
+    assert layer.amplitude == pytest.approx(math.sqrt(2 / 4))
+    assert layer.level == pytest.approx(0.5)
+    assert layer.clock == pytest.approx(0.25**2)  # rates 0.75 and 0.25
+
+
+def test_a_network_by_hand() -> None:
+    one, other = Rejection(2, 4, (3, 1)), Rejection(9, 10, (2, 2, 0))
+    signal = ((math.sqrt(2 / 4) + math.sqrt(9 / 4)) / 2) ** 2
+    level = (0.5 + 4 / 30) / 2
+    clock = (0.0625 + pvariance((0.2, 0.2, 0.0))) / 2
+    assert combined(one, None, other) == pytest.approx(10 * math.log10(signal / math.sqrt(level * clock)))
 
 
 @settings(max_examples=30, deadline=None)
@@ -42,32 +54,44 @@ def test_by_hand() -> None:
 def test_against_a_loop(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     spikes = (torch.rand(3, 8, 2, 4, 5, generator=generator) < 0.3).float()
-    found, fired, common = measure_rejection(spikes)  # type: ignore[misc]
-    flips = sum(float(a != b) for a, b in zip(spikes[:, :4].flatten(), spikes[:, 4:].flatten(), strict=True))
-    rates = [float(spikes[t, :4, c].sum()) / 80 for t in range(3) for c in range(2)]
-    mean = sum(rates) / 6
-    assert (found, fired) == (flips, float(spikes[:, :4].sum()))
-    assert common == pytest.approx(sum((rate - mean) ** 2 for rate in rates) / 6)
+    found = measure_rejection(spikes)
+    assert found is not None
+    pairs = zip(spikes[:, :4].flatten().tolist(), spikes[:, 4:].flatten().tolist(), strict=True)
+    assert found.flips == sum(a != b for a, b in pairs)
+    rates = [float(spikes[t, :4].mean()) for t in range(3)]
+    assert found.level == pytest.approx(sum(rates) / 3)
+    assert found.clock == pytest.approx(max(pvariance(rates), 2 / 9 / 160**2), rel=1e-4)
 
 
 def test_the_order_of_images_and_positions_does_not_matter() -> None:
     spikes = (torch.rand(3, 8, 2, 4, 4, generator=torch.Generator().manual_seed(1)) < 0.3).float()
     order = torch.tensor([2, 0, 3, 1])
     moved = torch.cat([spikes[:, :4][:, order], spikes[:, 4:][:, order]], dim=1).flip(-1).transpose(-1, -2)
-    assert measure_rejection(moved) == pytest.approx(measure_rejection(spikes))
+    assert measure_rejection(moved) == measure_rejection(spikes)
 
 
-def test_decibels_and_what_cannot_be_computed() -> None:
-    assert combine_rejection(measured((2, 10, 0.01), None, (0, 0, 0.03))) == pytest.approx(10 * math.log10(0.1 / 0.02))
-    assert combine_rejection(measured((0, 10, 0.01), (0, 40, 0.01))) == pytest.approx(0.0)  # half a flip in 50
-    for layers in (measured(), measured(None), measured((0, 0, 0.1)), measured((1, 4, 0.0))):
-        assert combine_rejection(layers) == -math.inf
+def test_the_limits_of_what_was_looked_at() -> None:
+    assert Rejection(0, 10, (5, 5)).amplitude == math.sqrt(0.5 / 10)  # half a flip
+    assert Rejection(0, 10, (0, 0)).amplitude == math.sqrt(0.5 / 20)  # a dead layer is not a sensitive one
+    assert Rejection(1, 10, (5, 5)).clock == pytest.approx(Rejection(1, 10, (5, 6)).clock)  # one spike more
+    assert combined() == combined(None) == combined(Rejection(0, 10, (0, 0))) == -math.inf
     assert measure_rejection(torch.ones(2, 4, 7)) is None
-    assert measure_rejection(torch.zeros(2, 4, 1, 2, 2)) == (0, 0, 0)
+
+
+def test_one_timestep_has_no_clock() -> None:
+    assert combined(Rejection(2, 10, (4,))) == pytest.approx(10 * math.log10(0.5 / math.sqrt(0.4)))
+    assert math.isfinite(score("0-1:conv3x3 1-3:conv3x3", timesteps=1))
 
 
 def test_what_it_prefers() -> None:
-    """Depth, spatial kernels, spikes at all: properties that hold by construction, not fits."""
+    """Response, few spikes, no common clock: by construction."""
+    base = combined(Rejection(4, 100, (12, 8)))
+    assert combined(Rejection(5, 100, (12, 8))) > base
+    assert combined(Rejection(4, 100, (11, 9))) > base
+    assert combined(Rejection(2, 100, (6, 4))) > base
+
+
+def test_depth_and_spatial_kernels() -> None:
     chain = score("0-1:conv3x3 1-2:conv3x3 2-3:conv3x3")
     assert chain > score("0-3:conv3x3") > score("0-3:skip")
     assert chain > score("0-1:conv1x1 1-2:conv1x1 2-3:conv1x1")

@@ -7,11 +7,13 @@ no bit of a score.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -186,6 +188,15 @@ class ScorerFactory:
             None if self.labels is None else torch.from_numpy(self.labels),
             self.store_bytes,
         )
+
+    @cached_property
+    def digest(self) -> str:
+        """Equal for recipes of equal scores."""
+        settings = self.network, self.input, self.fidelity, self.names, self.seed, self.device
+        known = hashlib.sha256("\n".join(map(repr, settings)).encode())
+        for array in (self.images, self.labels):
+            known.update(b"" if array is None else array.tobytes())
+        return known.hexdigest()[:12]
 
     def sharing_order(self, genotypes: Sequence[Genotype]) -> list[int]:
         """Positions of the genotypes in an order in which neighbours have the most layers in common."""

@@ -1,19 +1,23 @@
 """Common-mode rejection of spikes: our score, and the default.
 
 An amplifier is judged by its common-mode rejection ratio: how much its output follows the difference that it is to
-amplify, over how much it follows what all inputs have in common. Here the difference is between images, and what they
-have in common is the clock and the wiring: at timestep t, channel c fires at some rate whatever the image. For each LIF
-layer l with maps, on a batch of images and a copy of it with a little noise,
+amplify, over how much it follows what all inputs have in common. Here the difference is between images. What they have
+in common is that neurons fire at all, and when: the level of the firing rate, and how it goes up and down with the
+clock. For each LIF layer l with maps, on a batch of images and a copy of it with a little noise,
 
     response_l = spikes that flip between image and copy / spikes on the images
-    common_l   = variance over t and c of the firing rate p_l(t, c), a mean over images and positions
+    level_l    = mean of the firing rate p_l(t) over the timesteps, p_l(t) over images and neurons
+    clock_l    = variance of p_l(t) over the timesteps
 
-    score = 10 log10( mean_l response_l / mean_l common_l )   in decibels
+    signal     = (mean_l sqrt(response_l))^2
+    common     = sqrt(mean_l level_l * mean_l clock_l)
+    score      = 10 log10(signal / common)   in decibels
 
-Response is high where differences survive and grow through many spiking layers, each with many neurons near their
-threshold; a layer without spikes has none. Where not one spike of the network flips, half a flip is assumed, the limit
-of what was looked at. The common mode is high where neurons fire in step, or at high rates,
-whatever they see: such spikes cost without telling images apart.
+Flips are a power: what the next layer sees of them is the length of a vector, their square root. So amplitudes are
+averaged. Response is high where differences survive and grow through many spiking layers with neurons near their
+threshold. Where not one spike of a layer flips, half a flip is assumed, the limit of what was looked at. The common
+mode is high where many neurons fire, or fire in step, whatever they see: such spikes cost without telling images
+apart. With one timestep there is no clock, and the common mode is the level's square root.
 
 Source: ours. Sensitivity and liveness of spikes were known to predict accuracy; docs/scores.md has the ablation.
 """
@@ -22,8 +26,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import fmean
+from dataclasses import dataclass
+from statistics import fmean, pvariance
 
+import torch
 from torch import Tensor
 
 from spikenas.score.probe import Measured, SpikeScore
@@ -31,33 +37,62 @@ from spikenas.score.probe import Measured, SpikeScore
 NOISE = 1e-3
 
 
-def measure_rejection(spikes: Tensor) -> tuple[float, float, float] | None:
+@dataclass(frozen=True)
+class Rejection:
+    """What one layer does.
+
+    Attributes:
+        flips: Spikes that flip between image and copy.
+        looked_at: Neurons times images, at one timestep.
+        fired: Spikes on the images at each timestep.
+    """
+
+    flips: float
+    looked_at: int
+    fired: tuple[float, ...]
+
+    @property
+    def amplitude(self) -> float:
+        """Root of the flips per spike: at least half a flip, and as if all neurons had fired where none did."""
+        return math.sqrt((self.flips or 0.5) / (sum(self.fired) or self.looked_at * len(self.fired)))
+
+    @property
+    def level(self) -> float:
+        """Mean firing rate."""
+        return fmean(self.fired) / self.looked_at
+
+    @property
+    def clock(self) -> float:
+        """Variance of the firing rate over the timesteps, at least that of one spike more in one of them."""
+        T = len(self.fired)
+        return max(pvariance(self.fired), (T - 1) / T**2) / self.looked_at**2
+
+
+def measure_rejection(spikes: Tensor) -> Rejection | None:
     """What one layer does.
 
     Args:
         spikes: 0 or 1, [T, 2B, C, H, W]: B images, then their copies with noise.
     Returns:
-        Number of flips, number of spikes on the images and variance of the rates; None for a layer without maps,
-        [T, 2B, N].
+        None for a layer without maps, [T, 2B, N].
     """
     if spikes.dim() != 5:
         return None
     images, copies = spikes.chunk(2, dim=1)
-    fired = images.sum((1, 3, 4)).double()
-    flips = float((images != copies).sum())
-    rates = fired / (images[0, :, 0].numel())
-    return flips, float(fired.sum()), float(rates.var(correction=0))
+    fired = images.sum((1, 2, 3, 4), dtype=torch.float64)
+    return Rejection(float((images != copies).sum()), images[0].numel(), tuple(fired.tolist()))
 
 
 def combine_rejection(layers: Sequence[Measured]) -> float:
     """The score from all layers; -inf where nothing fires."""
-    measured: list[tuple[float, float, float]] = [layer.summary for layer in layers if layer.summary is not None]
-    spikes = sum(fired for _, fired, _ in measured)
-    if not spikes:
+    measured: list[Rejection] = [layer.summary for layer in layers if layer.summary is not None]
+    if not any(sum(layer.fired) for layer in measured):
         return -math.inf
-    response = fmean(flips / fired if fired else 0.0 for flips, fired, _ in measured) or 0.5 / spikes
-    common = fmean(common for _, _, common in measured)
-    return 10 * math.log10(response / common) if common else -math.inf
+    signal = fmean(layer.amplitude for layer in measured) ** 2
+    common = fmean(layer.level for layer in measured)
+    if any(len(layer.fired) > 1 for layer in measured):
+        common *= fmean(layer.clock for layer in measured)
+    return 10 * math.log10(signal / math.sqrt(common))
 
 
 SCORES = (

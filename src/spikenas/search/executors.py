@@ -17,9 +17,10 @@ from spikenas.errors import ConfigError
 from spikenas.search.crew import Make, Tell
 from spikenas.search.evaluation import Evaluation, Evaluator
 from spikenas.search.process_pool import ProcessPool
+from spikenas.search.remembering import Remembering
 from spikenas.space.genotype import Genotype
 
-__all__ = ["Executor", "InProcess", "ProcessPool", "available_cores", "open_executor"]
+__all__ = ["Executor", "InProcess", "ProcessPool", "Remembering", "available_cores", "open_executor"]
 
 
 class Executor(Protocol):

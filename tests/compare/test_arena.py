@@ -1,19 +1,28 @@
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 
 import pytest
 
-from spikenas.compare import ALL, Limits, Result, compare, score_lookup, summarise, write_report
+from spikenas.compare import (
+    Arena,
+    Judge,
+    Limits,
+    Result,
+    compare,
+    lookup_judge,
+    score_lookup,
+    summarise,
+    table_arenas,
+)
 from spikenas.config import BudgetConfig, NetworkConfig
 from spikenas.correlation import live_convs
 from spikenas.errors import BudgetError, ConfigError, DataError, RunError
 from spikenas.memory import Footprint, footprint
+from spikenas.search.executors import InProcess
 from spikenas.space import BENCH_OPS, Cell, Genotype, InputSpec, make_plan
 from spikenas.tabular import Lookup, Row, Table, network_of
 from support import SHARED
@@ -59,7 +68,9 @@ def run(
     path: Path | None = None,
 ) -> list[Result]:
     lookups = evaluators or {"epoch 5": table.lookup("epoch 5")}
-    return compare(table, limits, strategies, lookups, cost, seeds, evaluations, adjusted=False, path=path)
+    judges = [lookup_judge(lookup, name) for name, lookup in lookups.items()]
+    arenas = table_arenas(table, limits, judges, cost, adjusted=False)
+    return compare(arenas, strategies, [[judge] for judge in judges], seeds, evaluations, path)
 
 
 def without_time(results: Sequence[Result]) -> list[Result]:
@@ -68,7 +79,7 @@ def without_time(results: Sequence[Result]) -> list[Result]:
 
 def test_by_hand() -> None:
     (result,) = run(table_of())
-    assert (result.evaluations, result.simulated_seconds) == (6, 6 * 50)
+    assert (result.evaluations, result.evaluation_seconds) == (6, 6 * 50)
     assert result.genotype is not None
     assert network_of(Genotype.parse(result.genotype)) == network_of(network("203"))
     assert (result.score, result.accuracy) == (0.45, 0.66)
@@ -136,7 +147,7 @@ def test_scores_of_a_file(tmp_path: Path) -> None:
     assert lookup(network("030")).score == lookup(network("202")).score == -math.inf
     (result,) = run(table, evaluators={"score": lookup})
     assert (result.evaluator, result.score, result.accuracy) == ("score", 9.0, 0.5)
-    assert result.simulated_seconds == 1.5
+    assert result.evaluation_seconds == 1.5
     with pytest.raises(DataError, match="none of its 1 genotypes is in table"):
         score_lookup(table, scores_file(tmp_path / "other.csv", {"444": 1.0}))
 
@@ -155,7 +166,6 @@ def test_a_search_that_finds_nothing_is_counted(tmp_path: Path) -> None:
     assert run(table, evaluators={"score": blind}, evaluations=1, seeds=(0, 1), path=tmp_path / "rows.csv") == results
     (summary,) = summarise(results)
     assert (summary.seeds, summary.failed, summary.figures, summary.curve) == (2, 2, {}, ())
-    write_report(tmp_path / "report.json", results)
 
 
 def test_a_stopped_comparison_goes_on(tmp_path: Path) -> None:
@@ -176,53 +186,32 @@ def test_a_stopped_comparison_goes_on(tmp_path: Path) -> None:
 def test_results_of_another_comparison_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     run(table_of(), path=path)
-    with pytest.raises(RunError, match="of other accuracies, scores or limits"):
+    with pytest.raises(RunError, match="of other accuracies, scores or settings"):
         run(table_of([0.5] * 7), path=path)
     path.write_text("genotype,score\n", encoding="utf-8")
-    with pytest.raises(RunError, match="cannot be read as results"):
+    with pytest.raises(RunError, match="its first line is not"):
         run(table_of(), path=path)
 
 
-def test_summaries_and_their_intervals(tmp_path: Path) -> None:
-    results = run(table_of(), [Limits(), Limits(1)], ["exhaustive", "random"], seeds=range(6), evaluations=2)
-    summaries = {(s.strategy, s.budget): s for s in summarise(results)}
-    assert len(summaries) == 6
-    fixed = summaries["exhaustive", ALL].figures["regret"]
-    assert fixed.low == fixed.mean == fixed.high
-    drawn = [r for r in results if r.strategy == "random" and r.budget == "no limit"]
-    one = summaries["random", "no limit"]
-    assert one.figures["regret"].mean == pytest.approx(fmean(r.regret for r in drawn if r.regret is not None))
-    low, high = one.figures["regret"].low, one.figures["regret"].high
-    assert low is not None
-    assert high is not None
-    assert low < one.figures["regret"].mean < high
-    assert len(one.curve) == 2
-    assert one.curve[-1] is not None
-    assert one.curve[-1].mean == pytest.approx(one.figures["regret"].mean, abs=1e-3)
-    both = [summaries["random", budget].figures["percentile"].mean for budget in ("no limit", "convs <= 1")]
-    assert summaries["random", ALL].figures["percentile"].mean == pytest.approx(fmean(both))
-
-    write_report(tmp_path / "report.json", results)
-    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert (len(report["summaries"]), len(report["results"])) == (6, 24)
+def test_a_seed_asks_its_own_initialisation() -> None:
+    table = table_of()
+    judges = [lookup_judge(table.lookup(metric), "score") for metric in ("epoch 5", "test")]
+    arenas = table_arenas(table, [Limits()], judges, cost, adjusted=False)
+    found = compare(arenas, ["exhaustive"], [judges], range(4), None)
+    assert [result.score for result in found] == [0.45, 0.70, 0.45, 0.70]
+    assert found[0].problem == found[2].problem != found[1].problem
 
 
-def test_the_interval_is_student_s_t() -> None:
-    (result,) = run(table_of())
-    (summary,) = summarise([replace(result, seed=seed, regret=float(seed)) for seed in (1, 2, 3)])
-    interval = summary.figures["regret"]
-    assert interval.high is not None
-    assert interval.mean == 2
-    assert interval.high - interval.mean == pytest.approx(4.3027 / math.sqrt(3), abs=1e-4)
-    assert summarise([result])[0].figures["regret"].low is None
-
-
-def test_a_search_that_ended_keeps_its_regret() -> None:
-    (result,) = run(table_of())
-    short, long = replace(result, curve=(None, 3.0)), replace(result, seed=1, curve=(5.0, 4.0, 1.0))
-    (summary,) = summarise([short, long])
-    assert summary.curve[0] is None
-    assert [interval.mean for interval in summary.curve if interval] == [3.5, 2.0]
+def test_without_a_table_there_is_no_truth() -> None:
+    judge = Judge("early", "x", InProcess(table_of().lookup("epoch 5")), None)
+    space = replace(table_of().space, members=frozenset(network(digits).cells[0].canonical for digits in DIGITS))
+    (result,) = compare([Arena(Limits(), space, cost)], ["exhaustive"], [[judge]], [0], None)
+    assert (result.score, result.accuracy, result.regret, result.percentile) == (0.45, None, None, None)
+    assert result.curve[-1] == 0.45
+    (summary,) = summarise([result])
+    assert "regret" not in summary.figures
+    assert summary.curve[-1] is not None
+    assert summary.curve[-1].mean == 0.45
 
 
 def test_what_cannot_be_compared() -> None:
@@ -242,7 +231,9 @@ def test_the_public_table() -> None:
     table = Table.read(CSV)
     truth = table.network_values("test", adjusted=True)
     lookups = {"epoch 20": table.lookup("epoch 20"), "test": table.lookup("test", adjusted=True)}
-    results = compare(table, [Limits(1)], ["random", "exhaustive"], lookups, cost, [0], evaluations=10_000)
+    judges = [lookup_judge(lookup, name) for name, lookup in lookups.items()]
+    arenas = table_arenas(table, [Limits(1)], judges, cost)
+    results = compare(arenas, ["random", "exhaustive"], [[judge] for judge in judges], [0], evaluations=10_000)
     fitting = [value for cells, value in truth.items() if cells[0].connected and live_convs(cells[:1]) <= 1]
     for result in results:
         assert result.regret is not None

@@ -1,0 +1,84 @@
+"""The application that the commands are added to, and what they share."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+app = typer.Typer(
+    name="spikenas",
+    help="Find a spiking neural network that fits the memory of a device, without training the candidates.",
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+messages = Console(stderr=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"spikenas {version('spikenas')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _app(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None: ...
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Remember the first Ctrl-C, for the work to stop after its step; a second one stops it at once.
+
+    Python drops a KeyboardInterrupt that arises while an object is finalised, which is often.
+    """
+    seen = False
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        nonlocal seen
+        seen = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: seen
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def log_messages(quiet: bool) -> None:
+    """Show the library's messages on standard error."""
+    logger = logging.getLogger("spikenas")
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.handlers = [RichHandler(console=messages, show_time=False, show_level=False, show_path=False)]
+
+
+def write_csv(out: Path | None, header: tuple[str, ...], rows: Any) -> None:
+    """Write rows as they come, to a file or to standard output."""
+    if out is None:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+        return
+    with out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow(row)
+            file.flush()

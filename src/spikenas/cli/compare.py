@@ -1,0 +1,141 @@
+"""The command compare."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from spikenas import options as opt
+from spikenas.cli.app import app, interruptible, log_messages, messages
+from spikenas.errors import ConfigError
+from spikenas.tables import rank_table, summary_table
+
+_QUESTION = "Question"
+_Text = str | None
+
+
+def _option(text: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=_QUESTION, show_default=False, **settings)
+
+
+@app.command()
+def compare(
+    table: Annotated[Path | None, _option("Trained networks: a SpikeNAS-Bench download, or a CSV.")] = None,
+    dataset: Annotated[_Text, _option("Of a download with several: cifar10, cifar100, tinyimagenet.")] = None,
+    by: Annotated[_Text, _option("Evaluators: scores, CSVs of scores, metrics such as 'epoch 20'.")] = None,
+    strategies: Annotated[_Text, _option("Search strategies; all or none.")] = None,
+    seeds: Annotated[int, _option("Seeds of the strategies, 5 when absent.", min=1)] = 5,
+    initialisations: Annotated[int, _option("Initialisations of each score, 1 when absent.", min=1)] = 1,
+    evaluations: Annotated[int, _option("Most evaluations of a search, 100 when absent.", min=1)] = 100,
+    convs: Annotated[_Text, _option("Budgets: most live convolutions of a cell, such as 0-6.")] = None,
+    params: Annotated[_Text, _option("Budgets: most parameters.")] = None,
+    flash: Annotated[_Text, _option("Budgets: most flash, such as 48KiB,96KiB.")] = None,
+    ram: Annotated[_Text, _option("Budgets: most RAM.")] = None,
+    networks: Annotated[
+        int | None, _option("Networks for the rank correlations; 0: none; all when absent.", min=0)
+    ] = None,
+    metric: Annotated[str, _option("Of the table, what is true; test when absent.")] = "test",
+    as_trained: Annotated[bool, _option("Leave the effects of training cohorts in.", "--as-trained")] = False,
+    data: opt.Data = None,
+    out: Annotated[Path, typer.Option(help="Folder of the results; what is there is not done again.")] = Path(
+        "runs/compare"
+    ),
+    config: Annotated[Path | None, typer.Option(help="Start from a config.toml.", show_default=False)] = None,
+    image_size: opt.ImageSize = None,
+    download: opt.Download = None,
+    skip_broken: opt.SkipBroken = None,
+    network: opt.NetworkKind = None,
+    cells: opt.Cells = None,
+    channels: opt.Channels = None,
+    stem_stride: opt.StemStride = None,
+    timesteps: opt.Timesteps = None,
+    space: opt.SpaceName = None,
+    ops: opt.Ops = None,
+    executor: opt.ExecutorKind = None,
+    workers: opt.Workers = None,
+    ray_address: opt.RayAddress = None,
+    seed: opt.Seed = None,
+    device: opt.Device = None,
+    set_: opt.Set = None,
+    quiet: opt.Quiet = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Compare search strategies by any evaluators, and evaluators by rank correlation; lists are separated by commas.
+
+    With a table of trained networks, searches are judged by true accuracies, which they do not see, and the evaluators
+    are correlated with them.
+    """
+    given = locals() | {"params": None, "flash": None, "ram": None, "evaluations": None}
+    budgets = {"params": params, "flash": flash, "ram": ram}
+
+    from spikenas.compare import Limits, Question, Study
+    from spikenas.config import Config
+    from spikenas.progress import Reporter
+    from spikenas.search import STRATEGIES
+    from spikenas.tabular import Table
+
+    known = Table.read(table, dataset) if table else None
+    is_bench = known is not None and any(row.id is not None for row in known.rows)
+    if is_bench and space is None:
+        given["space"] = space = opt.BENCH
+    settings = opt.make_config(config, given, set_)
+    if known and not is_bench and data is None and config is None:
+        raise ConfigError(f"--table {table}: give --data too, the images that its networks see")
+    limits = [Limits(convs=number) for number in _numbers(convs)]
+    for name, sizes in budgets.items():
+        for size in _listed(sizes):
+            limits.append(Limits(memory=Config.parse({"budget": {name: size}}, "options").budget))
+    asked = _listed(strategies) or ["all"]
+    question = Question(
+        evaluators=tuple(_listed(by) or [settings.search.score]),
+        strategies=tuple(STRATEGIES) if asked == ["all"] else () if asked == ["none"] else tuple(asked),
+        limits=tuple(limits) or (Limits(memory=settings.budget),),
+        seeds=seeds,
+        initialisations=initialisations,
+        evaluations=evaluations,
+        metric=metric,
+        adjusted=not as_trained,
+        ranked=networks,
+    )
+    log_messages(quiet)
+    with interruptible() as interrupted:
+        report = Reporter(None if quiet else messages, interrupted)
+        input = opt.BENCH_INPUT if is_bench else None
+        study = Study(question, settings, out, report, known, input, lambda text: opt.read_genotype(text, space, None))
+        try:
+            found = study.run()
+        except KeyboardInterrupt:
+            typer.echo(f"spikenas: interrupted; the same command goes on from {out}", err=True)
+            raise typer.Exit(130) from None
+    if as_json:
+        content = {"ranks": [asdict(r) for r in found.ranks], "summaries": [asdict(s) for s in found.summaries]}
+        typer.echo(json.dumps(content, indent=2))
+    elif not quiet:
+        console = Console()
+        if found.ranks:
+            console.print(rank_table([asdict(rank) for rank in found.ranks]))
+        if found.summaries:
+            console.print(summary_table([asdict(summary) for summary in found.summaries]))
+        messages.print(f"{out}: everything, as CSV, JSON and pictures", highlight=False)
+
+
+def _listed(text: str | None) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()] if text else []
+
+
+def _numbers(text: str | None) -> Iterator[int]:
+    for part in _listed(text):
+        match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part)
+        if not match:
+            raise ConfigError(f"--convs {text}: expected numbers such as 0-6 or 2,4")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if first > last:
+            raise ConfigError(f"--convs {text}: {first} is more than {last}")
+        yield from range(first, last + 1)

@@ -1,0 +1,225 @@
+"""Strategies against each other: the same space, limits, evaluators and counting of cost."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import time
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+from spikenas.compare.results import Key, Result, ResultFile
+from spikenas.config import BudgetConfig, SearchConfig
+from spikenas.correlation import live_convs
+from spikenas.errors import BudgetError, ConfigError, DataError, RunError, ScoreError
+from spikenas.memory import violations
+from spikenas.search import Problem, TrialStore, most_evaluations, search
+from spikenas.search.executors import Executor
+from spikenas.search.strategies import find_strategy
+from spikenas.search.strategy import Cost
+from spikenas.space import Genotype, Space
+from spikenas.space.space import MOST_CELLS
+from spikenas.tabular import Network, Table, network_of
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a search may find.
+
+    Attributes:
+        convs: Most live convolutions of a cell; cells with more are no members of the space.
+        memory: Limits that the search is given as its budget.
+    """
+
+    convs: int | None = None
+    memory: BudgetConfig = field(default_factory=BudgetConfig)
+
+    @property
+    def name(self) -> str:
+        """Such as `convs <= 3`, memory in bytes."""
+        limits = {"convs": self.convs} | self.memory.model_dump()
+        return ", ".join(f"{name} <= {limit}" for name, limit in limits.items() if limit is not None) or "no limit"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Who tells a search how good a candidate is.
+
+    Attributes:
+        name: For people, and in results.
+        identity: Digest of all that its answers depend on.
+        executor: Asks it.
+        known: Networks that it has an answer for; None is all.
+    """
+
+    name: str
+    identity: str
+    executor: Executor
+    known: Container[Network] | None = None
+
+
+@dataclass(frozen=True)
+class Arena:
+    """A space within some limits.
+
+    Attributes:
+        limits: What may be found.
+        space: Where to look.
+        cost: Footprint of a genotype.
+        accuracies: True ones of all networks that fit, which no search is given; None where nobody knows them.
+        setting: Digest of what the footprints depend on.
+    """
+
+    limits: Limits
+    space: Space
+    cost: Cost
+    accuracies: Mapping[Network, float] | None = None
+    setting: str = ""
+
+    def problem(self, judge: Judge) -> str:
+        """Digest of what a search here depends on."""
+        known = [] if self.accuracies is None else sorted(map(repr, self.accuracies.values()))
+        edges = ",".join(map(str, self.space.edges))
+        shape = f"{edges} {self.space.cells} {self.space.nodes} {self.space.shared}"
+        text = "\n".join([judge.identity, self.setting, shape, *known])
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def run(self, key: Key, judge: Judge) -> Result:
+        """One search; `key` names strategy, seed and most evaluations."""
+        name, _, _, seed, limit = key
+        budget = self.limits.memory
+        if self.space.cell_count <= MOST_CELLS:
+            _ = self.space.distinct_cells  # not a part of the time of the first search
+        start = time.perf_counter()
+        strategy = find_strategy(name)(Problem(self.space, budget, self.cost, seed))
+        most = most_evaluations(SearchConfig(strategy=name, evaluations=limit), strategy)
+        with TrialStore() as store:
+            with contextlib.suppress(BudgetError, ScoreError, ConfigError):  # nothing found, which is a result
+                search(self.space, strategy, budget, self.cost, judge.executor, store, most)
+            wall = time.perf_counter() - start
+            trials = [trial for trial in store if trial.status == "scored"]
+        truth = list((self.accuracies or {}).values())
+        found, best, accuracy, regret, curve = None, -math.inf, None, None, list[float | None]()
+        for trial in trials:
+            if trial.value is not None and trial.value > best and trial.meets(budget):
+                best, found = trial.value, trial.genotype
+                if self.accuracies is not None:
+                    accuracy = self.accuracies[network_of(Genotype.parse(found))]
+                    regret = round(100 * (max(truth) - accuracy), 6)
+            curve.append(None if found is None else best if self.accuracies is None else regret)
+        return Result(
+            *key,
+            self.problem(judge),
+            evaluations=len(trials),
+            wall_seconds=wall,
+            evaluation_seconds=sum(trial.seconds for trial in trials),
+            genotype=found,
+            score=None if found is None else best,
+            accuracy=accuracy,
+            regret=regret,
+            percentile=None if accuracy is None else _percentile(accuracy, truth),
+            curve=tuple(curve),
+        )
+
+
+def _percentile(value: float, values: Sequence[float]) -> float:
+    worse, equal = sum(other < value for other in values), values.count(value) - 1
+    return 100 * (worse + equal / 2) / (len(values) - 1) if len(values) > 1 else 100.0
+
+
+def table_arenas(
+    table: Table,
+    limits: Sequence[Limits],
+    judges: Sequence[Judge],
+    cost: Cost,
+    setting: str = "",
+    metric: str = "test",
+    adjusted: bool = True,
+) -> list[Arena]:
+    """The networks of a table within each of some limits; those that a judge cannot answer for are left out.
+
+    Args:
+        table: One cell in all places of a network.
+        limits: Each is an arena of its own.
+        judges: All that will be asked.
+        cost: Footprint of a genotype.
+        setting: Digest of what the footprints depend on.
+        metric: What is true, as in `Table.lookup`.
+        adjusted: Whether true accuracies are less the effect of the cohort.
+    Raises:
+        BudgetError: no network of the table is within some limits.
+        ConfigError: an unknown metric.
+        DataError: no row has the metric, or cells that differ by place.
+    """
+    space = table.having(metric).space
+    if not space.shared:
+        raise DataError(f"{table.name}: a comparison needs one cell in all places of a network")
+    cost = cache(cost)
+    accuracies = {
+        network: accuracy
+        for network, accuracy in table.network_values(metric, adjusted).items()
+        if network[0].connected and all(judge.known is None or network in judge.known for judge in judges)
+    }
+    arenas = []
+    for each in limits:
+        within = [n for n in accuracies if each.convs is None or live_convs(n[:1]) <= each.convs]
+        fitting = [n for n in within if not violations(cost(table.networks[n][0].genotype), each.memory)]
+        if not fitting:
+            raise BudgetError(f"{table.name}: none of its {len(accuracies)} networks is within {each.name}")
+        restricted = replace(space, members=frozenset(network[0] for network in within))
+        arenas.append(Arena(each, restricted, cost, {network: accuracies[network] for network in fitting}, setting))
+    return arenas
+
+
+def compare(
+    arenas: Sequence[Arena],
+    strategies: Sequence[str],
+    judges: Sequence[Sequence[Judge]],
+    seeds: Sequence[int],
+    evaluations: int | None = 100,
+    path: Path | None = None,
+    on_result: Callable[[Result, int, int], None] = lambda result, done, total: None,
+) -> list[Result]:
+    """Run each strategy with each judge and seed in each arena.
+
+    A search is given nothing but the space, the budget, the cost and its judge.
+
+    Args:
+        arenas: See `table_arenas`.
+        strategies: Names.
+        judges: For each evaluator its initialisations, of one name; seed k asks number k modulo their number.
+        seeds: Of the strategies.
+        evaluations: Most evaluations of a search; None as in `most_evaluations`.
+        path: CSV to which each result is added as it comes; what it already holds is not run again.
+        on_result: Called for each result with how many are done, and of how many.
+    Raises:
+        ConfigError: an unknown strategy, one that cannot search the space, or fewer than one evaluation.
+        RunError: the CSV cannot be used, or is of other accuracies, scores or settings.
+    """
+    if evaluations is not None and evaluations < 1:
+        raise ConfigError(f"evaluations: {evaluations}; a search needs at least 1")
+    for name in strategies:
+        find_strategy(name)
+    file = ResultFile(path)
+    total = len(arenas) * len(judges) * len(strategies) * len(seeds)
+    results: list[Result] = []
+    for evaluator in judges:
+        with contextlib.ExitStack() as stack:
+            for judge in evaluator:
+                stack.enter_context(judge.executor)
+            for arena, name, seed in product(arenas, strategies, seeds):
+                judge = evaluator[seed % len(evaluator)]
+                key = name, judge.name, arena.limits.name, seed, evaluations
+                result = file.known.get(key)
+                if result is None:
+                    result = arena.run(key, judge)
+                    file.add(result)
+                elif result.problem != arena.problem(judge):
+                    raise RunError(f"{path}: its results are of other accuracies, scores or settings; give another")
+                results.append(result)
+                on_result(result, len(results), total)
+    return results

@@ -1,0 +1,238 @@
+"""The whole comparison that the command line asks for, in a folder of its own; what is there is not done again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+
+from spikenas.compare.arena import Arena, Judge, Limits, compare, table_arenas
+from spikenas.compare.judges import digest_of, lookup_judge, score_lookup
+from spikenas.compare.plot import draw_comparison
+from spikenas.compare.ranks import Rank, rank_of, write_ranks
+from spikenas.compare.results import Result, Summary, summarise
+from spikenas.config import Config
+from spikenas.correlation import correlate
+from spikenas.data import channel_statistics
+from spikenas.errors import ConfigError
+from spikenas.files import write_atomically
+from spikenas.memory import Footprint, footprint
+from spikenas.progress import Reporter
+from spikenas.score import SCORES
+from spikenas.search import FREE_WIDTH, Evaluation
+from spikenas.search.executors import Executor, Remembering, open_executor
+from spikenas.search.strategies import find_strategy
+from spikenas.space.genotype import Genotype
+from spikenas.space.plan import InputSpec, make_plan
+from spikenas.tabular import Table, network_of
+from spikenas.task import open_data, prepare, scorer_factory
+
+RESULTS = "results.csv"
+REPORT = "comparison.json"
+RANKS = "ranks.csv"
+PLOTS = ("comparison.svg", "comparison.png")
+SCORES_FOLDER = "scores"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be compared.
+
+    Attributes:
+        evaluators: Each a score, a CSV of scores, or a metric of the table such as `epoch 20`.
+        strategies: Names.
+        limits: Each search is run within each.
+        seeds: Number of seeds of the strategies.
+        initialisations: Number of initialisations of each score, with the configuration's seed and those after it.
+        evaluations: Most evaluations of a search.
+        metric: Of the table, what is true.
+        adjusted: Whether it is less the effect of the cohort.
+        ranked: Number of networks for the rank correlations, drawn at random; None is all, 0 none.
+    """
+
+    evaluators: tuple[str, ...]
+    strategies: tuple[str, ...]
+    limits: tuple[Limits, ...] = (Limits(),)
+    seeds: int = 5
+    initialisations: int = 1
+    evaluations: int | None = 100
+    metric: str = "test"
+    adjusted: bool = True
+    ranked: int | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The answers."""
+
+    ranks: list[Rank]
+    summaries: list[Summary]
+    results: list[Result]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A question, and what it is asked of.
+
+    Args:
+        question: What to compare.
+        config: Data, network, space, fidelity, executor and seed.
+        folder: Where to keep everything.
+        report: Shows the progress.
+        table: Accuracies of trained networks; None where nobody knows them: then searches are judged by their scores.
+        input: What the table's networks see; None is as the data.
+        read: Reads a genotype in a CSV of scores.
+    """
+
+    question: Question
+    config: Config
+    folder: Path
+    report: Reporter
+    table: Table | None = None
+    input: InputSpec | None = None
+    read: Callable[[str], Genotype] = Genotype.parse
+
+    def run(self) -> Findings:
+        """Answer, and write results.csv, comparison.json and the plot.
+
+        Raises:
+            ConfigError: an unknown evaluator or strategy, or one that needs a table where there is none.
+            BudgetError: nothing fits some limits.
+            DataError: the table, a CSV or the data cannot be used.
+            RunError: the folder holds results of another comparison, or workers die.
+        """
+        for name in self.question.strategies:
+            find_strategy(name)
+        judges = [self._judges(name) for name in self.question.evaluators]
+        names = [evaluator[0].name for evaluator in judges]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ConfigError(f"evaluator {twice[0]!r} is there twice")
+        ranks = self._ranks(self.table, judges) if self.table and self.question.ranked != 0 else []
+        self.folder.mkdir(parents=True, exist_ok=True)
+        results = self._results(judges) if self.question.strategies else []
+        findings = Findings(ranks, summarise(results), results)
+        self._write(findings)
+        return findings
+
+    def _judges(self, name: str) -> list[Judge]:
+        if name in SCORES:
+            return [self._live(name, number) for number in range(self.question.initialisations)]
+        if self.table is None:
+            raise ConfigError(f"evaluator {name!r}: no score; without a table there are only {', '.join(SCORES)}")
+        if name.lower().endswith(".csv"):
+            return [lookup_judge(score_lookup(self.table, Path(name), self.read), Path(name).stem)]
+        try:
+            return [lookup_judge(self.table.lookup(name), name)]
+        except ConfigError:
+            raise ConfigError(
+                f"evaluator {name!r}: neither a score, nor a .csv of scores, nor a metric of the table (test, last, "
+                f"epoch K); scores: {', '.join(SCORES)}"
+            ) from None
+
+    def _live(self, name: str, number: int) -> Judge:
+        """A score, computed here: each network once, over all searches and runs of the command."""
+        config = self.config.model_copy(update={"seed": self.config.seed + number})
+        task = open_data(config)
+        make = scorer_factory(task, channel_statistics(task.dataset, config.seed), name)
+        (self.folder / SCORES_FOLDER).mkdir(parents=True, exist_ok=True)
+        path = self.folder / SCORES_FOLDER / f"{name}-{config.seed}-{make.digest}.csv"
+
+        def open_() -> Executor:
+            return open_executor(config.executor, make, _log.warning)
+
+        return Judge(name, make.digest, Remembering(open_, make.sharing_order, path))
+
+    def _ranks(self, table: Table, judges: Sequence[Sequence[Judge]]) -> list[Rank]:
+        question = self.question
+        table = table.having(question.metric)
+        genotypes = [rows[0].genotype for rows in table.networks.values() if rows[0].genotype.connected]
+        if question.ranked is not None and question.ranked < len(genotypes):
+            genotypes = random.Random(0).sample(genotypes, question.ranked)
+        ranks = []
+        for evaluator in judges:
+            correlations, seconds = [], []
+            for number, judge in enumerate(evaluator, 1):
+                asked = [g for g in genotypes if judge.known is None or network_of(g) in judge.known]
+                name = judge.name if len(evaluator) == 1 else f"{judge.name} {number}/{len(evaluator)}"
+                found = self._evaluated(judge.executor, asked, name)
+                values = {genotype: result.score for genotype, result in zip(asked, found, strict=True)}
+                seconds += [result.seconds for result in found]
+                correlations.append(correlate(table, values, question.metric, question.adjusted, sample=True))
+            ranks.append(rank_of(evaluator[0].name, correlations, fmean(seconds)))
+        return ranks
+
+    def _evaluated(self, executor: Executor, genotypes: Sequence[Genotype], name: str) -> list[Evaluation]:
+        with self.report.task(name) as progress, executor:
+            if isinstance(executor, Remembering):
+                executor.on_new = lambda known: progress(known, len(genotypes), "")
+            found = list(executor.evaluate(genotypes))
+            progress(len(genotypes), len(genotypes), "")
+        return found
+
+    def _results(self, judges: Sequence[Sequence[Judge]]) -> list[Result]:
+        question = self.question
+        arenas = (
+            self._table_arenas(self.table, judges) if self.table else [self._arena(each) for each in question.limits]
+        )
+        with self.report.task("searches") as progress:
+
+            def on_result(result: Result, done: int, total: int) -> None:
+                progress(done, total, f"{result.strategy} by {result.evaluator}, {result.budget}")
+
+            return compare(
+                arenas,
+                question.strategies,
+                judges,
+                range(question.seeds),
+                question.evaluations,
+                self.folder / RESULTS,
+                on_result,
+            )
+
+    def _table_arenas(self, table: Table, judges: Sequence[Sequence[Judge]]) -> list[Arena]:
+        network = self.config.network
+        if network.channels == "auto":
+            network = network.model_copy(update={"channels": FREE_WIDTH})
+        input = self.input or open_data(self.config).input
+
+        def cost(genotype: Genotype) -> Footprint:
+            return footprint(make_plan(genotype, network, input))
+
+        question = self.question
+        everyone = [judge for evaluator in judges for judge in evaluator]
+        setting = digest_of([network.model_dump_json(), str(input)])
+        return table_arenas(table, question.limits, everyone, cost, setting, question.metric, question.adjusted)
+
+    def _arena(self, limits: Limits) -> Arena:
+        """Without a table: the configuration's space, with the width that suits these limits."""
+        if limits.convs is not None:
+            raise ConfigError(f"limit {limits.name}: only the networks of a table can be limited so")
+        task = prepare(self.config.model_copy(update={"budget": limits.memory}))
+
+        def cost(genotype: Genotype) -> Footprint:
+            return footprint(task.plan(genotype))
+
+        setting = digest_of([task.config.network.model_dump_json(), str(task.input)])
+        return Arena(limits, task.space, cost, setting=setting)
+
+    def _write(self, findings: Findings) -> None:
+        content = {
+            "question": asdict(self.question),
+            "table": self.table and self.table.name,
+            "config": self.config.model_dump(mode="json", exclude_none=True),
+            "ranks": [asdict(rank) for rank in findings.ranks],
+            "summaries": [asdict(summary) for summary in findings.summaries],
+        }
+        text = json.dumps(content, indent=1, allow_nan=False, default=lambda value: value.model_dump()) + "\n"
+        write_atomically(self.folder / REPORT, lambda partial: partial.write_text(text, encoding="utf-8"))
+        if findings.ranks:
+            write_ranks(self.folder / RANKS, findings.ranks)
+        if findings.summaries:
+            for name in PLOTS:
+                draw_comparison(self.folder / name, findings.summaries)
