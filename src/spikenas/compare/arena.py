@@ -19,7 +19,7 @@ from spikenas.errors import BudgetError, ConfigError, DataError, RunError, Score
 from spikenas.memory import violations
 from spikenas.search import Problem, TrialStore, most_evaluations, search
 from spikenas.search.executors import Executor
-from spikenas.search.strategies import find_strategy
+from spikenas.search.strategies import find_strategy, make_strategy
 from spikenas.search.strategy import Cost
 from spikenas.space import Genotype, Space
 from spikenas.space.space import MOST_CELLS
@@ -95,8 +95,9 @@ class Arena:
         if self.space.cell_count <= MOST_CELLS:
             _ = self.space.distinct_cells  # not a part of the time of the first search
         start = time.perf_counter()
-        strategy = find_strategy(name)(Problem(self.space, budget, self.cost, seed))
-        most = most_evaluations(SearchConfig(strategy=name, evaluations=limit), strategy)
+        settings = SearchConfig(strategy=name, evaluations=limit)
+        strategy = make_strategy(settings, Problem(self.space, budget, self.cost, seed))
+        most = most_evaluations(settings, strategy)
         with TrialStore() as store:
             with contextlib.suppress(BudgetError, ScoreError, ConfigError):  # nothing found, which is a result
                 search(self.space, strategy, budget, self.cost, judge.executor, store, most)

@@ -1,11 +1,12 @@
 """SpikeNAS's search, Algorithm 1: cell by cell.
 
 Source: Putra & Shafique 2024, arXiv 2402.11322, Algorithm 1. Ours: equal networks are one candidate; the memory filter
-asks for the smallest completion of a candidate; `refine` passes.
+asks for the smallest completion of a candidate; `refine` passes; a share of the cells where evaluations are limited.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from spikenas.errors import BudgetError, ConfigError, ScoreError
 from spikenas.memory import Footprint
 from spikenas.search.store import Trial
 from spikenas.search.strategy import Problem, Proposal, Strategy
+from spikenas.seeding import seed_of
 from spikenas.space.genotype import Cell, Genotype
 
 _BATCH = 64
@@ -34,6 +36,8 @@ class SpikeNAS(Strategy):
         problem: Space, budget, cost.
         previous: Whether the cells found before stay (`fixed`) or follow the cell that is tried (`same`).
         refine: Number of further passes, each exchanging one cell after the other.
+        evaluations: Most candidates that may be scored. Where each step's share of them is less than its cells, a step
+            takes the cells in random order, as many as are scored within its share.
     Raises:
         ConfigError: refining passes where all cells are one, or a space that cannot be enumerated.
     """
@@ -42,12 +46,22 @@ class SpikeNAS(Strategy):
     summary = "cell by cell, every distinct cell in each place"
     source = "Putra & Shafique 2024, arXiv 2402.11322, Algorithm 1"
 
-    def __init__(self, problem: Problem, previous: Literal["fixed", "same"] = "fixed", refine: int = 0) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        previous: Literal["fixed", "same"] = "fixed",
+        refine: int = 0,
+        evaluations: int | None = None,
+    ) -> None:
         super().__init__(problem)
         if self.space.shared and refine:
             raise ConfigError(f"search.refine: {refine} asked, but with space.shared no cell can be exchanged alone")
         self.previous = previous
         self.refine = refine
+        self._share = len(self.space.distinct_cells)
+        if evaluations is not None:
+            self._share = min(self._share, max(1, evaluations // self._steps_to_go))
+        self._rng = random.Random(seed_of(problem.seed, self.name))
         self._walk = self._steps()
         self._step: _Step | None = next(self._walk)
         self._told: list[Trial] = []
@@ -55,17 +69,26 @@ class SpikeNAS(Strategy):
     @classmethod
     def configured(cls, problem: Problem, settings: SearchConfig) -> Self:
         """See `Strategy`."""
-        return cls(problem, settings.previous, settings.refine)
+        return cls(problem, settings.previous, settings.refine, settings.evaluations)
 
     @property
     def expected(self) -> int:
         """See `Strategy`."""
+        return self._steps_to_go * self._share
+
+    @property
+    def _steps_to_go(self) -> int:
         grown = 1 if self.space.shared else max(1, self.space.cells - 1)
-        return (grown + self.refine * self.space.cells) * len(self.space.distinct_cells)
+        return grown + self.refine * self.space.cells
 
     def ask(self) -> Sequence[Proposal]:
         """The next of the step's candidates."""
-        return self._step.proposals[len(self._told) :][:_BATCH] if self._step else ()
+        most = min(_BATCH, self._share - self._scored)
+        return self._step.proposals[len(self._told) :][:most] if self._step else ()
+
+    @property
+    def _scored(self) -> int:
+        return sum(trial.status == "scored" for trial in self._told)
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Take the best of the step once it is complete, and go on from it.
@@ -75,7 +98,7 @@ class SpikeNAS(Strategy):
             ScoreError: none that fits has a score.
         """
         self._told.extend(trials)
-        if self._step and len(self._told) == len(self._step.proposals):
+        if self._step and (len(self._told) == len(self._step.proposals) or self._scored == self._share):
             best = self._best(self._step)
             self._told = []
             try:
@@ -99,7 +122,7 @@ class SpikeNAS(Strategy):
         name, open_cells = f"cell {c}", self.space.cells - c
         follow = not found or self.previous == "same"
         proposals = []
-        for cell in self.space.distinct_cells:
+        for cell in self._tried():
             known = (cell,) * c if follow else (*found, cell)
             smallest = self._smallest_cells if open_cells else ()
             completions = tuple(Genotype(known + (small,) * open_cells) for small in smallest)
@@ -109,8 +132,13 @@ class SpikeNAS(Strategy):
     def _exchange(self, k: int, c: int, found: tuple[Cell, ...]) -> _Step:
         """Every cell in place c (from 0), all others as found."""
         name = f"refine {k}, cell {c + 1}"
-        candidates = (Genotype((*found[:c], cell, *found[c + 1 :])) for cell in self.space.distinct_cells)
+        candidates = (Genotype((*found[:c], cell, *found[c + 1 :])) for cell in self._tried())
         return _Step(name, tuple(Proposal(candidate, name) for candidate in candidates))
+
+    def _tried(self) -> Sequence[Cell]:
+        """The cells in the order in which a step tries them."""
+        cells = self.space.distinct_cells
+        return cells if self._share == len(cells) else self._rng.sample(cells, len(cells))
 
     @cached_property
     def _smallest_cells(self) -> tuple[Cell, ...]:
@@ -128,7 +156,7 @@ class SpikeNAS(Strategy):
     def _best(self, step: _Step) -> Genotype:
         best: tuple[Genotype, float] | None = None
         fitting = 0
-        for proposal, trial in zip(step.proposals, self._told, strict=True):
+        for proposal, trial in zip(step.proposals, self._told, strict=False):
             fitting += trial.status == "scored"
             if trial.value is not None and (best is None or trial.value > best[1]):
                 best = proposal.genotype, trial.value
