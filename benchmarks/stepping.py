@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from spikingjelly.activation_based import functional, neuron, surrogate
 from torch import Tensor, nn
 
+from spikenas.config import NetworkConfig
 from spikenas.snn import Network
-from spikenas.space import LayerSpec, Plan
+from spikenas.space import Genotype, InputSpec, LayerSpec, Plan, make_plan
 
 
 class SteppingNetwork(nn.Module):
@@ -57,16 +60,35 @@ class SteppingNetwork(nn.Module):
             return module(inputs[0].flatten(1))
         return module(*inputs)
 
-    def spikes(self, x: Tensor, see: dict[str, list[Tensor]]) -> None:
-        """Run a batch; `see` collects each LIF layer's spikes at every timestep, through hooks."""
-        hooks = [
-            self.layers[layer.name.replace(".", "_")].register_forward_hook(
-                lambda module, inputs, output, name=layer.name: see.setdefault(name, []).append(output.detach())
-            )
-            for layer in self.plan.layers
-            if layer.kind == "lif"
-        ]
-        with torch.no_grad():
-            self(x)
-        for hook in hooks:
-            hook.remove()
+    def watch(self, see: Callable[[Tensor], None]) -> None:
+        """Call `see` with the spikes of each LIF layer at each timestep."""
+        for layer in self.plan.layers:
+            if layer.kind == "lif":
+                module = self.layers[layer.name.replace(".", "_")]
+                module.register_forward_hook(lambda module, inputs, output: see(output.detach()))
+
+
+@torch.no_grad()
+def plain_sahd(genotype: Genotype, network: NetworkConfig, input: InputSpec, images: Tensor) -> float:
+    """SNASNet's score of one candidate and batch: build the network, run it, add up kernels of layers and timesteps."""
+    stepping = SteppingNetwork(Network(make_plan(genotype, network, input)))
+    stepping.eval()
+    for module in stepping.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.train()
+    total = torch.zeros(len(images), len(images))
+    count = 0
+
+    def see(spikes: Tensor) -> None:
+        nonlocal total, count
+        x = spikes.flatten(1)
+        N = x.shape[1]
+        same = x @ x.T + (1 - x) @ (1 - x).T
+        rate = x.mean(1)
+        expected = torch.outer(rate, 1 - rate) + torch.outer(1 - rate, rate)
+        total = total + N - 0.5 * (N - same) / (N * expected + 1e-3)
+        count += 1
+
+    stepping.watch(see)
+    stepping(images)
+    return float(torch.linalg.slogdet(total.double() / count).logabsdet)

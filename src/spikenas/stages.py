@@ -157,15 +157,14 @@ def score_genotypes(
         return open_executor(config.executor, make, _log.warning, len(genotypes))
 
     def rows() -> Iterator[tuple[str, float, float]]:
-        seen: set[object] = set()
+        distinct, seen = len({genotype.canonical for _, genotype in genotypes}), set[object]()
         with report.task("score") as progress, Remembering(open_, make.sharing_order) as executor:
-            executor.on_new = lambda known: progress(known, len(genotypes), "")
+            executor.on_new = lambda known: progress(known, distinct, "")
             results = executor.evaluate([genotype for _, genotype in genotypes])
             for (text, genotype), result in zip(genotypes, results, strict=True):
                 again = genotype.canonical in seen
                 seen.add(genotype.canonical)
                 yield text, result.score, 0.0 if again else round(result.seconds, 6)
-            progress(len(genotypes), len(genotypes), "")
 
     return rows()
 
