@@ -9,13 +9,10 @@ from probes import CASES, EVENTS, EVERY_OP, FEEDBACK, IMAGES, batch, plan_of, pr
 from torch import nn
 
 from spikenas.config import NetworkConfig
-from spikenas.score import baselines, gradient
+from spikenas.score import gradient
 from spikenas.score.gradient import SCORES, fisher, grad_norm, jacob_cov, snip, synflow, zen, zico
 from spikenas.score.probe import NetworkScore, Probe
-from spikenas.snn.network import Network
 from spikenas.space import InputSpec, Plan
-
-ALL = (*SCORES, *baselines.SCORES)
 
 
 def loss_of(probe: Probe) -> torch.Tensor:
@@ -33,7 +30,7 @@ def gradients(probe: Probe) -> list[torch.Tensor]:
     return [w.grad.double() for w in weights(probe.network)]  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("score", ALL, ids=lambda score: score.name)
+@pytest.mark.parametrize("score", SCORES, ids=lambda score: score.name)
 @pytest.mark.parametrize("plan", CASES.values(), ids=CASES.keys())
 def test_finite_deterministic_and_without_a_trace(plan: Plan, score: NetworkScore) -> None:
     probe = probe_of(plan)
@@ -222,16 +219,3 @@ def test_one_timestep_where_an_op_that_only_feeds_back_never_runs() -> None:
     plan = plan_of(FEEDBACK, NetworkConfig(channels=4, timesteps=1))
     for score in SCORES:
         assert math.isfinite(score.compute(probe_of(plan))), score.name
-
-
-def test_baselines_by_hand() -> None:
-    plan = plan_of("0-1:conv3x3 1-2:dwconv3x3 2-3:skip 0-3:conv1x1 / 0-3:avgpool3x3")
-    assert baselines.convs(plan) == 1 + 3 + 1, "stem, cell, reduction"
-    assert baselines.depth(plan) == 2 + 1 + 1, "cell, reduction, head"
-    assert baselines.depth(plan_of("0-3:skip / 0-3:skip")) == 2
-    looped = plan_of("0-1:conv3x3 1-3:skip 3-0:conv3x3 / 0-3:skip")
-    assert baselines.depth(looped) == 3, "what feeds back makes no path longer"
-    probe = probe_of(plan)
-    values = {score.name: score.compute(probe) for score in baselines.SCORES}
-    assert values["params"] == sum(p.numel() for p in Network(plan).parameters())
-    assert (values["depth"], values["convs"]) == (4, 5)

@@ -52,13 +52,15 @@ def _draw_curves(axes: Axes, summaries: Sequence[Summary], colours: dict[str, st
             axes.plot(xs, ys, color=colours[summary.strategy], label=summary.strategy, linewidth=1.3)
             axes.plot(xs[-1:], ys[-1:], "o", color=colours[summary.strategy], markersize=3)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("evaluations")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="x-small", ncols=2)
 
 
 def _draw_ends(axes: Axes, summaries: Sequence[Summary], colours: dict[str, str], figure: str) -> None:
-    ends = sorted(((s.strategy, s.figures[figure]) for s in summaries), key=lambda end: -end[1].mean)
+    best_on_top = -1 if figure == "regret" else 1
+    ends = sorted(((s.strategy, s.figures[figure]) for s in summaries), key=lambda end: best_on_top * end[1].mean)
     for row, (name, interval) in enumerate(ends):
         low, high = (interval.mean if end is None else end for end in (interval.low, interval.high))
         axes.plot([low, high], [row, row], color=colours[name], linewidth=2.5, solid_capstyle="butt")
@@ -67,4 +69,4 @@ def _draw_ends(axes: Axes, summaries: Sequence[Summary], colours: dict[str, str]
     axes.set_yticks(range(len(ends)), [name for name, _ in ends])
     axes.set_xlabel(f"{figure} at the end, mean and 95% interval over seeds")
     axes.grid(alpha=0.3, axis="x")
-    axes.margins(y=0.15)
+    axes.margins(x=0.1, y=0.15)

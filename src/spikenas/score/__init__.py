@@ -2,13 +2,14 @@
 
 from spikenas.score.catalogue import SCORES, Score, find_score
 from spikenas.score.engine import Scorer, ScoreResult, ScorerFactory
-from spikenas.score.probe import Measured, NetworkScore, Probe, SpikeScore
+from spikenas.score.probe import Measured, NetworkScore, PlanScore, Probe, SpikeScore
 from spikenas.score.sahd import sahd_kernel, sahd_score
 
 __all__ = [
     "SCORES",
     "Measured",
     "NetworkScore",
+    "PlanScore",
     "Probe",
     "Score",
     "ScoreResult",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spikenas.memory import footprint
-from spikenas.score.probe import NetworkScore, Probe
+from spikenas.score.probe import PlanScore
 from spikenas.space.plan import Plan
 
 
@@ -28,12 +28,13 @@ def convs(plan: Plan) -> int:
     )
 
 
-def _params(probe: Probe) -> float:
-    return float(footprint(probe.plan).params)
+def params(plan: Plan) -> int:
+    """Learnable parameters."""
+    return footprint(plan).params
 
 
 SCORES = (
-    NetworkScore("params", "learnable parameters at the fidelity's width", "baseline", _params),
-    NetworkScore("depth", "most LIF layers on a path", "baseline", lambda probe: float(depth(probe.plan))),
-    NetworkScore("convs", "number of convolutions", "baseline", lambda probe: float(convs(probe.plan))),
+    PlanScore("params", "learnable parameters at the fidelity's width", "baseline", params),
+    PlanScore("depth", "most LIF layers on a path", "baseline", depth),
+    PlanScore("convs", "number of convolutions", "baseline", convs),
 )

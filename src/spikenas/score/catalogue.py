@@ -1,16 +1,16 @@
 """The scores by name.
 
-A module of scores imports `SpikeScore`, `NetworkScore`, `Probe` and `Measured` from `spikenas.score.probe` and is
-listed here.
+A module of scores imports `SpikeScore`, `NetworkScore` or `PlanScore`, with `Measured` and `Probe`, from
+`spikenas.score.probe`, and is listed here.
 """
 
 from __future__ import annotations
 
 from spikenas.errors import ScoreError
 from spikenas.score import activation, baselines, gradient, rejection, sahd
-from spikenas.score.probe import NetworkScore, SpikeScore
+from spikenas.score.probe import NetworkScore, PlanScore, SpikeScore
 
-Score = SpikeScore | NetworkScore
+Score = SpikeScore | NetworkScore | PlanScore
 
 _LISTED: tuple[Score, ...] = (*rejection.SCORES, *sahd.SCORES, *activation.SCORES, *gradient.SCORES, *baselines.SCORES)
 SCORES: dict[str, Score] = {score.name: score for score in _LISTED}

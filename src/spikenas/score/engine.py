@@ -23,7 +23,7 @@ from torch import Tensor
 from spikenas.config import FidelityConfig, NetworkConfig
 from spikenas.errors import ScoreError
 from spikenas.score.catalogue import find_score
-from spikenas.score.probe import NetworkScore, Probe, SpikeScore
+from spikenas.score.probe import NetworkScore, PlanScore, Probe, SpikeScore
 from spikenas.score.spikes import SpikeRun
 from spikenas.snn.network import Network, use_batch_statistics
 from spikenas.snn.synops import fan_out
@@ -99,6 +99,7 @@ class Scorer:
         self._known: dict[tuple[CellGraph, ...], _Known] = {}
         scores = [find_score(name) for name in dict.fromkeys(self.names)]
         self._of_networks = [score for score in scores if isinstance(score, NetworkScore)]
+        self._of_plans = [score for score in scores if isinstance(score, PlanScore)]
         if self._of_networks and labels is None:
             raise ScoreError(f"the score {self._of_networks[0].name!r} needs the labels of the images")
         by_copies: dict[tuple[float, ...], list[SpikeScore]] = {}
@@ -139,6 +140,8 @@ class Scorer:
                     rates.append(rate)
             for whole in self._of_networks:
                 values[whole.name].append(_value(whole.compute, self._probe(plan, repeat)))
+        for named in self._of_plans:
+            values[named.name].append(float(named.compute(plan)))
         scores = {name: _mean(found) for name, found in values.items()}
         return _Known(scores, self._synops(genotype, rates) if rates else None)
 

@@ -1,4 +1,4 @@
-"""What a score is: a measure of spikes, layer by layer, or a function of a whole network with random weights."""
+"""What a score is: a measure of spikes, a function of a network with random weights, or a function of a plan."""
 
 from __future__ import annotations
 
@@ -100,3 +100,20 @@ class NetworkScore:
     summary: str
     source: str
     compute: Callable[[Probe], float]
+
+
+@dataclass(frozen=True)
+class PlanScore:
+    """A score that needs no network: it depends on no weights and no images.
+
+    Attributes:
+        name: As on the command line.
+        summary: One line for people.
+        source: Where it is from.
+        compute: Higher is better.
+    """
+
+    name: str
+    summary: str
+    source: str
+    compute: Callable[[Plan], float]
