@@ -46,6 +46,7 @@ def test_scores_and_strategies_on_a_table(spikenas: Spikenas, tmp_path: Path, ta
     assert (folder / "comparison.svg").read_text().startswith("<?xml")
     assert (folder / "comparison.png").read_bytes().startswith(b"\x89PNG")
     assert len(list((folder / "scores").iterdir())) == 4  # two scores, two initialisations
+    assert "3/2" not in first.stderr
 
     before = (folder / "results.csv").read_bytes()
     again = spikenas(*asked, "--json")
@@ -87,6 +88,9 @@ def test_scores_of_a_file_rank_a_table(spikenas: Spikenas, tmp_path: Path, table
         (("--flash", "many"), "budget.flash: "),
         (("--table", "nowhere.csv"), "nowhere.csv: no such file or folder"),
         (("--by", "cmrr,cmrr"), "evaluator 'cmrr' is there twice"),
+        (("--strategies", "none"), "--strategies none: without --table"),
+        (("--networks", "3"), "--networks: goes with --table alone"),
+        (("--executor", "in-process", "--workers", "2"), "executor.workers: 2 asked"),
     ],
 )
 def test_what_cannot_be_compared(spikenas: Spikenas, options: tuple[str, ...], message: str) -> None:

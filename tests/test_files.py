@@ -37,6 +37,10 @@ def test_rows_of_something_else(tmp_path: Path) -> None:
     path.write_text("c,d\n1,2\n")
     with pytest.raises(RunError, match="its first line is not 'a,b'"):
         RowFile(path, ("a", "b"))
+    path.write_text("one line of something else")
+    with pytest.raises(RunError, match="its first line is not"):
+        RowFile(path, ("a", "b"))
+    assert path.read_text() == "one line of something else"
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(RunError, match="cannot be read"):
         RowFile(path, ("a", "b"))

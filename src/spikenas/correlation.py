@@ -46,7 +46,7 @@ class Views:
         equal_memory: Among networks with the same number of live convolutions: the mean over these groups, weighted
             by their size. A group whose values or accuracies are all equal is left out. None where the convolutions of
             the table differ in size.
-        rows: Over all rows, disconnected ones too, as the literature reports.
+        rows: Over all rows, disconnected ones too, as the literature reports. None of a sample of the networks.
     """
 
     networks: Estimate | None
@@ -164,9 +164,11 @@ def correlate(
         DataError: no row has the metric, or no value is of a network of the table.
     """
     pairs = [(row, y) for row, y in zip(table.rows, table.row_values(metric, adjusted), strict=True) if y is not None]
+    partial = False
     if sample:
         asked = {network_of(genotype) for genotype in values}
-        pairs = [(row, y) for row, y in pairs if network_of(row.genotype) in asked or not row.genotype.connected]
+        kept = [(row, y) for row, y in pairs if network_of(row.genotype) in asked or not row.genotype.connected]
+        partial, pairs = len(kept) < len(pairs), kept
     networks = [network_of(row.genotype) for row, _ in pairs]
     members: dict[Network, list[int]] = {}
     for number, network in enumerate(networks):
@@ -198,7 +200,7 @@ def correlate(
         return Views(
             distinct.estimate(statistic, resamples, seed),
             by_memory.estimate(statistic, resamples, seed) if alike else None,
-            rows.estimate(statistic, resamples, seed),
+            None if partial else rows.estimate(statistic, resamples, seed),
         )
 
     missing = sum(network not in of_network for network in connected)

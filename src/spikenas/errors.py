@@ -21,6 +21,10 @@ class BudgetError(SpikeNASError):
     """A memory budget that no network of the space meets."""
 
 
+class NothingFoundError(SpikeNASError):
+    """A search that ended without a network that fits and has a score."""
+
+
 class ScoreError(SpikeNASError):
     """Activations that no score can be computed from, or an unknown score."""
 

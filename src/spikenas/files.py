@@ -40,16 +40,15 @@ class RowFile:
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path = path
-        header = ",".join(columns)
+        header = ",".join(columns) + "\n"
         try:
             text = path.read_text(encoding="utf-8") if path.exists() else ""
         except (OSError, UnicodeDecodeError) as error:
             raise RunError(f"{path}: cannot be read ({error})") from None
-        first, *lines = text[: text.rfind("\n") + 1].splitlines() or [header]
-        if first != header:
-            raise RunError(f"{path}: its first line is not {header[:60]!r}; give another file")
-        self.rows = list(csv.reader(lines))
-        whole = "\n".join([header, *lines]) + "\n"
+        if not text.startswith(header) and not header.startswith(text):
+            raise RunError(f"{path}: its first line is not {header[:60].strip()!r}; give another file")
+        whole = text[: text.rfind("\n") + 1] or header
+        self.rows = list(csv.reader(whole[len(header) :].split("\n")[:-1]))
         if whole != text:
             write_atomically(path, lambda partial: partial.write_text(whole, encoding="utf-8"))
 

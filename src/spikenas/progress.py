@@ -39,10 +39,14 @@ class Reporter:
 
             def advance(done: int, total: int, remark: str) -> None:
                 show(done, total, remark)
-                if self.interrupted():
-                    raise KeyboardInterrupt
+                self.check()
 
             yield advance
+
+    def check(self) -> None:
+        """Between the steps that are shown: end in KeyboardInterrupt if interrupted."""
+        if self.interrupted():
+            raise KeyboardInterrupt
 
     @contextmanager
     def _shown(self, name: str) -> Iterator[Advance]:
@@ -80,7 +84,7 @@ class Reporter:
             if done < total and now - last < _SECONDS_BETWEEN_LINES:
                 return
             last = now
-            left = (now - start) / (done - first) * (total - done)
+            left = (now - start) / max(1, done - first) * max(0, total - done)
             parts = [f"{name}: {done}/{total}", f"{now - start:.0f} s", f"{left:.0f} s left", remark]
             console.print(", ".join(part for part in parts if part), markup=False, highlight=False, soft_wrap=True)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import random
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +20,14 @@ from spikenas.compare import (
     summarise,
     table_arenas,
 )
-from spikenas.config import BudgetConfig, NetworkConfig
+from spikenas.config import BudgetConfig, NetworkConfig, SearchConfig
 from spikenas.correlation import live_convs
 from spikenas.errors import BudgetError, ConfigError, DataError, RunError
 from spikenas.memory import Footprint, footprint
+from spikenas.search import STRATEGIES
 from spikenas.search.executors import InProcess
-from spikenas.space import BENCH_OPS, Cell, Genotype, InputSpec, make_plan
-from spikenas.tabular import Lookup, Row, Table, network_of
+from spikenas.space import BENCH_OPS, Cell, Genotype, InputSpec, Space, make_plan
+from spikenas.tabular import Lookup, LookupResult, Network, Row, Table, network_of
 from support import SHARED
 
 CSV = SHARED.parent / "bench" / "spikenas_bench_cifar10_public.csv"
@@ -36,6 +39,10 @@ EARLY = (0.30, 0.40, 0.35, 0.32, 0.41, 0.45, 0.10)
 
 def network(digits: str) -> Genotype:
     return Genotype((Cell.of((BENCH_OPS[int(digit)] for digit in digits), nodes=3),) * 2)
+
+
+def noise(genotype: Genotype) -> LookupResult:
+    return LookupResult(random.Random(repr(genotype.canonical)).random(), 0.0)
 
 
 def cost(genotype: Genotype) -> Footprint:
@@ -112,7 +119,7 @@ def test_equal_accuracies_share_their_percentile() -> None:
     assert (result.regret, result.percentile) == (0, 50)
 
 
-@pytest.mark.parametrize("strategy", ["spikenas", "random", "local", "evolution", "reinforce"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_true_accuracies_are_never_seen(strategy: str) -> None:
     """Other true accuracies change nothing but the judgement."""
     for limits in (Limits(), Limits(1)):
@@ -144,9 +151,10 @@ def test_scores_of_a_file(tmp_path: Path) -> None:
     scores = {"010": 9.0, "020": 4.0, "220": 6.0, "030": -math.inf}  # 220: 020 and a dead edge
     lookup = score_lookup(table, scores_file(tmp_path / "scores.csv", scores))
     assert (lookup(network("020")).score, lookup(network("020")).seconds) == (5.0, 1.5)
-    assert lookup(network("030")).score == lookup(network("202")).score == -math.inf
+    assert lookup(network("030")).score == -math.inf
+    assert network_of(network("202")) not in lookup.results
     (result,) = run(table, evaluators={"score": lookup})
-    assert (result.evaluator, result.score, result.accuracy) == ("score", 9.0, 0.5)
+    assert (result.evaluations, result.evaluator, result.score, result.accuracy) == (3, "score", 9.0, 0.5)
     assert result.evaluation_seconds == 1.5
     with pytest.raises(DataError, match="none of its 1 genotypes is in table"):
         score_lookup(table, scores_file(tmp_path / "other.csv", {"444": 1.0}))
@@ -160,7 +168,8 @@ def test_a_file_without_seconds(tmp_path: Path) -> None:
 
 def test_a_search_that_finds_nothing_is_counted(tmp_path: Path) -> None:
     table = table_of()
-    blind = score_lookup(table, scores_file(tmp_path / "scores.csv", {"202": 1.0}))
+    nothing = dict.fromkeys(DIGITS[:-1], -math.inf)
+    blind = score_lookup(table, scores_file(tmp_path / "scores.csv", nothing | {"202": 1.0}))
     results = run(table, evaluators={"score": blind}, evaluations=1, seeds=(0, 1), path=tmp_path / "rows.csv")
     assert [(r.accuracy, r.score, r.curve) for r in results] == [(None, None, (None,))] * 2
     assert run(table, evaluators={"score": blind}, evaluations=1, seeds=(0, 1), path=tmp_path / "rows.csv") == results
@@ -183,11 +192,64 @@ def test_a_stopped_comparison_goes_on(tmp_path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) == 9
 
 
+def swapped(lookup: Lookup) -> dict[Network, LookupResult]:
+    """The same answers, of other networks."""
+    return dict(zip(lookup.results, [*lookup.results.values()][::-1], strict=True))
+
+
+def test_errors_of_an_evaluator_are_no_results(tmp_path: Path) -> None:
+    table = table_of()
+
+    def fail(genotype: Genotype) -> LookupResult:
+        raise ConfigError("no such thing")
+
+    judge = Judge("bad", "x", InProcess(fail))
+    arenas = table_arenas(table, [Limits()], [judge], cost, adjusted=False)
+    with pytest.raises(ConfigError, match="no such thing"):
+        compare(arenas, ["random"], [[judge]], [0], 3, tmp_path / "r.csv")
+    assert len((tmp_path / "r.csv").read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_a_strategy_that_cannot_search_is_an_error_before_any_search(tmp_path: Path) -> None:
+    judge = lookup_judge(table_of().lookup("epoch 5"), "epoch 5")
+    large = Space.of(["skip", "conv3x3", "conv1x1", "none"], cells=2)
+    arena = Arena(Limits(), large, cost)
+    with pytest.raises(ConfigError, match="at most 1,000,000 networks"):
+        compare([arena], ["random", "exhaustive"], [[judge]], [0], 3, tmp_path / "r.csv")
+    assert not (tmp_path / "r.csv").exists()
+
+
+def test_the_settings_of_algorithm_1_count() -> None:
+    judge = Judge("noise", "x", InProcess(noise))
+    space = Space.of(["skip", "conv3x3"], cells=2, nodes=3)
+    plain, refined = (Arena(Limits(), space, cost, search=SearchConfig(refine=k)) for k in (0, 1))
+    assert plain.problem(judge) != refined.problem(judge)
+    results = [compare([arena], ["spikenas"], [[judge]], [0], None)[0] for arena in (plain, refined)]
+    assert results[1].evaluations > results[0].evaluations
+
+
+def test_the_clock_of_a_search_stands_while_it_evaluates() -> None:
+    def slow(genotype: Genotype) -> LookupResult:
+        time.sleep(0.05)
+        return LookupResult(0.5, 0.05)
+
+    judge = Judge("slow", "x", InProcess(slow))
+    (result,) = compare(table_arenas(table_of(), [Limits()], [judge], cost), ["exhaustive"], [[judge]], [0], None)
+    assert result.evaluations * 0.05 > 0.2 > result.wall_seconds
+
+
 def test_results_of_another_comparison_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     run(table_of(), path=path)
     with pytest.raises(RunError, match="of other accuracies, scores or settings"):
-        run(table_of([0.5] * 7), path=path)
+        run(table_of((TEST[1], TEST[0], *TEST[2:])), path=path)  # the same accuracies of other networks
+    text = path.read_text(encoding="utf-8")
+    with pytest.raises(RunError, match="of other accuracies"):
+        run(table_of(OTHER), strategies=["random", "exhaustive"], path=path)
+    assert path.read_text(encoding="utf-8") == text  # seen before anything was run
+    early = replace(table_of().lookup("epoch 5"), results=swapped(table_of().lookup("epoch 5")))
+    with pytest.raises(RunError, match="of other accuracies"):
+        run(table_of(), evaluators={"epoch 5": early}, path=path)
     path.write_text("genotype,score\n", encoding="utf-8")
     with pytest.raises(RunError, match="its first line is not"):
         run(table_of(), path=path)

@@ -7,7 +7,7 @@ import pytest
 from problems import FREE, Value, cost, drive, noise, problem, run
 
 from spikenas.config import BudgetConfig, SearchConfig
-from spikenas.errors import BudgetError, RunError
+from spikenas.errors import NothingFoundError, RunError
 from spikenas.search import Problem, Proposal, Strategy, Trial, TrialStore, search
 from spikenas.search.driver import PATIENCE
 from spikenas.search.executors import InProcess
@@ -89,7 +89,9 @@ def test_the_result_is_the_best_that_fits_by_itself() -> None:
     result, trials = drive(strategy, lambda genotype: Value(score[genotype]))
     assert result.genotype == small
     assert [trial.status for trial in trials] == ["scored", "scored", "over budget"]
-    with pytest.raises(BudgetError, match="strategy 'script': none of the 1 candidates it looked at meets the budget"):
+    with pytest.raises(
+        NothingFoundError, match="strategy 'script': none of the 1 candidates it looked at meets the budget"
+    ):
         drive(Script(problem(space, budget), [scored]), lambda genotype: Value(1.0))
 
 

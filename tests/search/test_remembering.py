@@ -77,3 +77,7 @@ def test_a_file_of_something_else(tmp_path: Path) -> None:
     path.write_text("genotype,accuracy\n")
     with pytest.raises(RunError, match="its first line is not"):
         Remembering(Counting().open, path=path)
+    for line in ("0-2:skip,1", "0-2:skip,one,1,", "0-2:what,1,1,"):
+        path.write_text(f"genotype,score,seconds,synops\n{line}\n")
+        with pytest.raises(RunError, match="cannot be read as scores"):
+            Remembering(Counting().open, path=path)

@@ -5,7 +5,7 @@ import pytest
 from problems import Value, cost, median_of, noise, run
 
 from spikenas.config import BudgetConfig, SearchConfig
-from spikenas.errors import BudgetError, ConfigError, ScoreError
+from spikenas.errors import ConfigError, NothingFoundError
 from spikenas.memory import violations
 from spikenas.space import Genotype, Space
 
@@ -94,7 +94,7 @@ def test_a_candidate_is_left_out_only_if_no_completion_of_it_fits(name: str) -> 
 
 
 def test_nothing_fits() -> None:
-    with pytest.raises(BudgetError, match="no candidate of step 'cell 2' meets the budget"):
+    with pytest.raises(NothingFoundError, match="no candidate of step 'cell 2' meets the budget"):
         run(Space.of(["skip", "conv3x3"]), budget=BudgetConfig(params=10))
 
 
@@ -103,9 +103,9 @@ def test_a_score_that_cannot_be_computed_never_wins() -> None:
     good = Genotype((space.distinct_cells[20],))
     result, _ = run(space, evaluate=lambda genotype: Value(-50.0 if genotype == good else -math.inf))
     assert result.genotype == good
-    with pytest.raises(ScoreError, match="none of the 39 candidates of step 'cell 1' that fit has a score"):
+    with pytest.raises(NothingFoundError, match="none of the 39 candidates of step 'cell 1' that fit has a score"):
         run(space, evaluate=lambda genotype: Value(-math.inf))
-    with pytest.raises(ScoreError, match="none of the 39 candidates"):
+    with pytest.raises(NothingFoundError, match="none of the 39 candidates"):
         run(space, evaluate=lambda genotype: Value(math.nan))
 
 

@@ -13,7 +13,7 @@ import pytest
 from problems import FREE, Value, cost, median_of, noise, problem, run
 
 from spikenas.config import BudgetConfig, SearchConfig
-from spikenas.errors import BudgetError, ConfigError, ScoreError
+from spikenas.errors import ConfigError, NothingFoundError
 from spikenas.memory import violations
 from spikenas.search import STRATEGIES, TrialStore, make_strategy, most_evaluations, search
 from spikenas.search.strategies import DEFAULT_EVALUATIONS, find_strategy
@@ -151,7 +151,7 @@ def test_the_executor_changes_nothing(name: str) -> None:
 
 
 def test_no_score_at_all(name: str) -> None:
-    with pytest.raises(ScoreError, match=r"none of the \d+ candidates .*that fit has a score"):
+    with pytest.raises(NothingFoundError, match=r"none of the \d+ candidates .*that fit has a score"):
         run(SPACES["free"][0], settings(name, 20), evaluate=lambda genotype: Value(-math.inf))
 
 
@@ -167,13 +167,13 @@ def test_a_score_that_cannot_be_computed_never_wins(name: str, bad: float) -> No
 
 
 def test_nothing_fits(name: str) -> None:
-    with pytest.raises(BudgetError, match="meets the budget"):
+    with pytest.raises(NothingFoundError, match="meets the budget"):
         run(Space.of(OPS, cells=1), settings(name, 20), BudgetConfig(params=10))
 
 
 def test_nothing_exists(name: str) -> None:
     space = Space(SPACES["free"][0].ops, 1, members=frozenset[CellGraph]())
-    with pytest.raises(ConfigError, match="is a connected network of the space"):
+    with pytest.raises(NothingFoundError, match="is a connected network of the space"):
         run(space, settings(name, 20))
 
 

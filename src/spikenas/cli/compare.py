@@ -33,7 +33,7 @@ def compare(
     strategies: Annotated[_Text, _option("Search strategies; all or none.")] = None,
     seeds: Annotated[int, _option("Seeds of the strategies, 5 when absent.", min=1)] = 5,
     initialisations: Annotated[int, _option("Initialisations of each score, 1 when absent.", min=1)] = 1,
-    evaluations: Annotated[int, _option("Most evaluations of a search, 100 when absent.", min=1)] = 100,
+    evaluations: Annotated[int | None, _option("Most evaluations of a search, 100 when absent.", min=1)] = None,
     convs: Annotated[_Text, _option("Budgets: most live convolutions of a cell, such as 0-6.")] = None,
     params: Annotated[_Text, _option("Budgets: most parameters.")] = None,
     flash: Annotated[_Text, _option("Budgets: most flash, such as 48KiB,96KiB.")] = None,
@@ -41,7 +41,7 @@ def compare(
     networks: Annotated[
         int | None, _option("Networks for the rank correlations; 0: none; all when absent.", min=0)
     ] = None,
-    metric: Annotated[str, _option("Of the table, what is true; test when absent.")] = "test",
+    metric: Annotated[_Text, _option("Of the table, what is true; test when absent.")] = None,
     as_trained: Annotated[bool, _option("Leave the effects of training cohorts in.", "--as-trained")] = False,
     data: opt.Data = None,
     out: Annotated[Path, typer.Option(help="Folder of the results; what is there is not done again.")] = Path(
@@ -78,37 +78,59 @@ def compare(
     from spikenas.compare import Limits, Question, Study
     from spikenas.config import Config
     from spikenas.progress import Reporter
-    from spikenas.search import STRATEGIES
+    from spikenas.score import SCORES
     from spikenas.tabular import Table
 
     known = Table.read(table, dataset) if table else None
     is_bench = known is not None and any(row.id is not None for row in known.rows)
     if is_bench and space is None:
         given["space"] = space = opt.BENCH
+    if known:
+        places = len(known.rows[0].genotype.cells)
+        given["cells"] = cells or places
     settings = opt.make_config(config, given, set_)
-    if known and not is_bench and data is None and config is None:
-        raise ConfigError(f"--table {table}: give --data too, the images that its networks see")
+    names = _listed(by) or [settings.search.score]
+    asked = _listed(strategies) or ["all"]
+    if known is None:
+        idle = {"dataset": dataset, "metric": metric, "networks": networks, "as-trained": as_trained or None}
+        for name, value in idle.items():
+            if value is not None:
+                raise ConfigError(f"--{name}: goes with --table alone")
+        if asked == ["none"]:
+            raise ConfigError("--strategies none: without --table there is nothing else to compare")
+    else:
+        settings = settings.model_copy(update={"network": opt.network_of(settings)})
+        of_cifar10 = is_bench and dataset in (None, "cifar10")
+        if data is None and config is None and not (of_cifar10 and SCORES.keys().isdisjoint(names)):
+            raise ConfigError(f"--table {table}: give --data too, the images that its networks see")
     limits = [Limits(convs=number) for number in _numbers(convs)]
     for name, sizes in budgets.items():
         for size in _listed(sizes):
             limits.append(Limits(memory=Config.parse({"budget": {name: size}}, "options").budget))
-    asked = _listed(strategies) or ["all"]
     question = Question(
-        evaluators=tuple(_listed(by) or [settings.search.score]),
-        strategies=tuple(STRATEGIES) if asked == ["all"] else () if asked == ["none"] else tuple(asked),
-        limits=tuple(limits) or (Limits(memory=settings.budget),),
+        evaluators=tuple(names),
+        strategies=None if asked == ["all"] else () if asked == ["none"] else tuple(dict.fromkeys(asked)),
+        limits=tuple(dict.fromkeys(limits)) or (Limits(memory=settings.budget),),
         seeds=seeds,
         initialisations=initialisations,
         evaluations=evaluations,
-        metric=metric,
+        metric=metric or "test",
         adjusted=not as_trained,
         ranked=networks,
     )
     log_messages(quiet)
     with interruptible() as interrupted:
         report = Reporter(None if quiet else messages, interrupted)
-        input = opt.BENCH_INPUT if is_bench else None
-        study = Study(question, settings, out, report, known, input, lambda text: opt.read_genotype(text, space, None))
+        input = opt.BENCH_INPUT if data is None and config is None else None
+        study = Study(
+            question,
+            settings,
+            out,
+            report,
+            known,
+            input,
+            lambda text: opt.read_genotype(text, space, settings.network.cells),
+        )
         try:
             found = study.run()
         except KeyboardInterrupt:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
+from typing import Self
 
 from spikenas.compare.results import Key, Result, ResultFile
 from spikenas.config import BudgetConfig, SearchConfig
 from spikenas.correlation import live_convs
-from spikenas.errors import BudgetError, ConfigError, DataError, RunError, ScoreError
+from spikenas.errors import BudgetError, ConfigError, DataError, NothingFoundError, RunError
 from spikenas.memory import violations
-from spikenas.search import Problem, TrialStore, most_evaluations, search
+from spikenas.search import Evaluation, Problem, Strategy, TrialStore, make_strategy, most_evaluations, search
 from spikenas.search.executors import Executor
-from spikenas.search.strategies import find_strategy, make_strategy
 from spikenas.search.strategy import Cost
+from spikenas.seeding import digest_of
 from spikenas.space import Genotype, Space
 from spikenas.space.space import MOST_CELLS
 from spikenas.tabular import Network, Table, network_of
@@ -72,6 +72,7 @@ class Arena:
         cost: Footprint of a genotype.
         accuracies: True ones of all networks that fit, which no search is given; None where nobody knows them.
         setting: Digest of what the footprints depend on.
+        search: `previous` and `refine` of Algorithm 1.
     """
 
     limits: Limits
@@ -79,14 +80,34 @@ class Arena:
     cost: Cost
     accuracies: Mapping[Network, float] | None = None
     setting: str = ""
+    search: SearchConfig = field(default_factory=SearchConfig)
 
     def problem(self, judge: Judge) -> str:
         """Digest of what a search here depends on."""
-        known = [] if self.accuracies is None else sorted(map(repr, self.accuracies.values()))
-        edges = ",".join(map(str, self.space.edges))
-        shape = f"{edges} {self.space.cells} {self.space.nodes} {self.space.shared}"
-        text = "\n".join([judge.identity, self.setting, shape, *known])
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        space = self.space
+        shape = (
+            *map(str, space.edges),
+            space.cells,
+            space.nodes,
+            space.shared,
+            self.search.previous,
+            self.search.refine,
+        )
+        return digest_of([judge.identity, self.setting, *map(str, shape), *self._networks])
+
+    @cached_property
+    def _networks(self) -> list[str]:
+        """The networks that a search may meet, and the accuracies of those that fit."""
+        return sorted(map(repr, self.space.members or ())) + sorted(map(repr, (self.accuracies or {}).items()))
+
+    def strategy(self, name: str, seed: int = 0, evaluations: int | None = None) -> Strategy:
+        """A strategy at its start.
+
+        Raises:
+            ConfigError: an unknown one, one that cannot search this space, or one whose package is not installed.
+        """
+        settings = self.search.model_copy(update={"strategy": name, "evaluations": evaluations})
+        return make_strategy(settings, Problem(self.space, self.limits.memory, self.cost, seed))
 
     def run(self, key: Key, judge: Judge) -> Result:
         """One search; `key` names strategy, seed and most evaluations."""
@@ -94,14 +115,14 @@ class Arena:
         budget = self.limits.memory
         if self.space.cell_count <= MOST_CELLS:
             _ = self.space.distinct_cells  # not a part of the time of the first search
+        watched = _Watched(judge.executor)
         start = time.perf_counter()
-        settings = SearchConfig(strategy=name, evaluations=limit)
-        strategy = make_strategy(settings, Problem(self.space, budget, self.cost, seed))
-        most = most_evaluations(settings, strategy)
+        strategy = self.strategy(name, seed, limit)
+        most = most_evaluations(SearchConfig(evaluations=limit), strategy)
         with TrialStore() as store:
-            with contextlib.suppress(BudgetError, ScoreError, ConfigError):  # nothing found, which is a result
-                search(self.space, strategy, budget, self.cost, judge.executor, store, most)
-            wall = time.perf_counter() - start
+            with contextlib.suppress(NothingFoundError):  # which is a result
+                search(self.space, strategy, budget, self.cost, watched, store, most)
+            wall = time.perf_counter() - start - watched.seconds
             trials = [trial for trial in store if trial.status == "scored"]
         truth = list((self.accuracies or {}).values())
         found, best, accuracy, regret, curve = None, -math.inf, None, None, list[float | None]()
@@ -127,6 +148,27 @@ class Arena:
         )
 
 
+class _Watched:
+    """An open executor with a stopwatch."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self.seconds = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
+        results = self.executor.evaluate(genotypes)
+        for _ in genotypes:
+            start = time.perf_counter()
+            result = next(results)
+            self.seconds += time.perf_counter() - start
+            yield result
+
+
 def _percentile(value: float, values: Sequence[float]) -> float:
     worse, equal = sum(other < value for other in values), values.count(value) - 1
     return 100 * (worse + equal / 2) / (len(values) - 1) if len(values) > 1 else 100.0
@@ -140,6 +182,7 @@ def table_arenas(
     setting: str = "",
     metric: str = "test",
     adjusted: bool = True,
+    search: SearchConfig | None = None,
 ) -> list[Arena]:
     """The networks of a table within each of some limits; those that a judge cannot answer for are left out.
 
@@ -151,6 +194,7 @@ def table_arenas(
         setting: Digest of what the footprints depend on.
         metric: What is true, as in `Table.lookup`.
         adjusted: Whether true accuracies are less the effect of the cohort.
+        search: `previous` and `refine` of Algorithm 1.
     Raises:
         BudgetError: no network of the table is within some limits.
         ConfigError: an unknown metric.
@@ -165,6 +209,8 @@ def table_arenas(
         for network, accuracy in table.network_values(metric, adjusted).items()
         if network[0].connected and all(judge.known is None or network in judge.known for judge in judges)
     }
+    if not accuracies:
+        raise DataError(f"{table.name}: no network that all of {', '.join(judge.name for judge in judges)} answer for")
     arenas = []
     for each in limits:
         within = [n for n in accuracies if each.convs is None or live_convs(n[:1]) <= each.convs]
@@ -172,7 +218,8 @@ def table_arenas(
         if not fitting:
             raise BudgetError(f"{table.name}: none of its {len(accuracies)} networks is within {each.name}")
         restricted = replace(space, members=frozenset(network[0] for network in within))
-        arenas.append(Arena(each, restricted, cost, {network: accuracies[network] for network in fitting}, setting))
+        fit = {network: accuracies[network] for network in fitting}
+        arenas.append(Arena(each, restricted, cost, fit, setting, search or SearchConfig()))
     return arenas
 
 
@@ -203,9 +250,15 @@ def compare(
     """
     if evaluations is not None and evaluations < 1:
         raise ConfigError(f"evaluations: {evaluations}; a search needs at least 1")
-    for name in strategies:
-        find_strategy(name)
+    for arena, name in product(arenas, strategies):
+        arena.strategy(name, evaluations=evaluations)
     file = ResultFile(path)
+    problems = {judge.identity: [arena.problem(judge) for arena in arenas] for some in judges for judge in some}
+    for evaluator, (number, arena), name, seed in product(judges, enumerate(arenas), strategies, seeds):
+        judge = evaluator[seed % len(evaluator)]
+        known = file.known.get((name, judge.name, arena.limits.name, seed, evaluations))
+        if known and known.problem != problems[judge.identity][number]:
+            raise RunError(f"{path}: its results are of other accuracies, scores or settings; give another folder")
     total = len(arenas) * len(judges) * len(strategies) * len(seeds)
     results: list[Result] = []
     for evaluator in judges:
@@ -215,12 +268,9 @@ def compare(
             for arena, name, seed in product(arenas, strategies, seeds):
                 judge = evaluator[seed % len(evaluator)]
                 key = name, judge.name, arena.limits.name, seed, evaluations
-                result = file.known.get(key)
-                if result is None:
-                    result = arena.run(key, judge)
-                    file.add(result)
-                elif result.problem != arena.problem(judge):
-                    raise RunError(f"{path}: its results are of other accuracies, scores or settings; give another")
-                results.append(result)
+                if key not in file.known:
+                    file.add(arena.run(key, judge))
+                results.append(file.known[key])
+                result = results[-1]
                 on_result(result, len(results), total)
     return results

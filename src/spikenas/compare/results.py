@@ -149,6 +149,7 @@ class ResultFile:
 
     def add(self, result: Result) -> None:
         """Keep a result."""
+        self.known[key_of(result)] = result
         if self._file:
             curve = ";".join("" if value is None else str(value) for value in result.curve)
             self._file.add([*astuple(result)[:-1], curve])

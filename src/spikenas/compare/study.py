@@ -10,22 +10,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
+from filelock import FileLock, Timeout
+
 from spikenas.compare.arena import Arena, Judge, Limits, compare, table_arenas
-from spikenas.compare.judges import digest_of, lookup_judge, score_lookup
+from spikenas.compare.judges import lookup_judge, score_lookup
 from spikenas.compare.plot import draw_comparison
 from spikenas.compare.ranks import Rank, rank_of, write_ranks
 from spikenas.compare.results import Result, Summary, summarise
-from spikenas.config import Config
+from spikenas.config import Config, NetworkConfig
 from spikenas.correlation import correlate
 from spikenas.data import channel_statistics
-from spikenas.errors import ConfigError
+from spikenas.errors import ConfigError, DataError, RunError
 from spikenas.files import write_atomically
 from spikenas.memory import Footprint, footprint
 from spikenas.progress import Reporter
 from spikenas.score import SCORES
-from spikenas.search import FREE_WIDTH, Evaluation
+from spikenas.search import STRATEGIES, Evaluation
 from spikenas.search.executors import Executor, Remembering, open_executor
-from spikenas.search.strategies import find_strategy
+from spikenas.search.strategies import DEFAULT_EVALUATIONS, find_strategy
+from spikenas.seeding import digest_of
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, make_plan
 from spikenas.tabular import Table, network_of
@@ -46,22 +49,23 @@ class Question:
 
     Attributes:
         evaluators: Each a score, a CSV of scores, or a metric of the table such as `epoch 20`.
-        strategies: Names.
+        strategies: Names; None is all that can search the space.
         limits: Each search is run within each.
         seeds: Number of seeds of the strategies.
         initialisations: Number of initialisations of each score, with the configuration's seed and those after it.
-        evaluations: Most evaluations of a search.
+        evaluations: Most evaluations of a search; None is as configured, or 100.
         metric: Of the table, what is true.
         adjusted: Whether it is less the effect of the cohort.
-        ranked: Number of networks for the rank correlations, drawn at random; None is all, 0 none.
+        ranked: Number of networks for the rank correlations, drawn at random; None is all, 0 none. Those that one of
+            the evaluators has no answer for are left out for all.
     """
 
     evaluators: tuple[str, ...]
-    strategies: tuple[str, ...]
+    strategies: tuple[str, ...] | None = None
     limits: tuple[Limits, ...] = (Limits(),)
     seeds: int = 5
     initialisations: int = 1
-    evaluations: int | None = 100
+    evaluations: int | None = None
     metric: str = "test"
     adjusted: bool = True
     ranked: int | None = None
@@ -107,22 +111,40 @@ class Study:
             DataError: the table, a CSV or the data cannot be used.
             RunError: the folder holds results of another comparison, or workers die.
         """
-        for name in self.question.strategies:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.folder / ".lock", timeout=0):
+                return self._answer()
+        except Timeout:
+            raise RunError(f"{self.folder}: in use by another spikenas process") from None
+
+    def _answer(self) -> Findings:
+        question = self.question
+        for name in question.strategies or ():
             find_strategy(name)
-        judges = [self._judges(name) for name in self.question.evaluators]
-        names = [evaluator[0].name for evaluator in judges]
+        names = [Path(name).stem if name.lower().endswith(".csv") else name for name in question.evaluators]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ConfigError(f"evaluator {twice[0]!r} is there twice")
-        ranks = self._ranks(self.table, judges) if self.table and self.question.ranked != 0 else []
-        self.folder.mkdir(parents=True, exist_ok=True)
-        results = self._results(judges) if self.question.strategies else []
+        ranks: list[Rank] = []
+        results: list[Result] = []
+        if self.table:
+            judges = [self._judges(name, self.config.network) for name in question.evaluators]
+            if question.ranked != 0:
+                ranks = self._ranks(self.table, judges)
+            if question.strategies != ():
+                results = self._searched(self._table_arenas(self.table, judges), judges)
+        else:
+            for limits in question.limits:
+                arena, network = self._arena(limits)
+                judges = [self._judges(name, network) for name in question.evaluators]
+                results += self._searched([arena], judges)
         findings = Findings(ranks, summarise(results), results)
         self._write(findings)
         return findings
 
-    def _judges(self, name: str) -> list[Judge]:
+    def _judges(self, name: str, network: NetworkConfig) -> list[Judge]:
         if name in SCORES:
-            return [self._live(name, number) for number in range(self.question.initialisations)]
+            return [self._live(name, number, network) for number in range(self.question.initialisations)]
         if self.table is None:
             raise ConfigError(f"evaluator {name!r}: no score; without a table there are only {', '.join(SCORES)}")
         if name.lower().endswith(".csv"):
@@ -135,9 +157,9 @@ class Study:
                 f"epoch K); scores: {', '.join(SCORES)}"
             ) from None
 
-    def _live(self, name: str, number: int) -> Judge:
+    def _live(self, name: str, number: int, network: NetworkConfig) -> Judge:
         """A score, computed here: each network once, over all searches and runs of the command."""
-        config = self.config.model_copy(update={"seed": self.config.seed + number})
+        config = self.config.model_copy(update={"seed": self.config.seed + number, "network": network})
         task = open_data(config)
         make = scorer_factory(task, channel_statistics(task.dataset, config.seed), name)
         (self.folder / SCORES_FOLDER).mkdir(parents=True, exist_ok=True)
@@ -152,16 +174,19 @@ class Study:
         question = self.question
         table = table.having(question.metric)
         genotypes = [rows[0].genotype for rows in table.networks.values() if rows[0].genotype.connected]
+        known = [judge.known for evaluator in judges for judge in evaluator if judge.known is not None]
+        genotypes = [g for g in genotypes if all(network_of(g) in networks for networks in known)]
+        if not genotypes:
+            raise DataError(f"{table.name}: no network that all evaluators answer for")
         if question.ranked is not None and question.ranked < len(genotypes):
             genotypes = random.Random(0).sample(genotypes, question.ranked)
         ranks = []
         for evaluator in judges:
             correlations, seconds = [], []
             for number, judge in enumerate(evaluator, 1):
-                asked = [g for g in genotypes if judge.known is None or network_of(g) in judge.known]
                 name = judge.name if len(evaluator) == 1 else f"{judge.name} {number}/{len(evaluator)}"
-                found = self._evaluated(judge.executor, asked, name)
-                values = {genotype: result.score for genotype, result in zip(asked, found, strict=True)}
+                found = self._evaluated(judge.executor, genotypes, name)
+                values = {genotype: result.score for genotype, result in zip(genotypes, found, strict=True)}
                 seconds += [result.seconds for result in found]
                 correlations.append(correlate(table, values, question.metric, question.adjusted, sample=True))
             ranks.append(rank_of(evaluator[0].name, correlations, fmean(seconds)))
@@ -175,30 +200,35 @@ class Study:
             progress(len(genotypes), len(genotypes), "")
         return found
 
-    def _results(self, judges: Sequence[Sequence[Judge]]) -> list[Result]:
+    def _searched(self, arenas: Sequence[Arena], judges: Sequence[Sequence[Judge]]) -> list[Result]:
         question = self.question
-        arenas = (
-            self._table_arenas(self.table, judges) if self.table else [self._arena(each) for each in question.limits]
-        )
+        limit = question.evaluations or self.config.search.evaluations or DEFAULT_EVALUATIONS
         with self.report.task("searches") as progress:
 
             def on_result(result: Result, done: int, total: int) -> None:
                 progress(done, total, f"{result.strategy} by {result.evaluator}, {result.budget}")
 
-            return compare(
-                arenas,
-                question.strategies,
-                judges,
-                range(question.seeds),
-                question.evaluations,
-                self.folder / RESULTS,
-                on_result,
-            )
+            for judge in (judge for evaluator in judges for judge in evaluator):
+                if isinstance(judge.executor, Remembering):
+                    judge.executor.on_new = lambda known: self.report.check()
+            names = question.strategies or self._possible(arenas)
+            seeds = range(question.seeds)
+            return compare(arenas, names, judges, seeds, limit, self.folder / RESULTS, on_result)
+
+    def _possible(self, arenas: Sequence[Arena]) -> list[str]:
+        """The strategies that can search all arenas; says why others cannot."""
+        possible = []
+        for name in STRATEGIES:
+            try:
+                for arena in arenas:
+                    arena.strategy(name)
+                possible.append(name)
+            except ConfigError as error:
+                _log.warning("strategy %s is left out: %s", name, error)
+        return possible
 
     def _table_arenas(self, table: Table, judges: Sequence[Sequence[Judge]]) -> list[Arena]:
         network = self.config.network
-        if network.channels == "auto":
-            network = network.model_copy(update={"channels": FREE_WIDTH})
         input = self.input or open_data(self.config).input
 
         def cost(genotype: Genotype) -> Footprint:
@@ -207,10 +237,12 @@ class Study:
         question = self.question
         everyone = [judge for evaluator in judges for judge in evaluator]
         setting = digest_of([network.model_dump_json(), str(input)])
-        return table_arenas(table, question.limits, everyone, cost, setting, question.metric, question.adjusted)
+        return table_arenas(
+            table, question.limits, everyone, cost, setting, question.metric, question.adjusted, self.config.search
+        )
 
-    def _arena(self, limits: Limits) -> Arena:
-        """Without a table: the configuration's space, with the width that suits these limits."""
+    def _arena(self, limits: Limits) -> tuple[Arena, NetworkConfig]:
+        """Without a table: the configuration's space, and the network with the width that suits these limits."""
         if limits.convs is not None:
             raise ConfigError(f"limit {limits.name}: only the networks of a table can be limited so")
         task = prepare(self.config.model_copy(update={"budget": limits.memory}))
@@ -219,7 +251,7 @@ class Study:
             return footprint(task.plan(genotype))
 
         setting = digest_of([task.config.network.model_dump_json(), str(task.input)])
-        return Arena(limits, task.space, cost, setting=setting)
+        return Arena(limits, task.space, cost, setting=setting, search=self.config.search), task.config.network
 
     def _write(self, findings: Findings) -> None:
         content = {

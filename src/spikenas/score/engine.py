@@ -7,13 +7,13 @@ no bit of a score.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ from spikenas.errors import ScoreError
 from spikenas.score.catalogue import find_score
 from spikenas.score.probe import NetworkScore, PlanScore, Probe, SpikeScore
 from spikenas.score.spikes import SpikeRun
+from spikenas.seeding import digest_of
 from spikenas.snn.network import Network, use_batch_statistics
 from spikenas.snn.synops import fan_out
 from spikenas.space.genotype import Genotype
@@ -194,12 +195,10 @@ class ScorerFactory:
 
     @cached_property
     def digest(self) -> str:
-        """Equal for recipes of equal scores."""
-        settings = self.network, self.input, self.fidelity, self.names, self.seed, self.device
-        known = hashlib.sha256("\n".join(map(repr, settings)).encode())
-        for array in (self.images, self.labels):
-            known.update(b"" if array is None else array.tobytes())
-        return known.hexdigest()[:12]
+        """Equal for equal recipes of one version of the package."""
+        settings = self.network, self.input, self.fidelity, self.names, self.seed, self.device, self.images.shape
+        data = [b"" if array is None else array.tobytes() for array in (self.images, self.labels)]
+        return digest_of([version("spikenas"), *map(repr, settings), *data])
 
     def sharing_order(self, genotypes: Sequence[Genotype]) -> list[int]:
         """Positions of the genotypes in an order in which neighbours have the most layers in common."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from spikenas.config import BudgetConfig
-from spikenas.errors import BudgetError, ConfigError, RunError, ScoreError
+from spikenas.errors import NothingFoundError, RunError
 from spikenas.memory import Footprint, violations
 from spikenas.search.evaluation import Evaluation
 from spikenas.search.executors import Executor
@@ -65,9 +65,7 @@ def search(
         evaluations: Most candidates that are scored; None is no limit.
         on_trial: Called for each proposal with its trial, how much is done, and of how much.
     Raises:
-        BudgetError: nothing that was looked at fits.
-        ScoreError: nothing that fits has a score.
-        ConfigError: nothing that was looked at is in the space.
+        NothingFoundError: nothing that was looked at is in the space, fits and has a score.
         RunError: the store holds trials of another search.
     """
     return _Search(space, strategy, budget, cost, executor, store, evaluations, on_trial).run()
@@ -228,15 +226,15 @@ class _Search:
             return best
         name, looked_at = self.strategy.name, len(self.known)
         if fitting:
-            raise ScoreError(
+            raise NothingFoundError(
                 f"strategy {name!r}: none of the {len(fitting)} candidates that fit has a score; more different "
                 "images, more timesteps or other ops may help"
             )
         if any(trial.status != "outside" for trial in self.known.values()):
-            raise BudgetError(
+            raise NothingFoundError(
                 f"strategy {name!r}: none of the {looked_at} candidates it looked at meets the budget; "
                 "a narrower network may"
             )
-        raise ConfigError(
+        raise NothingFoundError(
             f"strategy {name!r}: none of the {looked_at} candidates it looked at is a connected network of the space"
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from spikenas.errors import GenotypeError, RunError
 from spikenas.files import RowFile
 from spikenas.search.evaluation import Evaluation
 from spikenas.space.genotype import Genotype
@@ -45,9 +46,12 @@ class Remembering:
         self.on_new: Callable[[int], None] = lambda known: None
         self._file = RowFile(path, _COLUMNS) if path else None
         self._known: dict[tuple[CellGraph, ...], Evaluation] = {}
-        for genotype, score, seconds, synops in self._file.rows if self._file else ():
-            result = LookupResult(float(score), float(seconds), float(synops) if synops else None)
-            self._known[Genotype.parse(genotype).canonical] = result
+        try:
+            for genotype, score, seconds, synops in self._file.rows if self._file else ():
+                result = LookupResult(float(score), float(seconds), float(synops) if synops else None)
+                self._known[Genotype.parse(genotype).canonical] = result
+        except (ValueError, GenotypeError) as error:
+            raise RunError(f"{path}: cannot be read as scores ({error}); remove it") from None
 
     def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
         """Results in the order of the genotypes; equal networks have the result of the first, its seconds too."""

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Literal, Self
 
 from spikenas.config import BudgetConfig, SearchConfig
-from spikenas.errors import BudgetError, ConfigError, ScoreError
+from spikenas.errors import ConfigError, NothingFoundError
 from spikenas.memory import Footprint
 from spikenas.search.store import Trial
 from spikenas.search.strategy import Problem, Proposal, Strategy
@@ -94,8 +94,7 @@ class SpikeNAS(Strategy):
         """Take the best of the step once it is complete, and go on from it.
 
         Raises:
-            BudgetError: none of the step's candidates fits.
-            ScoreError: none that fits has a score.
+            NothingFoundError: none of the step's candidates fits and has a score.
         """
         self._told.extend(trials)
         if self._step and (len(self._told) == len(self._step.proposals) or self._scored == self._share):
@@ -161,9 +160,9 @@ class SpikeNAS(Strategy):
             if trial.value is not None and (best is None or trial.value > best[1]):
                 best = proposal.genotype, trial.value
         if not fitting:
-            raise BudgetError(f"no candidate of step '{step.name}' meets the budget; a narrower network may")
+            raise NothingFoundError(f"no candidate of step '{step.name}' meets the budget; a narrower network may")
         if best is None:
-            raise ScoreError(
+            raise NothingFoundError(
                 f"none of the {fitting} candidates of step '{step.name}' that fit has a score; more different images, "
                 "more timesteps or other ops may help"
             )
