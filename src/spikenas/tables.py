@@ -175,5 +175,5 @@ def summary_table(summaries: list[dict[str, Any]]) -> RenderableType:
             mean(summary, "wall_seconds", "{:.2f}"),
             mean(summary, "evaluation_seconds", "{:,.1f}"),
         )
-    note = "Means over seeds ± 95% interval; s: the search itself, eval s: what evaluations take."
+    note = f"Means over seeds{' and budgets' if several else ''} ± 95% interval; s: search, eval s: its evaluations."
     return Group(table, Text(note, style="dim"))

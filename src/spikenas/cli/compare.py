@@ -145,7 +145,7 @@ def compare(
             console.print(rank_table([asdict(rank) for rank in found.ranks]))
         if found.summaries:
             console.print(summary_table([asdict(summary) for summary in found.summaries]))
-        messages.print(f"{out}: everything, as CSV, JSON and pictures", highlight=False)
+        messages.print(f"the files are in {out}", highlight=False)
 
 
 def _listed(text: str | None) -> list[str]:

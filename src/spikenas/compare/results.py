@@ -144,7 +144,7 @@ class ResultFile:
         try:
             results = [_read(row) for row in self._file.rows] if self._file else []
         except (ValidationError, ValueError):
-            raise RunError(f"{path}: cannot be read as results of a comparison; give another file") from None
+            raise RunError(f"{path}: cannot be read as results of a comparison; remove it") from None
         self.known: dict[Key, Result] = {key_of(result): result for result in results}
 
     def add(self, result: Result) -> None:
