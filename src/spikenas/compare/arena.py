@@ -109,8 +109,8 @@ class Arena:
         settings = self.search.model_copy(update={"strategy": name, "evaluations": evaluations})
         return make_strategy(settings, Problem(self.space, self.limits.memory, self.cost, seed))
 
-    def run(self, key: Key, judge: Judge) -> Result:
-        """One search; `key` names strategy, seed and most evaluations."""
+    def run(self, key: Key, problem: str, judge: Judge) -> Result:
+        """One search; `key` names strategy, seed and most evaluations, `problem` is its digest."""
         name, _, _, seed, limit = key
         budget = self.limits.memory
         if self.space.cell_count <= MOST_CELLS:
@@ -135,7 +135,7 @@ class Arena:
             curve.append(None if found is None else best if self.accuracies is None else regret)
         return Result(
             *key,
-            self.problem(judge),
+            problem,
             evaluations=len(trials),
             wall_seconds=wall,
             evaluation_seconds=sum(trial.seconds for trial in trials),
@@ -265,12 +265,11 @@ def compare(
         with contextlib.ExitStack() as stack:
             for judge in evaluator:
                 stack.enter_context(judge.executor)
-            for arena, name, seed in product(arenas, strategies, seeds):
+            for (number, arena), name, seed in product(enumerate(arenas), strategies, seeds):
                 judge = evaluator[seed % len(evaluator)]
                 key = name, judge.name, arena.limits.name, seed, evaluations
                 if key not in file.known:
-                    file.add(arena.run(key, judge))
+                    file.add(arena.run(key, problems[judge.identity][number], judge))
                 results.append(file.known[key])
-                result = results[-1]
-                on_result(result, len(results), total)
+                on_result(results[-1], len(results), total)
     return results

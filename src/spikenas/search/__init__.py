@@ -6,10 +6,9 @@ from spikenas.search.front import front
 from spikenas.search.store import Trial, TrialStore
 from spikenas.search.strategies import STRATEGIES, make_strategy, most_evaluations
 from spikenas.search.strategy import Problem, Proposal, Strategy
-from spikenas.search.width import FREE_WIDTH, resolve_width
+from spikenas.search.width import resolve_width
 
 __all__ = [
-    "FREE_WIDTH",
     "STRATEGIES",
     "Evaluation",
     "Evaluator",
