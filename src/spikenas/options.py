@@ -21,6 +21,11 @@ T = TypeVar("T")
 
 BENCH = "spikenas-bench"
 BENCH_INPUT = InputSpec(3, 32, 32, 10)
+_BENCH_NETWORKS: dict[str, dict[str, Any]] = {
+    "cifar10": {},
+    "cifar100": {"votes": 5},
+    "tinyimagenet": {"stem_stride": 2, "hidden": 4096, "votes": 5},
+}
 
 _DATA = "Data"
 _BUDGET = "Budget"
@@ -142,7 +147,9 @@ def make_config(base: Path | None, options: dict[str, Any], assignments: list[st
     if space := options.get("space"):
         _put(values, "space.ops", list(named_ops(space)))
         if space == BENCH:
-            values["network"] = values.get("network", {}) | {"kind": "snasnet", "channels": 128, "cells": 2}
+            benchmark = {"kind": "snasnet", "channels": 128, "cells": 2}
+            benchmark |= _BENCH_NETWORKS[options.get("dataset") or "cifar10"]
+            values["network"] = values.get("network", {}) | benchmark
     if ops := options.get("ops"):
         _put(values, "space.ops", [op.strip() for op in ops.split(",")])
     for option, key in _KEYS.items():

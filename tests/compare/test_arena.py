@@ -260,8 +260,9 @@ def test_a_seed_asks_its_own_initialisation() -> None:
     judges = [lookup_judge(table.lookup(metric), "score") for metric in ("epoch 5", "test")]
     arenas = table_arenas(table, [Limits()], judges, cost, adjusted=False)
     found = compare(arenas, ["exhaustive"], [judges], range(4), None)
-    assert [result.score for result in found] == [0.45, 0.70, 0.45, 0.70]
-    assert found[0].problem == found[2].problem != found[1].problem
+    assert {result.seed: result.score for result in found} == {0: 0.45, 1: 0.70, 2: 0.45, 3: 0.70}
+    problems = {result.seed: result.problem for result in found}
+    assert problems[0] == problems[2] != problems[1]
 
 
 def test_without_a_table_there_is_no_truth() -> None:

@@ -262,14 +262,13 @@ def compare(
     total = len(arenas) * len(judges) * len(strategies) * len(seeds)
     results: list[Result] = []
     for evaluator in judges:
-        with contextlib.ExitStack() as stack:
-            for judge in evaluator:
-                stack.enter_context(judge.executor)
-            for (number, arena), name, seed in product(enumerate(arenas), strategies, seeds):
-                judge = evaluator[seed % len(evaluator)]
-                key = name, judge.name, arena.limits.name, seed, evaluations
-                if key not in file.known:
-                    file.add(arena.run(key, problems[judge.identity][number], judge))
-                results.append(file.known[key])
-                on_result(results[-1], len(results), total)
+        for number, judge in enumerate(evaluator):
+            asked = [seed for seed in seeds if seed % len(evaluator) == number]
+            with judge.executor:
+                for (place, arena), name, seed in product(enumerate(arenas), strategies, asked):
+                    key = name, judge.name, arena.limits.name, seed, evaluations
+                    if key not in file.known:
+                        file.add(arena.run(key, problems[judge.identity][place], judge))
+                    results.append(file.known[key])
+                    on_result(results[-1], len(results), total)
     return results

@@ -36,8 +36,8 @@ class SpikeNAS(Strategy):
         problem: Space, budget, cost.
         previous: Whether the cells found before stay (`fixed`) or follow the cell that is tried (`same`).
         refine: Number of further passes, each exchanging one cell after the other.
-        evaluations: Most candidates that may be scored. Where each step's share of them is less than its cells, a step
-            takes the cells in random order, as many as are scored within its share.
+        evaluations: Most candidates that may be scored. Each step may score an equal share of those that the steps
+            before left; where that is less than its cells, it takes them in random order.
     Raises:
         ConfigError: refining passes where all cells are one, or a space that cannot be enumerated.
     """
@@ -58,9 +58,11 @@ class SpikeNAS(Strategy):
             raise ConfigError(f"search.refine: {refine} asked, but with space.shared no cell can be exchanged alone")
         self.previous = previous
         self.refine = refine
-        self._share = len(self.space.distinct_cells)
-        if evaluations is not None:
-            self._share = min(self._share, max(1, evaluations // self._steps_to_go))
+        self._evaluations = evaluations
+        self._steps_to_go = 1 if self.space.shared else max(1, self.space.cells - 1) + refine * self.space.cells
+        self._scored: set[str] = set()
+        self._before = 0  # of those, how many in steps before
+        self._share = self._fair_share()
         self._rng = random.Random(seed_of(problem.seed, self.name))
         self._walk = self._steps()
         self._step: _Step | None = next(self._walk)
@@ -74,21 +76,22 @@ class SpikeNAS(Strategy):
     @property
     def expected(self) -> int:
         """See `Strategy`."""
-        return self._steps_to_go * self._share
+        return self._before + self._steps_to_go * self._share
 
-    @property
-    def _steps_to_go(self) -> int:
-        grown = 1 if self.space.shared else max(1, self.space.cells - 1)
-        return grown + self.refine * self.space.cells
+    def _fair_share(self) -> int:
+        cells = len(self.space.distinct_cells)
+        if self._evaluations is None:
+            return cells
+        return min(cells, max(1, (self._evaluations - len(self._scored)) // self._steps_to_go))
 
     def ask(self) -> Sequence[Proposal]:
         """The next of the step's candidates."""
-        most = min(_BATCH, self._share - self._scored)
+        most = min(_BATCH, self._share - self._new)
         return self._step.proposals[len(self._told) :][:most] if self._step else ()
 
     @property
-    def _scored(self) -> int:
-        return sum(trial.status == "scored" for trial in self._told)
+    def _new(self) -> int:
+        return len(self._scored) - self._before
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Take the best of the step once it is complete, and go on from it.
@@ -97,13 +100,17 @@ class SpikeNAS(Strategy):
             NothingFoundError: none of the step's candidates fits and has a score.
         """
         self._told.extend(trials)
-        if self._step and (len(self._told) == len(self._step.proposals) or self._scored == self._share):
+        self._scored |= {trial.genotype for trial in trials if trial.status == "scored"}
+        if self._step and (len(self._told) == len(self._step.proposals) or self._new == self._share):
             best = self._best(self._step)
             self._told = []
-            try:
-                self._step = self._walk.send(best)
-            except StopIteration:
+            self._before = len(self._scored)
+            self._steps_to_go -= 1
+            if not self._steps_to_go:
                 self._step = None
+                return
+            self._share = self._fair_share()
+            self._step = self._walk.send(best)
 
     def _steps(self) -> Generator[_Step, Genotype]:
         n = self.space.cells
