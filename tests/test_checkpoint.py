@@ -41,7 +41,7 @@ def test_missing(tmp_path: Path) -> None:
 def test_truncated(tmp_path: Path, size: int) -> None:
     path = written(tmp_path)
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(RunError, match="truncated or not a safetensors file"):
+    with pytest.raises(RunError, match=r"truncated or not a safetensors file; remove it, and 'spikenas train' begins"):
         load_model(path)
 
 
@@ -50,9 +50,16 @@ def test_foreign(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(2)}, path)
     with pytest.raises(RunError, match="not one of SpikeNAS"):
         load_model(path)
-    save_tensors(path, {"weight": torch.zeros(2)}, {"epoch": 3})
-    with pytest.raises(RunError, match="does not describe a network"):
-        load_model(path)
+    wrong = (
+        {"epoch": 3},
+        HEADER | {"genotype": "foo"},
+        HEADER | {"network": {"cells": "many"}},
+        HEADER | {"statistics": 3},
+    )
+    for header in wrong:
+        save_tensors(path, {"weight": torch.zeros(2)}, header)
+        with pytest.raises(RunError, match=r"its header does not describe a network$"):
+            load_model(path)
 
 
 def test_weights_of_another_network(tmp_path: Path) -> None:
@@ -67,11 +74,12 @@ def test_a_write_that_fails_leaves_the_file_that_was_there(tmp_path: Path, monke
     path = written(tmp_path)
     before = path.read_bytes()
 
-    def full(*_: object) -> None:
-        path.with_name(path.name + ".partial").write_bytes(b"half")
+    def full(partial: Path, _: bytes) -> None:
+        with partial.open("wb") as file:
+            file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("spikenas.checkpoint.save_file", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(RunError, match=r"cannot be written .*No space left"):
         written(tmp_path)
     assert path.read_bytes() == before

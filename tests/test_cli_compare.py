@@ -85,10 +85,12 @@ def test_scores_of_a_file_rank_a_table(spikenas: Spikenas, tmp_path: Path, table
         (("--convs", "3-1"), "--convs 3-1: 3 is more than 1"),
         (("--convs", "few"), "--convs few: expected numbers such as 0-6 or 2,4"),
         (("--convs", "2"), "limit convs <= 2: only the networks of a table can be limited so"),
-        (("--flash", "many"), "budget.flash: "),
+        (("--flash", "many"), "--flash: expected a size such as 96KiB"),
         (("--table", "nowhere.csv"), "nowhere.csv: no such file or folder"),
         (("--by", "cmrr,cmrr"), "evaluator 'cmrr' is there twice"),
-        (("--strategies", "none"), "--strategies none: without --table"),
+        (("--strategies", "none"), "--strategies none: nothing is left to compare; name strategies, or rank"),
+        (("--strategies", ""), "--strategies '': an empty text"),
+        (("--by", "cmrr,"), "--by cmrr,: an empty entry"),
         (("--networks", "3"), "--networks: goes with --table alone"),
         (("--executor", "in-process", "--workers", "2"), "executor.workers: 2 asked"),
     ],
@@ -101,10 +103,20 @@ def test_what_cannot_be_compared(spikenas: Spikenas, options: tuple[str, ...], m
     assert len(found.stderr.strip().splitlines()) == 1
 
 
+def test_a_file_in_the_place_of_the_folder(spikenas: Spikenas, tmp_path: Path) -> None:
+    (tmp_path / "c").touch()
+    found = spikenas("compare", *QUICK, "--strategies", "random", "--out", "c")
+    assert found.returncode == 2
+    assert found.stderr == "spikenas: c: a file, not a folder\n"
+
+
 def test_a_table_and_its_evaluators(spikenas: Spikenas, table: Path) -> None:
     found = spikenas("compare", "--table", table, "--out", "c")
     assert found.returncode == 2
     assert "give --data too" in found.stderr
+    found = spikenas("compare", "--table", table, "--data", "digits", "--strategies", "none", "--networks", "0")
+    assert found.returncode == 2
+    assert "--strategies none: nothing is left to compare" in found.stderr
     found = spikenas("compare", "--table", table, "--data", "digits", "--by", "epoch 3", "--out", "c")
     assert found.returncode == 2
     assert "no row has the metric 'epoch 3'" in found.stderr

@@ -22,6 +22,7 @@ def test_run_says_what_was_found_and_is_done_once(spikenas: Spikenas, tmp_path: 
     accuracy = json.loads((tmp_path / "r" / "evaluation.json").read_text())["test_accuracy"]
     for text in (best["genotype"].split(" / ")[0], f"{accuracy:.2%}", "of 16.0 KiB", f"{best['params']:,}", "r"):
         assert text in first.stdout
+    assert first.stdout.rstrip().endswith(" s (this command)")
     assert "search: " in first.stderr
     assert "training: " in first.stderr
     assert "\x1b" not in first.stdout + first.stderr
@@ -83,10 +84,10 @@ def no_traceback(stderr: str) -> str:
     [
         (["--data", "nowhere"], "no such folder"),
         (["--set", "train.lrr=1"], "train.lrr: unknown key, did you mean 'lr'?"),
-        (["--set", "train.lr=much"], "train.lr: input should be a valid number"),
+        (["--set", "train.lr=much"], "--set train.lr: expected a number, got 'much'"),
         (["--set", "train.lr"], "expected KEY=VALUE"),
-        (["--flash", "96kb"], "budget.flash: should be a size such as 96KiB"),
-        (["--params", "1.2Mio"], "budget.params: should be a count such as 1.2M"),
+        (["--flash", "96kb"], "--flash: expected a size such as 96KiB"),
+        (["--params", "1.2Mio"], "--params: expected a count such as 1.2M"),
         (["--flash", "100"], "the smallest takes"),
         (["--ram", "1KiB"], "would fit: network.membrane_bits=8 network.map_bits=8 or network.cells=1"),
         (["--ram", "600"], "no change of the network makes room"),
@@ -95,14 +96,29 @@ def no_traceback(stderr: str) -> str:
         (["--score", "magic"], "unknown score 'magic'"),
         (["--device", "cuda"], "device 'cuda' cannot be used"),
         (["--cells", "5"], "too small for 5 cells"),
-        (["--timesteps", "0"], "network.timesteps: input should be greater than or equal to 1"),
+        (["--timesteps", "0"], "--timesteps: expected at least 1, got 0"),
         (["missing.toml"], "missing.toml: cannot be read"),
+        (["--flash", "64", "KiB"], "CONFIG KiB: no such file; a value of several words needs quotes"),
+        (
+            ["--executor", "pol"],
+            "--executor: expected 'auto', 'in-process', 'pool' or 'ray', got 'pol', did you mean 'pool'?",
+        ),
+        (["--front", "foo"], "--front: expected 'params', 'flash', 'ram' or 'synops', got 'foo'"),
     ],
 )
 def test_wrong_input_ends_in_one_line_and_status_2(spikenas: Spikenas, arguments: list[str], message: str) -> None:
     result = spikenas("run", *arguments, "--out", "r")
     assert result.returncode == 2
     assert message in no_traceback(result.stderr)
+
+
+@pytest.mark.parametrize("command", ["run", "search", "train", "evaluate", "compare"])
+def test_an_empty_folder_name_is_not_the_folder_one_is_in(spikenas: Spikenas, tmp_path: Path, command: str) -> None:
+    for arguments in (["--out", ""], ["--out="]):
+        result = spikenas(command, *arguments)
+        assert result.returncode == 2
+        assert no_traceback(result.stderr) == "spikenas: --out '': an empty text; give a value, or leave it out"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_stage_without_the_one_before(spikenas: Spikenas, tmp_path: Path) -> None:
@@ -118,7 +134,7 @@ def test_damaged_files_of_a_run(spikenas: Spikenas, tmp_path: Path) -> None:
     for name, message in {
         "model.safetensors": "truncated or not a safetensors file",
         "config.toml": "not valid TOML",
-        "best.json": "cannot be read",
+        "best.json": "not valid JSON; remove it, 'spikenas search --out best.json' writes it",
     }.items():
         shutil.copytree(tmp_path / "r", tmp_path / name)
         damaged = tmp_path / name / name

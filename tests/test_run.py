@@ -51,7 +51,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
 
 def test_not_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="cannot be used as run folder"):
+    with pytest.raises(RunError, match=r"cannot be used as run folder \(a file, not a folder\)"):
         Run(tmp_path / "file")
 
 
@@ -59,9 +59,19 @@ def test_missing_and_broken_json(tmp_path: Path) -> None:
     with Run(tmp_path) as run:
         with pytest.raises(RunError, match=r"best\.json: no such file; 'spikenas search --out .*' writes it"):
             run.read_json("best.json", "search")
-        (tmp_path / "best.json").write_text("{")
-        with pytest.raises(RunError, match=r"best\.json: cannot be read"):
-            run.read_json("best.json", "search")
+        remedy = r"; remove .*, 'spikenas search --out .*' writes it$"
+        for content, message in {
+            b"{": "not valid JSON",
+            b"\xff\xfe": "not a text file in UTF-8",
+            b"[1]": "not a JSON object",
+            b"{}": "score is missing or of the wrong kind",
+            b'{"score": "high"}': "score is missing or of the wrong kind",
+        }.items():
+            (tmp_path / "best.json").write_bytes(content)
+            with pytest.raises(RunError, match=rf"best\.json: {message}{remedy}"):
+                run.read_json("best.json", "search", score=int | float)
+        (tmp_path / "best.json").write_text('{"score": 1}')
+        assert run.read_json("best.json", "search", score=int | float) == {"score": 1}
 
 
 def test_statistics_of_other_data_are_forgotten(tmp_path: Path) -> None:

@@ -129,11 +129,22 @@ def test_a_log_that_lacks_epochs_is_refused(tmp_path: Path) -> None:
     run(tmp_path, with_train(epochs=2))
     lines = (tmp_path / LOG).read_text().splitlines()
     (tmp_path / LOG).write_text("\n".join(lines[:2]) + "\n")
-    with pytest.raises(RunError, match="has 1 epochs, the checkpoint 2"):
+    with pytest.raises(RunError, match=r"has 1 epochs, checkpoint\.safetensors 2; remove both"):
         run(tmp_path)
-    (tmp_path / LOG).write_text("something,else\n1,2\n")
-    with pytest.raises(RunError, match="not a training log"):
-        run(tmp_path)
+    for content in (b"something,else\n1,2\n", b"\xff\xfe"):
+        (tmp_path / LOG).write_bytes(content)
+        with pytest.raises(
+            RunError, match=r"not a training log; remove it and checkpoint\.safetensors to train again$"
+        ):
+            run(tmp_path)
+
+
+def test_without_its_model_a_training_begins_anew(tmp_path: Path) -> None:
+    run(tmp_path, with_train(epochs=2))
+    model = (tmp_path / MODEL).read_bytes()
+    (tmp_path / MODEL).unlink()
+    run(tmp_path, with_train(epochs=2))
+    assert (tmp_path / MODEL).read_bytes() == model
 
 
 def test_learning_rate_warms_up_and_falls() -> None:

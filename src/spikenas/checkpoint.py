@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from spikenas.config import NetworkConfig
 from spikenas.data import Statistics
-from spikenas.errors import RunError
+from spikenas.errors import GenotypeError, RunError
 from spikenas.files import write_atomically
 from spikenas.snn.network import Network
 from spikenas.space.genotype import Genotype
@@ -48,14 +48,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any])
     """
     metadata = {_FORMAT: json.dumps(header)}  # one key: safetensors writes several in no fixed order
     kept = {key: tensor.detach().contiguous() for key, tensor in tensors.items()}
-
-    def write(partial: Path) -> None:
-        try:
-            save_file(kept, partial, metadata)
-        except SafetensorError as error:
-            raise RunError(str(error)) from None
-
-    write_atomically(path, write)
+    write_atomically(path, lambda partial: partial.write_bytes(save(kept, metadata)))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -73,8 +66,10 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         header = json.loads(metadata[_FORMAT])
     except FileNotFoundError:
         raise RunError(f"{path}: no such file; 'spikenas train' writes it") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise RunError(f"{path}: truncated or not a safetensors file ({error})") from None
+    except (SafetensorError, OSError, ValueError):
+        raise RunError(
+            f"{path}: truncated or not a safetensors file; remove it, and 'spikenas train' begins anew"
+        ) from None
     return tensors, header
 
 
@@ -103,8 +98,8 @@ def load_model(path: Path) -> Model:
             InputSpec(**header["input"]),
         )
         model = Model(Network(plan), tuple(header["classes"]), Statistics(*map(tuple, header["statistics"].values())))
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path}: its header does not describe a network ({error})") from None
+    except (AttributeError, KeyError, TypeError, ValueError, GenotypeError):
+        raise RunError(f"{path}: its header does not describe a network") from None
     load_weights(model.network, tensors, path)
     return model
 

@@ -1,12 +1,15 @@
 """The whole configuration of a run: pydantic models, read from and written to TOML.
 
-Every field is an option of the command line too (`--set section.key=value`). An unknown key is an error.
+Every field is an option of the command line too (`--set section.key=value`). An unknown key is an error, and so is an
+empty text.
 """
 
 from __future__ import annotations
 
+import difflib
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +17,7 @@ import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from spikenas.errors import ConfigError
+from spikenas.files import read_text
 from spikenas.units import parse_count, parse_size
 
 Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0)]
@@ -27,13 +31,13 @@ def _positive_or(*words: str) -> BeforeValidator:
     def check(value: object) -> object:
         if value in words or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
             return value
-        raise ValueError(f"should be a number, at least 1, or {' or '.join(map(repr, words))}")
+        raise ValueError(f"expected a number, at least 1, or {' or '.join(map(repr, words))}")
 
     return BeforeValidator(check)
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_min_length=1)
 
 
 class DataConfig(_Section):
@@ -166,16 +170,22 @@ class Config(_Section):
     train: TrainConfig = TrainConfig()
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any], source: str = "configuration") -> Config:
+    def parse(
+        cls, values: Mapping[str, Any], source: str = "configuration", given: Mapping[str, str] | None = None
+    ) -> Config:
         """Build from nested mappings.
 
+        Args:
+            values: By section and key.
+            source: Where they come from.
+            given: For keys such as `train.lr` what they were given by, where that says more than source and key.
         Raises:
             ConfigError: an unknown key, a wrong type or a value out of range; names the first and its place.
         """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(f"{source}: {_first_problem(error)}") from None
+            raise ConfigError(_first_problem(error, source, given or {})) from None
 
     @classmethod
     def load(cls, path: Path) -> Config:
@@ -198,30 +208,64 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: not there, or not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML ({error})") from None
+        return tomllib.loads(read_text(path, ConfigError))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
 
 
-def _first_problem(error: ValidationError) -> str:
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a smaller number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "a text",
+    "string_too_short": "a text that is not empty",
+    "tuple_type": "a list",
+    "model_type": "a section",
+    "literal_error": "{expected}",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+}
+
+
+def explain(error: ValidationError) -> str:
+    """The first problem of a value in plain words: what is right, and what was given."""
     problem = error.errors()[0]
-    keys = [str(part) for part in problem["loc"]]
-    if problem["loc"][:1] in (("network",), ("fidelity",)) and {"channels", "image_size"} & set(keys):
-        keys = keys[:2]  # not the name of a type of the union
-    where = ".".join(keys)
-    if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown key{_nearest(problem['loc'])}"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {message[0].lower()}{message[1:]}, got {problem['input']!r}"
+    context, value = problem.get("ctx", {}), problem["input"]
+    if problem["type"] == "value_error":
+        expected = str(context["error"])
+    else:
+        expected = "expected " + _EXPECTED.get(problem["type"], "another value").format(**context)
+    given = repr(value) if isinstance(value, str) else str(value)
+    words = re.findall(r"'([^']+)'", expected)
+    return f"{expected}, got {given}{_nearest(value, words)}"
 
 
-def _nearest(loc: tuple[int | str, ...]) -> str:
-    import difflib
+def _first_problem(error: ValidationError, source: str, given: Mapping[str, str]) -> str:
+    problem = error.errors()[0]
+    keys = [str(part) for part in problem["loc"][:2]]  # what follows is a place in a list, or a type of a union
+    key = ".".join(keys)
+    where = given.get(key, f"{source}: {key}")
+    if problem["type"] != "extra_forbidden":
+        return f"{where}: {explain(error)}"
+    known = _keys(keys[:-1])
+    return f"{where}: unknown key" + (_nearest(keys[-1], known) or f"; known: {', '.join(known)}")
 
+
+def _keys(section: list[str]) -> list[str]:
     model: Any = Config
-    for part in loc[:-1]:
+    for part in section:
         model = model.model_fields[part].annotation
-    matches = difflib.get_close_matches(str(loc[-1]), model.model_fields, n=1)
-    return f", did you mean {matches[0]!r}?" if matches else f"; known: {', '.join(model.model_fields)}"
+    return list(model.model_fields)
+
+
+def _nearest(word: object, known: Iterable[str]) -> str:
+    matches = difflib.get_close_matches(str(word), known, n=1)
+    return f", did you mean {matches[0]!r}?" if matches else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 
 from spikenas.errors import DataError, GenotypeError
+from spikenas.files import open_csv
 from spikenas.space.genotype import Genotype
 from spikenas.tabular import Network, Row, Table, network_of
 
@@ -120,11 +120,8 @@ def read_values(
         DataError: no such file, other columns, or a line that cannot be read; names the line.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
     values: dict[Genotype, float] = {}
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        reader = csv.DictReader(file)
+    with open_csv(path) as reader:
         if not {"genotype", column} <= set(reader.fieldnames or ()):
             raise DataError(f"{path}: a predictor's values have the columns genotype,{column}")
         for line in reader:
@@ -133,7 +130,7 @@ def read_values(
             except GenotypeError as error:
                 raise DataError(f"{path}, line {reader.line_num}: {error}") from None
             except ValueError:
-                raise DataError(f"{path}, line {reader.line_num}: {line[column]!r} is not a number") from None
+                raise DataError(f"{path}, line {reader.line_num}: {line[column] or ''!r} is not a number") from None
     return values
 
 

@@ -1,11 +1,54 @@
-"""Files that are written whole or not at all, and files that grow by whole rows."""
+"""Files that are read as text, written whole or not at all, or grow by whole rows."""
+
+from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from spikenas.errors import RunError
+from spikenas.errors import DataError, RunError, SpikeNASError
+
+
+def reason(error: OSError) -> str:
+    """What an error says, without its number and the file's name."""
+    if isinstance(error, FileExistsError):  # of making a folder, which may be there
+        return "a file, not a folder"
+    return error.strerror or str(error).partition("\n")[0]
+
+
+def read_text(path: Path, kind: type[SpikeNASError] = RunError) -> str:
+    """The text of a file.
+
+    Args:
+        path: The file, in UTF-8.
+        kind: Of the error.
+    Raises:
+        SpikeNASError: not there, not to be read, or no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise kind(f"{path}: cannot be read ({reason(error)})") from None
+    except UnicodeDecodeError:
+        raise kind(f"{path}: not a text file in UTF-8") from None
+
+
+@contextmanager
+def open_csv(path: Path) -> Iterator[csv.DictReader[str]]:
+    """The rows of a CSV file that somebody else wrote.
+
+    Raises:
+        DataError: it cannot be read, or is no CSV.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            yield csv.DictReader(file)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({reason(error)})") from None
+    except csv.Error:
+        raise DataError(f"{path}: cannot be read as CSV; a quotation mark may lack its pair") from None
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -13,7 +56,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
     Args:
         path: The file.
-        write: Writes to the path it is given; may raise OSError or a RunError of its own.
+        write: Writes to the path it is given; may raise OSError.
     Raises:
         RunError: it cannot be written, for want of space for example.
     """
@@ -21,9 +64,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     try:
         write(partial)
         os.replace(partial, path)
-    except (OSError, RunError) as error:
+    except OSError as error:
         partial.unlink(missing_ok=True)
-        raise RunError(f"{path}: cannot be written ({error})") from None
+        raise RunError(f"{path}: cannot be written ({reason(error)})") from None
 
 
 class RowFile:
@@ -41,13 +84,11 @@ class RowFile:
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path = path
         header = ",".join(columns) + "\n"
-        try:
-            text = path.read_text(encoding="utf-8") if path.exists() else ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunError(f"{path}: cannot be read ({error})") from None
+        text = read_text(path) if path.exists() else ""
         if not text.startswith(header) and not header.startswith(text):
             raise RunError(f"{path}: its first line is not {header[:60].strip()!r}; give another file")
         whole = text[: text.rfind("\n") + 1] or header
+        csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a field may be a long list
         self.rows = list(csv.reader(whole[len(header) :].split("\n")[:-1]))
         if whole != text:
             write_atomically(path, lambda partial: partial.write_text(whole, encoding="utf-8"))
@@ -62,4 +103,4 @@ class RowFile:
             with self.path.open("a", newline="", encoding="utf-8") as file:
                 csv.writer(file, lineterminator="\n").writerow(values)
         except OSError as error:
-            raise RunError(f"{self.path}: cannot be written ({error})") from None
+            raise RunError(f"{self.path}: cannot be written ({reason(error)})") from None

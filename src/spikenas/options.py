@@ -6,12 +6,13 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from spikenas.config import Config, NetworkConfig, read_toml
 from spikenas.errors import ConfigError, GenotypeError
+from spikenas.files import read_text
 from spikenas.space.genotype import Genotype, parse_bench
 from spikenas.space.ops import BENCH_OPS
 from spikenas.space.plan import InputSpec
@@ -54,7 +55,8 @@ Params = Annotated[str | None, typer.Option(help="Most learnable parameters, suc
 Flash = Annotated[str | None, typer.Option(help="Most flash, such as 96KiB.", rich_help_panel=_BUDGET)]
 Ram = Annotated[str | None, typer.Option(help="Most RAM, such as 128KiB.", rich_help_panel=_BUDGET)]
 NetworkKind = Annotated[
-    Literal["compact", "snasnet"] | None, typer.Option("--network", help="Macro structure.", rich_help_panel=_NETWORK)
+    str | None,
+    typer.Option("--network", metavar="<compact|snasnet>", help="Macro structure.", rich_help_panel=_NETWORK),
 ]
 Cells = Annotated[int | None, typer.Option(help="Number of cells.", rich_help_panel=_NETWORK)]
 Channels = Annotated[str | None, typer.Option(help="Width C1, or auto.", rich_help_panel=_NETWORK)]
@@ -75,12 +77,19 @@ StrategyName = Annotated[
 ]
 Evaluations = Annotated[int | None, typer.Option(help="Most candidates that are scored.")]
 Front = Annotated[
-    Literal["params", "flash", "ram", "synops"] | None,
-    typer.Option(help="Write the Pareto front of the score against this to front.csv."),
+    str | None,
+    typer.Option(
+        metavar="<params|flash|ram|synops>", help="Write the Pareto front of the score against this to front.csv."
+    ),
 ]
 ExecutorKind = Annotated[
-    Literal["auto", "in-process", "pool", "ray"] | None,
-    typer.Option("--executor", help="Where candidates are evaluated.", rich_help_panel=_EXECUTOR),
+    str | None,
+    typer.Option(
+        "--executor",
+        metavar="<auto|in-process|pool|ray>",
+        help="Where candidates are evaluated.",
+        rich_help_panel=_EXECUTOR,
+    ),
 ]
 Workers = Annotated[
     int | None, typer.Option(help="Candidates evaluated at a time; a core each when absent.", rich_help_panel=_EXECUTOR)
@@ -144,6 +153,7 @@ def make_config(base: Path | None, options: dict[str, Any], assignments: list[st
     values: dict[str, Any] = read_toml(base) if base else {}
     if base:
         Config.parse(values, str(base))
+    given: dict[str, str] = {}
     if space := options.get("space"):
         _put(values, "space.ops", list(named_ops(space)))
         if space == BENCH:
@@ -152,15 +162,18 @@ def make_config(base: Path | None, options: dict[str, Any], assignments: list[st
             values["network"] = values.get("network", {}) | benchmark
     if ops := options.get("ops"):
         _put(values, "space.ops", [op.strip() for op in ops.split(",")])
+        given["space.ops"] = "--ops"
     for option, key in _KEYS.items():
         if options.get(option) is not None:
             _put(values, key, _number(options[option]) if option in _NUMBERS_OR_WORDS else options[option])
+            given[key] = f"--{option.replace('_', '-')}"
     for assignment in assignments or []:
         key, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"--set {assignment}: expected KEY=VALUE, such as train.lr=0.05")
         _put(values, key.strip(), _toml_value(text.strip()))
-    return Config.parse(values, "options")
+        given[key.strip()] = f"--set {key.strip()}"
+    return Config.parse(values, "options", given)
 
 
 def network_of(config: Config) -> NetworkConfig:
@@ -213,12 +226,8 @@ def read_genotypes(path: Path, read: Callable[[str], T]) -> Iterator[tuple[str, 
         ConfigError: the file cannot be read, or holds nothing.
         GenotypeError: a line cannot be read; names it.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from None
     found = False
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(path, ConfigError).splitlines(), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
             found = True
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from types import TracebackType
+from types import TracebackType, UnionType
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from spikenas.checkpoint import CHECKPOINT
 from spikenas.config import Config
 from spikenas.errors import RunError
-from spikenas.files import write_atomically
+from spikenas.files import read_text, reason, write_atomically
 
 CONFIG = "config.toml"
 TRIALS = "trials.db"
@@ -55,7 +55,7 @@ class Run:
         except Timeout:
             raise RunError(f"{folder}: in use by another spikenas process") from None
         except OSError as error:
-            raise RunError(f"{folder}: cannot be used as run folder ({error.strerror})") from None
+            raise RunError(f"{folder}: cannot be used as run folder ({reason(error)})") from None
 
     def __enter__(self) -> Run:
         return self
@@ -96,25 +96,30 @@ class Run:
         text = json.dumps(values, indent=2) + "\n"
         write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
 
-    def read_json(self, name: str, written_by: str, *keys: str) -> dict[str, Any]:
+    def read_json(self, name: str, written_by: str, **kinds: type | UnionType) -> dict[str, Any]:
         """Read a file of JSON.
 
         Args:
             name: Of the file.
             written_by: Stage that writes it.
-            keys: What must be in it.
+            kinds: By key, what must be in it.
         Raises:
             RunError: not there, not JSON, or without one of the keys.
         """
         remedy = f"'spikenas {written_by} --out {self.folder}' writes it"
+        if not self.has(name):
+            raise RunError(f"{self / name}: no such file; {remedy}")
         try:
-            values = json.loads((self / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RunError(f"{self / name}: no such file; {remedy}") from None
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self / name}: cannot be read ({error}); remove it, {remedy}") from None
-        if not isinstance(values, dict) or not values.keys() >= set(keys):
-            raise RunError(f"{self / name}: lacks some of {', '.join(keys)}; remove it, {remedy}")
+            values = json.loads(read_text(self / name))
+        except RunError as error:
+            raise RunError(f"{error}; remove it, {remedy}") from None
+        except ValueError:
+            raise RunError(f"{self / name}: not valid JSON; remove it, {remedy}") from None
+        if not isinstance(values, dict):
+            raise RunError(f"{self / name}: not a JSON object; remove it, {remedy}")
+        for key, kind in kinds.items():
+            if not isinstance(values.get(key), kind):
+                raise RunError(f"{self / name}: {key} is missing or of the wrong kind; remove the file, {remedy}")
         return values
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from spikenas import train as training
@@ -27,7 +28,12 @@ from spikenas.search.front import Objective
 from spikenas.space.genotype import Genotype
 from spikenas.task import Task, open_data, scorer_factory
 
-_BEST_KEYS = ("genotype", "score", "score_name", "params", "flash_bytes", "ram_bytes", "channels", "trials", "scored")
+_BEST: dict[str, type | UnionType] = {
+    **dict.fromkeys(("genotype", "score_name"), str),
+    "score": int | float,
+    **dict.fromkeys(("params", "flash_bytes", "ram_bytes", "channels", "trials", "scored"), int),
+}
+_EVALUATION: dict[str, type | UnionType] = dict.fromkeys(("test_accuracy", "synops", "macs"), int | float)
 _FRONTS: dict[str, Objective] = {
     "params": "params",
     "flash": "flash_bytes",
@@ -45,7 +51,7 @@ def run_search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
         run.write_json(BEST, _search(run, task, report))
     if task.config.search.front:
         _write_front(run, search_front(run, task.config))
-    return run.read_json(BEST, "search", *_BEST_KEYS)
+    return run.read_json(BEST, "search", **_BEST)
 
 
 def _search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
@@ -105,7 +111,7 @@ def _write_front(run: Run, trials: list[Trial]) -> None:
 
 def run_train(run: Run, task: Task, report: Reporter) -> list[training.Epoch]:
     """Train the network found, unless it is done; returns its epochs."""
-    best = run.read_json(BEST, "search", *_BEST_KEYS)
+    best = run.read_json(BEST, "search", **_BEST)
     plan = task.plan(Genotype.parse(best["genotype"]))
     statistics = _statistics(run, task)
     with report.task("training") as progress:
@@ -171,15 +177,15 @@ def score_genotypes(
 
 def summary(run: Run, task: Task) -> dict[str, Any]:
     """What a run has found so far."""
-    values = run.read_json(BEST, "search", *_BEST_KEYS)
+    values = run.read_json(BEST, "search", **_BEST)
     epochs = training.read_log(run / training.LOG)
     if epochs:
         values["epochs"] = len(epochs)
         kept = training.kept_epoch(epochs, task.config.train.keep)
         values["validation_accuracy"] = kept.validation_accuracy
     if run.has(EVALUATION):
-        evaluation = run.read_json(EVALUATION, "evaluate", "test_accuracy", "synops", "macs")
-        values |= {key: evaluation[key] for key in ("test_accuracy", "synops", "macs")}
+        evaluation = run.read_json(EVALUATION, "evaluate", **_EVALUATION)
+        values |= {key: evaluation[key] for key in _EVALUATION}
     budget = task.config.budget.model_dump()
     if task.config.search.front:
         rows = map(asdict, search_front(run, task.config))

@@ -87,7 +87,7 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
         allowed = "" if limit is None else f" of {f'{limit:,}' if unit is str else format_size(limit)}"
         table.add_row(name, shown + allowed)
     table.add_row("files", values["folder"])
-    table.add_row("time", f"{seconds:.0f} s")
+    table.add_row("time", f"{seconds:.0f} s (this command)")
     return table
 
 

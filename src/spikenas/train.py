@@ -24,7 +24,7 @@ from spikenas.config import Config
 from spikenas.data import DataSet, Split, Statistics
 from spikenas.data.transforms import augment, normalise
 from spikenas.errors import RunError
-from spikenas.files import write_atomically
+from spikenas.files import read_text, write_atomically
 from spikenas.seeding import seed_of
 from spikenas.snn.network import Network
 from spikenas.space.plan import Plan
@@ -196,10 +196,10 @@ def read_log(path: Path) -> list[Epoch]:
     if not path.exists():
         return []
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        rows = list(csv.DictReader(read_text(path).splitlines()))
         return [Epoch(int(row["epoch"]), *(float(row[f.name]) for f in fields(Epoch)[1:])) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: not a training log ({error})") from None
+    except (RunError, ValueError, KeyError, TypeError, csv.Error):
+        raise RunError(f"{path}: not a training log; remove it and {CHECKPOINT} to train again") from None
 
 
 def _accelerator(config: Config, folder: Path) -> Accelerator:
@@ -296,9 +296,9 @@ def _save(
 
 
 def _resume(network: Network, optimiser: torch.optim.Optimizer, plan: Plan, folder: Path) -> list[Epoch]:
-    """Load the checkpoint, if any; returns the epochs it has behind it."""
+    """Load the checkpoint, if it and its model are there; returns the epochs it has behind it."""
     path = folder / CHECKPOINT
-    if not path.exists():
+    if not path.exists() or not (folder / MODEL).exists():
         return []
     tensors, header = load_tensors(path)
     if header.get("genotype") != str(plan.genotype) or not isinstance(header.get("epoch"), int):
@@ -310,5 +310,5 @@ def _resume(network: Network, optimiser: torch.optim.Optimizer, plan: Plan, fold
             optimiser.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"]
     epochs = read_log(folder / LOG)[: header["epoch"]]
     if len(epochs) != header["epoch"]:
-        raise RunError(f"{folder / LOG}: has {len(epochs)} epochs, the checkpoint {header['epoch']}")
+        raise RunError(f"{folder / LOG}: has {len(epochs)} epochs, {CHECKPOINT} {header['epoch']}; remove both")
     return epochs

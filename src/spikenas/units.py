@@ -41,5 +41,5 @@ def _parse(value: object, units: dict[str, int], wanted: str) -> int:
         return value
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(value))
     if not match or match[2] not in units:
-        raise ValueError(f"should be {wanted}")
+        raise ValueError(f"expected {wanted}")
     return int(Decimal(match[1]) * units[match[2]])

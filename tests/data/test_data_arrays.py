@@ -100,8 +100,12 @@ def test_idx_archive_that_is_damaged(tmp_path):
     path = tmp_path / f"{IMAGES}.gz"
     for content in (path.read_bytes()[:-9], b"not compressed"):
         path.write_bytes(content)
-        with pytest.raises(DataError, match=rf"{IMAGES}\.gz: cannot be read"):
+        with pytest.raises(DataError, match=rf"{IMAGES}\.gz: cannot be read as a \.gz file; it is truncated"):
             load(DataConfig(name=f"idx:{tmp_path}"), 0)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DataError, match=rf"{IMAGES}\.gz: cannot be read \(Is a directory\)$"):
+        load(DataConfig(name=f"idx:{tmp_path}"), 0)
 
 
 def test_idx_test_set_with_an_unknown_label_or_half_of_it(tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -112,5 +114,18 @@ def test_truncated_files_are_named(tmp_path, suffix, share):
 
 
 def test_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"gone\.png: cannot be decoded"):
+    with pytest.raises(
+        DataError, match=r"gone\.png: cannot be decoded as image \(No such file or directory\); replace"
+    ):
         ImageDecoder((3, 2, 2))(str(tmp_path / "gone.png"))
+
+
+@pytest.mark.parametrize("error", [IndexError("list index out of range"), struct.error("unpack requires"), KeyError(3)])
+def test_what_a_codec_stumbles_over_is_not_shown(tmp_path, monkeypatch, error):
+    def stumble(_):
+        raise error
+
+    (tmp_path / "a.png").touch()
+    monkeypatch.setattr(Image, "open", stumble)
+    with pytest.raises(DataError, match=r"a\.png: cannot be decoded as image \(damaged\); replace"):
+        ImageDecoder((3, 2, 2))(str(tmp_path / "a.png"))

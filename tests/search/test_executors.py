@@ -81,8 +81,10 @@ def run(kind: str, make: Any, workers: int = 2) -> tuple[list[support.Value], Ba
 
 def test_ray_that_is_not_there() -> None:
     pytest.importorskip("ray")
-    for address in ("localhost:1", "ray://localhost:1", "what ever"):
-        with pytest.raises(RunError, match=f"no Ray to join at '{address}'"):
+    refused, other = r" \(Connection refused\)$", "; expected HOST:PORT such as 10.0.0.1:6379$"
+    addresses = {"localhost:1": refused, "ray://localhost:1": refused, "what ever": other, "a:b": other}
+    for address, reason in addresses.items():
+        with pytest.raises(RunError, match=f"no Ray to join at '{address}'{reason}"):
             RayPool(Make(noise), 1, address)
 
 

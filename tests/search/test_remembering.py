@@ -79,5 +79,5 @@ def test_a_file_of_something_else(tmp_path: Path) -> None:
         Remembering(Counting().open, path=path)
     for line in ("0-2:skip,1", "0-2:skip,one,1,", "0-2:what,1,1,"):
         path.write_text(f"genotype,score,seconds,synops\n{line}\n")
-        with pytest.raises(RunError, match="cannot be read as scores"):
+        with pytest.raises(RunError, match=r"scores\.csv: line 2 cannot be read as scores; remove the file$"):
             Remembering(Counting().open, path=path)

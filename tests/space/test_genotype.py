@@ -84,7 +84,8 @@ def test_several_cells() -> None:
         ("0500 0000 0000 0000", "cell 1: matrix: no op has the code 5, codes are 0 to 4"),
         ("0100 1000 0000 0000", "matrix: nodes 0 and 1 are joined in both directions"),
         ("0100 0200 0000 0000", "matrix: the diagonal must be 0"),
-        ("0100 0000 0000", "'0100' is not an edge"),
+        ("0100 0000 0000", "cell 1: digits alone are a matrix, four blocks of four such as 0100 0000 0001 0000"),
+        ("0-3:skip / 0100 0000 000 0000", "cell 2: digits alone are a matrix"),
     ],
 )
 def test_a_malformed_text_names_the_place(text: str, fragment: str) -> None:

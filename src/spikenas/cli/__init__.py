@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from itertools import pairwise
 
 import typer
+from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 # isort: off
@@ -12,7 +15,9 @@ from spikenas.cli import run, genotypes, compare  # noqa: F401 (each adds its co
 
 # isort: on
 from spikenas.cli.app import app
-from spikenas.errors import SpikeNASError
+from spikenas.config import explain
+from spikenas.errors import ConfigError, SpikeNASError
+from spikenas.files import reason
 
 
 def main() -> None:
@@ -20,6 +25,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] or ["--help"]
     try:
+        _refuse_empty(arguments)
         sys.exit(app(arguments, standalone_mode=False))
     except (SpikeNASError, TyperException, OSError) as error:
         if debug:
@@ -28,10 +34,20 @@ def main() -> None:
         sys.exit(2)
 
 
+def _refuse_empty(arguments: list[str]) -> None:
+    """An empty value is no choice of the default: it is a variable of the shell that was never set."""
+    for before, argument in pairwise(["spikenas", *arguments]):
+        if re.fullmatch(r"(--[a-z-]+=)?", argument):
+            name = argument.rstrip("=") or before
+            raise ConfigError(f"{name} '': an empty text; give a value, or leave it out")
+
+
 def _one_line(error: SpikeNASError | TyperException | OSError) -> str:
     if isinstance(error, TyperException):
+        if isinstance(error.__cause__, ValidationError):
+            error.message = explain(error.__cause__)
         context = getattr(error, "ctx", None)
         return f"{error.format_message()} ('{context.command_path if context else 'spikenas'} --help' says more)"
     if isinstance(error, OSError):
-        return f"{error.filename or 'files'}: {error.strerror or error}"
+        return f"{error.filename or 'files'}: {reason(error)}"
     return str(error)

@@ -89,24 +89,28 @@ def compare(
         places = len(known.rows[0].genotype.cells)
         given["cells"] = cells or places
     settings = opt.make_config(config, given, set_)
-    names = _listed(by) or [settings.search.score]
-    asked = _listed(strategies) or ["all"]
+    names = _listed("by", by) or [settings.search.score]
+    asked = _listed("strategies", strategies) or ["all"]
     if known is None:
         idle = {"dataset": dataset, "metric": metric, "networks": networks, "as-trained": as_trained or None}
         for name, value in idle.items():
             if value is not None:
                 raise ConfigError(f"--{name}: goes with --table alone")
-        if asked == ["none"]:
-            raise ConfigError("--strategies none: without --table there is nothing else to compare")
     else:
         settings = settings.model_copy(update={"network": opt.network_of(settings)})
         of_cifar10 = is_bench and dataset in (None, "cifar10")
         if data is None and config is None and not (of_cifar10 and SCORES.keys().isdisjoint(names)):
             raise ConfigError(f"--table {table}: give --data too, the images that its networks see")
+    if asked == ["none"] and (known is None or networks == 0):
+        raise ConfigError(
+            "--strategies none: nothing is left to compare; name strategies, or rank evaluators on the networks of a "
+            "--table"
+        )
     limits = [Limits(convs=number) for number in _numbers(convs)]
     for name, sizes in budgets.items():
-        for size in _listed(sizes):
-            limits.append(Limits(memory=Config.parse({"budget": {name: size}}, "options").budget))
+        for size in _listed(name, sizes):
+            parsed = Config.parse({"budget": {name: size}}, given={f"budget.{name}": f"--{name}"})
+            limits.append(Limits(memory=parsed.budget))
     question = Question(
         evaluators=tuple(names),
         strategies=None if asked == ["all"] else () if asked == ["none"] else tuple(dict.fromkeys(asked)),
@@ -148,12 +152,15 @@ def compare(
         messages.print(f"the files are in {out}", highlight=False)
 
 
-def _listed(text: str | None) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()] if text else []
+def _listed(option: str, text: str | None) -> list[str]:
+    parts = [part.strip() for part in text.split(",")] if text is not None else []
+    if not all(parts):
+        raise ConfigError(f"--{option} {text}: an empty entry; expected entries with a comma between them")
+    return parts
 
 
 def _numbers(text: str | None) -> Iterator[int]:
-    for part in _listed(text):
+    for part in _listed("convs", text):
         match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part)
         if not match:
             raise ConfigError(f"--convs {text}: expected numbers such as 0-6 or 2,4")

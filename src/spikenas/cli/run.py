@@ -117,6 +117,8 @@ def _stages(names: tuple[str, ...], file: Path | None, out: Path | None, given: 
     """Run some stages on a run folder."""
     quiet, as_json = given["quiet"], given["as_json"]
     start = time.perf_counter()
+    if file and not file.suffix and not file.exists():
+        raise ConfigError(f"CONFIG {file}: no such file; a value of several words needs quotes, as in --flash '64 KiB'")
     stored = out / "config.toml" if out else None
     base = file or (stored if stored and stored.exists() else None)
     if base is None and names[0] in ("train", "evaluate"):

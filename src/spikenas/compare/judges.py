@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from statistics import fmean
 from spikenas.compare.arena import Judge
 from spikenas.correlation import read_values
 from spikenas.errors import DataError
+from spikenas.files import open_csv
 from spikenas.search.executors import InProcess
 from spikenas.seeding import digest_of
 from spikenas.space.genotype import Genotype
@@ -35,8 +35,8 @@ def score_lookup(table: Table, path: Path, read: Callable[[str], Genotype] = Gen
         DataError: a file that cannot be read, or without a score of any network of the table.
     """
     scores = read_values(path, read=read)
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        seconds = read_values(path, "seconds", read) if "seconds" in next(csv.reader(file)) else {}
+    with open_csv(path) as reader:
+        seconds = read_values(path, "seconds", read) if "seconds" in (reader.fieldnames or ()) else {}
     found: dict[Network, list[Genotype]] = {}
     for genotype, score in scores.items():
         found.setdefault(network_of(genotype), []).extend([genotype] if math.isfinite(score) else [])

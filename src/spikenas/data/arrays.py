@@ -17,6 +17,7 @@ from spikenas.config import DataConfig
 from spikenas.data.dataset import Array, Split
 from spikenas.data.listing import Listing
 from spikenas.errors import DataError
+from spikenas.files import reason
 
 _IDX_MAGIC = {"images": 0x0803, "labels": 0x0801}  # unsigned bytes, as many dimensions as the last digit says
 
@@ -103,8 +104,10 @@ def _read_idx(path: Path, magic: int) -> Array:
         raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
     except FileNotFoundError as error:
         raise DataError(f"{path}: not there, nor compressed as {path.name}.gz") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read as a .gz file; it is truncated or another kind of file") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({reason(error)})") from error
     dimensions = magic & 0xFF
     found = int.from_bytes(raw[:4], "big")
     header = 4 + 4 * dimensions

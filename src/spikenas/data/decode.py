@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -14,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from spikenas.config import DataConfig
 from spikenas.data.dataset import Array
 from spikenas.errors import DataError
+from spikenas.files import reason
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png"}
@@ -177,8 +179,19 @@ def _naming(item: Any, kind: str) -> Iterator[None]:
     except (DataError, MemoryError):
         raise
     except Exception as error:
-        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else str(error).partition("\n")[0]
         raise DataError(
-            f"{item}: cannot be decoded as {kind} ({reason or type(error).__name__}); "
-            "replace it, or leave broken files out with data.skip_broken = true"
+            f"{item}: cannot be decoded as {kind} ({_why(error)}); "
+            "replace it, or leave broken files out with --skip-broken (data.skip_broken = true)"
         ) from error
+
+
+def _why(error: Exception) -> str:
+    """What a codec says; nothing that Python says of the codec."""
+    match error:
+        case UnidentifiedImageError():
+            return "unknown format"
+        case OSError():
+            return reason(error)
+        case ValueError() | BadZipFile():
+            return str(error).partition("\n")[0]
+    return "damaged"

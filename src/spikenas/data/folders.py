@@ -13,6 +13,7 @@ from spikenas.data.dataset import Split
 from spikenas.data.decode import EVENT_SUFFIXES, IMAGE_SUFFIXES
 from spikenas.data.listing import Listing
 from spikenas.errors import DataError
+from spikenas.files import read_text, reason
 
 log = logging.getLogger("spikenas")
 
@@ -152,16 +153,11 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be read as a folder ({error.strerror})") from error
+        raise DataError(f"{folder}: cannot be read as a folder ({reason(error)})") from error
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file in UTF-8") from error
+    return read_text(path, DataError).splitlines()
 
 
 def _some(names: Sequence[str]) -> str:

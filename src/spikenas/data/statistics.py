@@ -11,7 +11,7 @@ import numpy as np
 
 from spikenas.data.dataset import DataSet
 from spikenas.errors import DataError
-from spikenas.files import write_atomically
+from spikenas.files import read_text, write_atomically
 
 _STATISTICS_SEED = 2
 _CHUNK = 64
@@ -69,12 +69,10 @@ def load_statistics(path: Path) -> Statistics:
         DataError: not there, or not such a file.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path, DataError))
         statistics = Statistics(*(tuple(float(value) for value in values[key]) for key in ("mean", "std")))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: expected JSON with the lists 'mean' and 'std'") from error
+        raise DataError(f"{path}: expected JSON with the lists 'mean' and 'std'; remove it") from error
     mean, std = statistics
     if not mean or len(mean) != len(std) or not all(map(math.isfinite, mean + std)) or min(std) <= 0:
         raise DataError(f"{path}: mean and std must be finite, of equal length, and std positive")

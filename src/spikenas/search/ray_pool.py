@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spikenas.errors import RunError
+from spikenas.files import reason
 from spikenas.search.crew import Crew, Make, Outcome, Tell, Worker
 from spikenas.search.evaluation import Evaluator
 from spikenas.space.genotype import Genotype
@@ -115,7 +116,9 @@ def _join(address: str | None, workers: int | None) -> None:
             if colon:
                 socket.create_connection((host, int(port)), _SECONDS_TO_ANSWER).close()  # Ray tries for two minutes
             ray.init(address, **quiet)
-        except (OSError, RuntimeError, ValueError) as error:
+        except (ValueError, OverflowError):
+            raise RunError(f"no Ray to join at {address!r}; expected HOST:PORT such as 10.0.0.1:6379") from None
+        except (OSError, RuntimeError) as error:
             raise RunError(f"no Ray to join at {address!r} ({_first_line(error)})") from None
     else:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
@@ -123,4 +126,5 @@ def _join(address: str | None, workers: int | None) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    text = reason(error) if isinstance(error, OSError) else str(error)
+    return next(iter(text.splitlines()), type(error).__name__)

@@ -46,12 +46,13 @@ class Remembering:
         self.on_new: Callable[[int], None] = lambda known: None
         self._file = RowFile(path, _COLUMNS) if path else None
         self._known: dict[tuple[CellGraph, ...], Evaluation] = {}
-        try:
-            for genotype, score, seconds, synops in self._file.rows if self._file else ():
+        for number, row in enumerate(self._file.rows if self._file else (), start=2):
+            try:
+                genotype, score, seconds, synops = row
                 result = LookupResult(float(score), float(seconds), float(synops) if synops else None)
                 self._known[Genotype.parse(genotype).canonical] = result
-        except (ValueError, GenotypeError) as error:
-            raise RunError(f"{path}: cannot be read as scores ({error}); remove it") from None
+            except (ValueError, GenotypeError):
+                raise RunError(f"{path}: line {number} cannot be read as scores; remove the file") from None
 
     def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
         """Results in the order of the genotypes; equal networks have the result of the first, its seconds too."""

@@ -81,7 +81,7 @@ class TrialStore:
             )
             self._connection.commit()
         except sqlite3.Error as error:
-            raise RunError(f"{path}: not a trial store that can be used ({error})") from None
+            raise self._unusable(error) from None
 
     def get(self, position: int) -> Trial | None:
         """The trial at a position, if it is known."""
@@ -93,7 +93,10 @@ class TrialStore:
         try:
             return [Trial(*row) for row in self._connection.execute(query, values)]
         except sqlite3.Error as error:
-            raise RunError(f"{self.path}: not a trial store that can be used ({error})") from None
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: sqlite3.Error) -> RunError:
+        return RunError(f"{self.path}: not a trial store that can be used ({error}); remove it or choose another --out")
 
     def add(self, trial: Trial) -> None:
         """Keep a trial.

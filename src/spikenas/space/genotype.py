@@ -78,6 +78,11 @@ class Cell:
         text = text.strip()
         if _MATRIX.fullmatch(text):
             return _from_matrix(re.split(r"[ ,]+", text))
+        if re.fullmatch(r"[\d\s,]+", text):
+            raise GenotypeError(
+                "digits alone are a matrix, four blocks of four such as 0100 0000 0001 0000, or in the space "
+                "spikenas-bench an id"
+            )
         nodes, tokens = 4, re.split(r"[\s,]+", text)
         if match := re.fullmatch(r"nodes=(\d+)", tokens[0]):
             nodes = int(match[1])

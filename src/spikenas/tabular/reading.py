@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from spikenas.errors import ConfigError, DataError, GenotypeError
+from spikenas.files import open_csv
 from spikenas.space.genotype import Genotype, parse_bench
 from spikenas.space.ops import BENCH_OPS
 from spikenas.tabular.rows import BENCH_LAYERS, Row
@@ -84,8 +84,7 @@ def read_csv(path: Path) -> tuple[list[Row], list[str]]:
     Raises:
         DataError: other columns, a genotype or number that cannot be read, no rows.
     """
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        reader = csv.DictReader(file)
+    with open_csv(path) as reader:
         columns = reader.fieldnames or ()
         bench = "arch_id" in columns
         wanted = _BENCH_COLUMNS if bench else _COLUMNS
