@@ -125,6 +125,21 @@ class FidelityConfig(_Section):
     repeats: int = Field(2, ge=1, description="initialisations; the score is their mean")
 
 
+class ShortTrainingConfig(_Section):
+    """How a candidate is trained where a short training judges it, without augmentation; else as in `train`."""
+
+    epochs: int = Field(5, ge=1, description="more where there are fewer images, so that as many are seen")
+    images: int = Field(4000, ge=1, description="training images, stratified; all where there are fewer")
+    validation: int = Field(3000, ge=1, description="validation images, stratified; all where there are fewer")
+    channels: int = Field(8, ge=1, description="C1")
+    timesteps: int | None = Field(2, ge=1, description="T of images; events have all")
+    image_size: Annotated[int | Literal["auto", "data"], _positive_or("auto", "data")] = Field(
+        "auto", description="side; as fidelity.image_size"
+    )
+    batch: int = Field(32, ge=1)
+    lr: float = Field(0.2, gt=0)
+
+
 class ExecutorConfig(_Section):
     """Where candidates are evaluated; the results are the same (docs/executors.md)."""
 
@@ -166,6 +181,7 @@ class Config(_Section):
     space: SpaceConfig = SpaceConfig()
     search: SearchConfig = SearchConfig()
     fidelity: FidelityConfig = FidelityConfig()
+    short_training: ShortTrainingConfig = ShortTrainingConfig()
     executor: ExecutorConfig = ExecutorConfig()
     train: TrainConfig = TrainConfig()
 

@@ -177,3 +177,43 @@ def summary_table(summaries: list[dict[str, Any]]) -> RenderableType:
         )
     note = f"Means over seeds{' and budgets' if several else ''} ± 95% interval; s: search, eval s: its evaluations."
     return Group(table, Text(note, style="dim"))
+
+
+def significance_table(answer: dict[str, Any]) -> RenderableType:
+    """Which ops matter, those that cost most first."""
+    title = f"{answer['data']}, judged by {answer['evaluator']}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("space", no_wrap=True)
+    for name in ("loss", "in sd", "best use", "all use", "flash", "verdict"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for effect in [*sorted(answer["effects"], key=lambda e: -e["loss"]["mean"]), *answer["together"]]:
+        loss, share, memory = effect["loss_sd"], effect["share"], effect["memory"]
+        table.add_row(
+            effect["name"],
+            f"{effect['loss']['mean']:+.3g}",
+            f"{loss['mean']:+.2f} [{loss['low']:+.2f}, {loss['high']:+.2f}]",
+            f"{share['share']:.0%}" if share else "",
+            f"{share['among_all']:.0%}" if share else "",
+            format_size(round(memory["flash_bytes"])) if memory else "",
+            effect["verdict"],
+        )
+    note = (
+        f"Kept: {', '.join(answer['kept'])}. Over {answer['networks']:,} networks; loss of what is found, in standard "
+        "deviations of the networks; use by the best tenth, and by all; flash of one more edge with the op."
+    )
+    return Group(table, Text(note, style="dim"))
+
+
+def agreement_table(agreement: dict[str, Any]) -> RenderableType:
+    """Verdicts by data set and evaluator."""
+    table = Table(title="Agreement", title_justify="left", box=None, pad_edge=False)
+    table.add_column("space", no_wrap=True)
+    first = agreement["agreements"][0]
+    for name in first["verdicts"]:
+        table.add_column(name)
+    table.add_column("together")
+    for row in agreement["agreements"]:
+        table.add_row(row["name"], *row["verdicts"].values(), row["agreed"])
+    mean = agreement["mean_similarity"]
+    note = "" if mean is None else f"Mean rank correlation of the losses between two columns: {mean:.2f}."
+    return Group(table, Text(note, style="dim"))

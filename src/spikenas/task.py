@@ -124,7 +124,7 @@ def scorer_factory(task: Task, statistics: Statistics, *names: str) -> ScorerFac
         names,
         config.network,
         task.input,
-        _resized(images, _scored_size(config, images)).numpy(),
+        resized(images, side_of(config.fidelity.image_size, config, task.input)).numpy(),
         train.labels[chosen].astype(np.int64),
         config.fidelity,
         config.seed,
@@ -132,21 +132,20 @@ def scorer_factory(task: Task, statistics: Statistics, *names: str) -> ScorerFac
     )
 
 
-def _scored_size(config: Config, images: Tensor) -> tuple[int, int]:
-    """Height and width of the images that a candidate is scored on."""
-    height, width = images.shape[-2:]
-    size = config.fidelity.image_size
+def side_of(size: int | str, config: Config, input: InputSpec) -> tuple[int, int]:
+    """Height and width of the images that a candidate is judged on; see `fidelity.image_size`."""
     if size == "data":
-        return height, width
-    if size != "auto":
+        return input.height, input.width
+    if isinstance(size, int):
         return size, size
     stride = 2 if config.network.stem_stride == 2 else 1
     side = LAST_MAP * stride * 2 ** (config.network.cells - 1)
-    scale = min(1.0, side / min(height, width))
-    return round(height * scale), round(width * scale)
+    scale = min(1.0, side / min(input.height, input.width))
+    return round(input.height * scale), round(input.width * scale)
 
 
-def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images or event frames [..., C, H, W] brought to a height and width by averaging areas."""
     if images.shape[-2:] == size:
         return images
     return F.interpolate(images.flatten(0, -4), size, mode="area").view(*images.shape[:-2], *size)

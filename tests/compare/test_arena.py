@@ -11,18 +11,16 @@ import pytest
 
 from spikenas.compare import (
     Arena,
-    Judge,
     Limits,
     Result,
     compare,
-    lookup_judge,
-    score_lookup,
     summarise,
     table_arenas,
 )
 from spikenas.config import BudgetConfig, NetworkConfig, SearchConfig
 from spikenas.correlation import live_convs
 from spikenas.errors import BudgetError, ConfigError, DataError, RunError
+from spikenas.judges import Judge, lookup_judge, score_lookup
 from spikenas.memory import Footprint, footprint
 from spikenas.search import STRATEGIES
 from spikenas.search.executors import InProcess

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from spikenas import options as opt
 from spikenas.cli.app import app, interruptible, log_messages, messages
+from spikenas.cli.tabular import listed, subject
 from spikenas.errors import ConfigError
 from spikenas.tables import rank_table, summary_table
 
@@ -78,41 +79,27 @@ def compare(
     from spikenas.compare import Limits, Question, Study
     from spikenas.config import Config
     from spikenas.progress import Reporter
-    from spikenas.score import SCORES
-    from spikenas.tabular import Table
 
-    known = Table.read(table, dataset) if table else None
-    is_bench = known is not None and any(row.id is not None for row in known.rows)
-    if is_bench and space is None:
-        given["space"] = space = opt.BENCH
-    if known:
-        places = len(known.rows[0].genotype.cells)
-        given["cells"] = cells or places
-    settings = opt.make_config(config, given, set_)
-    names = _listed("by", by) or [settings.search.score]
-    asked = _listed("strategies", strategies) or ["all"]
-    if known is None:
+    about = subject(table, dataset, listed("by", by), config, given, set_)
+    settings = about.settings
+    asked = listed("strategies", strategies) or ["all"]
+    if table is None:
         idle = {"dataset": dataset, "metric": metric, "networks": networks, "as-trained": as_trained or None}
         for name, value in idle.items():
             if value is not None:
                 raise ConfigError(f"--{name}: goes with --table alone")
-    else:
-        settings = settings.model_copy(update={"network": opt.network_of(settings)})
-        of_cifar10 = is_bench and dataset in (None, "cifar10")
-        if data is None and config is None and not (of_cifar10 and SCORES.keys().isdisjoint(names)):
-            raise ConfigError(f"--table {table}: give --data too, the images that its networks see")
-    if asked == ["none"] and (known is None or networks == 0):
+    if asked == ["none"] and (table is None or networks == 0):
         raise ConfigError(
             "--strategies none: nothing is left to compare; name strategies, or rank evaluators on the networks of a "
             "--table"
         )
     limits = [Limits(convs=number) for number in _numbers(convs)]
     for name, sizes in budgets.items():
-        for size in _listed(name, sizes):
+        for size in listed(name, sizes):
             parsed = Config.parse({"budget": {name: size}}, given={f"budget.{name}": f"--{name}"})
             limits.append(Limits(memory=parsed.budget))
     question = Question(
-        evaluators=tuple(names),
+        evaluators=about.evaluators,
         strategies=None if asked == ["all"] else () if asked == ["none"] else tuple(dict.fromkeys(asked)),
         limits=tuple(dict.fromkeys(limits)) or (Limits(memory=settings.budget),),
         seeds=seeds,
@@ -125,16 +112,7 @@ def compare(
     log_messages(quiet)
     with interruptible() as interrupted:
         report = Reporter(None if quiet else messages, interrupted)
-        input = opt.BENCH_INPUT if data is None and config is None else None
-        study = Study(
-            question,
-            settings,
-            out,
-            report,
-            known,
-            input,
-            lambda text: opt.read_genotype(text, space, settings.network.cells),
-        )
+        study = Study(question, settings, out, report, about.table, about.input, about.read)
         try:
             found = study.run()
         except KeyboardInterrupt:
@@ -152,15 +130,8 @@ def compare(
         messages.print(f"the files are in {out}", highlight=False)
 
 
-def _listed(option: str, text: str | None) -> list[str]:
-    parts = [part.strip() for part in text.split(",")] if text is not None else []
-    if not all(parts):
-        raise ConfigError(f"--{option} {text}: an empty entry; expected entries with a comma between them")
-    return parts
-
-
 def _numbers(text: str | None) -> Iterator[int]:
-    for part in _listed("convs", text):
+    for part in listed("convs", text):
         match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part)
         if not match:
             raise ConfigError(f"--convs {text}: expected numbers such as 0-6 or 2,4")

@@ -1,7 +1,6 @@
 """Strategies and scores against each other."""
 
-from spikenas.compare.arena import Arena, Judge, Limits, compare, table_arenas
-from spikenas.compare.judges import lookup_judge, score_lookup
+from spikenas.compare.arena import Arena, Limits, compare, table_arenas
 from spikenas.compare.ranks import Rank
 from spikenas.compare.results import ALL, Interval, Result, Summary, summarise
 from spikenas.compare.study import Findings, Question, Study
@@ -11,7 +10,6 @@ __all__ = [
     "Arena",
     "Findings",
     "Interval",
-    "Judge",
     "Limits",
     "Question",
     "Rank",
@@ -19,8 +17,6 @@ __all__ = [
     "Study",
     "Summary",
     "compare",
-    "lookup_judge",
-    "score_lookup",
     "summarise",
     "table_arenas",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import product
@@ -16,6 +16,7 @@ from spikenas.compare.results import Key, Result, ResultFile
 from spikenas.config import BudgetConfig, SearchConfig
 from spikenas.correlation import live_convs
 from spikenas.errors import BudgetError, ConfigError, DataError, NothingFoundError, RunError
+from spikenas.judges import Judge
 from spikenas.memory import violations
 from spikenas.search import Evaluation, Problem, Strategy, TrialStore, make_strategy, most_evaluations, search
 from spikenas.search.executors import Executor
@@ -43,23 +44,6 @@ class Limits:
         """Such as `convs <= 3`, memory in bytes."""
         limits = {"convs": self.convs} | self.memory.model_dump()
         return ", ".join(f"{name} <= {limit}" for name, limit in limits.items() if limit is not None) or "no limit"
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Who tells a search how good a candidate is.
-
-    Attributes:
-        name: For people, and in results.
-        identity: Digest of all that its answers depend on.
-        executor: Asks it.
-        known: Networks that it has an answer for; None is all.
-    """
-
-    name: str
-    identity: str
-    executor: Executor
-    known: Container[Network] | None = None
 
 
 @dataclass(frozen=True)

@@ -12,33 +12,30 @@ from statistics import fmean
 
 from filelock import FileLock, Timeout
 
-from spikenas.compare.arena import Arena, Judge, Limits, compare, table_arenas
-from spikenas.compare.judges import lookup_judge, score_lookup
+from spikenas.compare.arena import Arena, Limits, compare, table_arenas
 from spikenas.compare.plot import draw_comparison
 from spikenas.compare.ranks import Rank, rank_of, write_ranks
 from spikenas.compare.results import Result, Summary, summarise
 from spikenas.config import Config, NetworkConfig
 from spikenas.correlation import correlate
-from spikenas.data import channel_statistics
 from spikenas.errors import ConfigError, DataError, RunError
 from spikenas.files import write_atomically
+from spikenas.judges import Court, Judge, distinct_names
 from spikenas.memory import Footprint, footprint
 from spikenas.progress import Reporter
-from spikenas.score import SCORES
 from spikenas.search import STRATEGIES, Evaluation
-from spikenas.search.executors import Executor, Remembering, open_executor
+from spikenas.search.executors import Executor, Remembering
 from spikenas.search.strategies import DEFAULT_EVALUATIONS, find_strategy
 from spikenas.seeding import digest_of
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, make_plan
 from spikenas.tabular import Table, network_of
-from spikenas.task import open_data, prepare, scorer_factory
+from spikenas.task import open_data, prepare
 
 RESULTS = "results.csv"
 REPORT = "comparison.json"
 RANKS = "ranks.csv"
 PLOTS = ("comparison.svg", "comparison.png")
-SCORES_FOLDER = "scores"
 
 _log = logging.getLogger(__name__)
 
@@ -122,13 +119,12 @@ class Study:
         question = self.question
         for name in question.strategies or ():
             find_strategy(name)
-        names = [Path(name).stem if name.lower().endswith(".csv") else name for name in question.evaluators]
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise ConfigError(f"evaluator {twice[0]!r} is there twice")
+        distinct_names(question.evaluators)
+        court = Court(self.config, self.folder, question.initialisations, self.table, self.read)
         ranks: list[Rank] = []
         results: list[Result] = []
         if self.table:
-            judges = [self._judges(name, self.config.network) for name in question.evaluators]
+            judges = [court.judges(name, self.config.network) for name in question.evaluators]
             if question.ranked != 0:
                 ranks = self._ranks(self.table, judges)
             if question.strategies != ():
@@ -136,39 +132,11 @@ class Study:
         else:
             for limits in question.limits:
                 arena, network = self._arena(limits)
-                judges = [self._judges(name, network) for name in question.evaluators]
+                judges = [court.judges(name, network) for name in question.evaluators]
                 results += self._searched([arena], judges)
         findings = Findings(ranks, summarise(results), results)
         self._write(findings)
         return findings
-
-    def _judges(self, name: str, network: NetworkConfig) -> list[Judge]:
-        if name in SCORES:
-            return [self._live(name, number, network) for number in range(self.question.initialisations)]
-        if self.table is None:
-            raise ConfigError(f"evaluator {name!r}: no score; without a table there are only {', '.join(SCORES)}")
-        if name.lower().endswith(".csv"):
-            return [lookup_judge(score_lookup(self.table, Path(name), self.read), Path(name).stem)]
-        try:
-            return [lookup_judge(self.table.lookup(name), name)]
-        except ConfigError:
-            raise ConfigError(
-                f"evaluator {name!r}: neither a score, nor a .csv of scores, nor a metric of the table (test, last, "
-                f"epoch K); scores: {', '.join(SCORES)}"
-            ) from None
-
-    def _live(self, name: str, number: int, network: NetworkConfig) -> Judge:
-        """A score, computed here: each network once, over all searches and runs of the command."""
-        config = self.config.model_copy(update={"seed": self.config.seed + number, "network": network})
-        task = open_data(config)
-        make = scorer_factory(task, channel_statistics(task.dataset, config.seed), name)
-        (self.folder / SCORES_FOLDER).mkdir(parents=True, exist_ok=True)
-        path = self.folder / SCORES_FOLDER / f"{name}-{config.seed}-{make.digest}.csv"
-
-        def open_() -> Executor:
-            return open_executor(config.executor, make, _log.warning)
-
-        return Judge(name, make.digest, Remembering(open_, make.sharing_order, path))
 
     def _ranks(self, table: Table, judges: Sequence[Sequence[Judge]]) -> list[Rank]:
         question = self.question

@@ -72,6 +72,11 @@ class Remembering:
                 self._file.add((genotype, result.score, result.seconds, result.synops))
             self.on_new(len(self._known))
 
+    @property
+    def seconds(self) -> float:
+        """What all that is known took."""
+        return sum(result.seconds for result in self._known.values())
+
     def __enter__(self) -> Self:
         return self
 

@@ -1,0 +1,287 @@
+"""One analysis: one data set or table, one evaluator; kept in a folder, and gone on with when it was stopped."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from spikenas.analysis.edges import EdgeEffect, Interaction, edge_effects
+from spikenas.analysis.effects import Effect, Rule, effects_of, networks_of
+from spikenas.analysis.looks import Look, Looks, Viewer
+from spikenas.analysis.plot import draw_analysis
+from spikenas.analysis.variants import ALL, Variant, variants_of, without
+from spikenas.config import Config
+from spikenas.errors import ConfigError, DataError, RunError
+from spikenas.files import write_atomically
+from spikenas.judges import Court
+from spikenas.memory import Footprint, footprint
+from spikenas.progress import Reporter
+from spikenas.search.executors import Remembering
+from spikenas.search.strategies import find_strategy
+from spikenas.space.genotype import Genotype
+from spikenas.space.ops import NONE, Op
+from spikenas.space.plan import InputSpec, make_plan
+from spikenas.space.space import Space
+from spikenas.tabular import Network, Table
+from spikenas.task import open_data, prepare
+
+REPORT = "analysis.json"
+EFFECTS = "effects.csv"
+NETWORKS = "networks.csv"
+PLOTS = ("analysis.svg", "analysis.png")
+
+_COLUMNS = (
+    *("data", "evaluator", "variant", "verdict", "loss", "low", "high", "loss_sd", "low_sd", "high_sd"),
+    *("typical", "spread", "seeds", "candidates"),
+)
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """What is asked about the ops of a space.
+
+    Attributes:
+        evaluator: See `Court.judges`.
+        added: Ops that the space lacks, whose worth is asked too.
+        seeds: Repetitions, at least 2.
+        draws: Networks of each space and seed, at least 2; with a strategy its most evaluations.
+        initialisations: Of a score or a training; seed k asks number k modulo their number.
+        strategy: Repeats that search instead of drawing networks.
+        rule: When an op is removable.
+        metric: Of a table, what is true.
+        adjusted: Whether it is less the effect of the cohort.
+    """
+
+    evaluator: str
+    added: tuple[str, ...] = ()
+    seeds: int = 20
+    draws: int = 16
+    initialisations: int = 4
+    strategy: str | None = None
+    rule: Rule = field(default_factory=Rule)
+    metric: str = "test"
+    adjusted: bool = True
+
+    def __post_init__(self) -> None:
+        if self.seeds < 2 or self.draws < 2:
+            raise ConfigError(f"{self.seeds} seeds and {self.draws} draws asked; an interval needs at least 2 of each")
+        if not 0 <= self.rule.tolerance <= 5:
+            raise ConfigError(
+                f"tolerance: {self.rule.tolerance:g} asked, expected 0 to 5 standard deviations of the networks"
+            )
+        if not 0.5 <= self.rule.confidence < 1:
+            raise ConfigError(f"confidence: {self.rule.confidence:g} asked, expected 0.5 up to, not including, 1")
+        if self.strategy:
+            find_strategy(self.strategy)
+
+
+@dataclass(frozen=True)
+class Significance:
+    """The answer.
+
+    Attributes:
+        data: Name of the data set or table.
+        evaluator: Who judged.
+        ops: Of the whole space.
+        kept: What is left when the removable ops are taken away together, as far as that is below the tolerance too.
+        effects: Of each op alone.
+        together: Of the removable ops together: each set that was tried, the last one is what was taken away.
+        edges: Effect of each op on each edge.
+        interactions: Pairs of them, the surest first.
+        networks: Distinct networks that were looked at.
+        candidates: Distinct cells of the whole space.
+        candidates_kept: Of the space of the ops kept.
+        seconds: Sum over evaluations.
+    """
+
+    data: str
+    evaluator: str
+    ops: tuple[str, ...]
+    kept: tuple[str, ...]
+    effects: list[Effect]
+    together: list[Effect]
+    edges: list[EdgeEffect]
+    interactions: list[Interaction]
+    networks: int
+    candidates: int
+    candidates_kept: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """An inquiry, and what it is made into.
+
+    Args:
+        inquiry: What is asked.
+        config: Data, network, space, budget, fidelity, executor and seed.
+        folder: Where to keep everything; what is there is not evaluated again.
+        report: Shows the progress.
+        table: Accuracies of trained networks, in whose space the ops are judged; None takes the configuration's space.
+        input: What the table's networks see; None is as the data.
+        read: Reads a genotype in a CSV of scores.
+    """
+
+    inquiry: Inquiry
+    config: Config
+    folder: Path
+    report: Reporter
+    table: Table | None = None
+    input: InputSpec | None = None
+    read: Callable[[str], Genotype] = Genotype.parse
+
+    def run(self) -> Significance:
+        """Answer, and write analysis.json, effects.csv, networks.csv and the plot.
+
+        Raises:
+            ConfigError: an unknown evaluator, op or strategy, or ops that leave nothing.
+            BudgetError: nothing of a space fits.
+            DataError: the data or the table cannot be used.
+            RunError: the folder is in use, or workers die.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.folder / ".lock", timeout=0):
+                return self._answer()
+        except Timeout:
+            raise RunError(f"{self.folder}: in use by another spikenas process") from None
+
+    def _answer(self) -> Significance:
+        inquiry = self.inquiry
+        added = [Op.parse(name) for name in inquiry.added]
+        if self.table:
+            space, network, input = self._tables_space(self.table)
+            truth = self.table.network_values(inquiry.metric, inquiry.adjusted)
+        else:
+            task = prepare(self.config)
+            space, network, input, truth = task.space, task.config.network, task.input, None
+        variants = variants_of(space, added)
+        if len(variants) < 3:
+            raise ConfigError(f"an analysis needs at least two ops in the space, got {', '.join(map(str, space.ops))}")
+        court = Court(self.config, self.folder, inquiry.initialisations, self.table, self.read)
+        judges = court.judges(inquiry.evaluator, network)
+
+        def cost(genotype: Genotype) -> Footprint:
+            return footprint(make_plan(genotype, network, input))
+
+        viewer = Viewer(
+            judges,
+            cost,
+            self.config.budget,
+            inquiry.seeds,
+            inquiry.draws,
+            self.config.seed,
+            inquiry.strategy,
+            truth,
+        )
+        found = self._look(viewer, variants, "analysis")
+        effects = effects_of(variants, found, inquiry.rule, cost)
+        kept, together, others = self._reduced(viewer, variants, found, effects)
+        networks = networks_of(found)
+        base = [looks for looks in found if looks.variant == ALL or looks.variant.startswith("without")]
+        edges, interactions = edge_effects(list(networks_of(base).values()), space)
+        answer = Significance(
+            self.table.name if self.table else short_name(self.config.data.name),
+            inquiry.evaluator,
+            tuple(map(str, space.ops)),
+            tuple(map(str, kept)),
+            effects,
+            together,
+            edges,
+            interactions,
+            len(networks),
+            len(variants[0].space.distinct_cells),
+            len(others.space.distinct_cells),
+            sum(judge.executor.seconds for judge in judges if isinstance(judge.executor, Remembering)),
+        )
+        self._write(answer, networks, variants)
+        return answer
+
+    def _tables_space(self, table: Table) -> tuple[Space, Any, InputSpec]:
+        space = table.having(self.inquiry.metric).space
+        if not space.shared:
+            raise DataError(f"{table.name}: an analysis needs one cell in all places of a network")
+        return space, self.config.network, self.input or open_data(self.config).input
+
+    def _look(self, viewer: Viewer, variants: Sequence[Variant], name: str) -> list[Looks]:
+        with self.report.task(name) as progress:
+            for judge in viewer.judges:
+                if isinstance(judge.executor, Remembering):
+                    judge.executor.on_new = lambda known: self.report.check()
+            return viewer.look(variants, lambda done, total: progress(done, total, ""))
+
+    def _reduced(
+        self, viewer: Viewer, variants: Sequence[Variant], found: list[Looks], effects: Sequence[Effect]
+    ) -> tuple[tuple[Op, ...], list[Effect], Variant]:
+        """Take the removable ops away together; while that costs too much, keep the one that costs most alone."""
+        space, rule = variants[0].space, self.inquiry.rule
+        going = sorted((e for e in effects if e.verdict == "removable"), key=lambda e: e.loss.mean)
+        tried: list[Effect] = []
+        while going:
+            ops = tuple(op for op in space.ops if str(op) in {effect.removed[0] for effect in going})
+            if not any(op != NONE and op not in ops for op in space.ops):
+                going.pop()
+                continue
+            variant = without(space, *ops)
+            if len(going) == 1:
+                return tuple(op for op in space.ops if op not in ops), tried, variant
+            looks = self._look(viewer, [variant], variant.name)
+            (effect,) = effects_of([variants[0], variant], [*found, *looks], rule, viewer.cost)
+            tried.append(effect)
+            if effect.verdict == "removable":
+                return tuple(op for op in space.ops if op not in ops), tried, variant
+            going.pop()
+        return space.ops, tried, variants[0]
+
+    def _write(self, answer: Significance, networks: Mapping[Network, Look], variants: Sequence[Variant]) -> None:
+        content = {
+            "inquiry": asdict(self.inquiry),
+            "budget": self.config.budget.model_dump(),
+            "config": self.config.model_dump(mode="json", exclude_none=True),
+            **asdict(answer),
+        }
+        text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+        write_atomically(self.folder / REPORT, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_effects(self.folder / EFFECTS, [answer])
+        _write_networks(self.folder / NETWORKS, networks.values())
+        for name in PLOTS:
+            draw_analysis(self.folder / name, answer, variants, list(networks.values()), self.inquiry.rule)
+
+
+def short_name(data: str) -> str:
+    """Of a data set, for people: the last part of a path."""
+    return Path(data.rpartition(":")[2]).resolve().name
+
+
+def write_effects(path: Path, answers: Iterable[Significance]) -> None:
+    """A line for each data set, evaluator and variant; raises RunError when it cannot be written."""
+
+    def write(partial: Path) -> None:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(_COLUMNS)
+            for answer in answers:
+                for e in [*answer.effects, *answer.together]:
+                    losses = (e.loss.mean, e.loss.low, e.loss.high, e.loss_sd.mean, e.loss_sd.low, e.loss_sd.high)
+                    row = answer.data, answer.evaluator, e.name, e.verdict, *losses, e.typical.mean, e.spread
+                    writer.writerow((*row, e.seeds, e.candidates))
+
+    write_atomically(path, write)
+
+
+def _write_networks(path: Path, looks: Iterable[Look]) -> None:
+    def write(partial: Path) -> None:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("genotype", "value", "params", "flash_bytes", "ram_bytes"))
+            for look in looks:
+                cost = look.cost
+                writer.writerow((look.genotype, look.value, cost.params, cost.flash_bytes, cost.ram_bytes))
+
+    write_atomically(path, write)
