@@ -31,3 +31,7 @@ class ScoreError(SpikeNASError):
 
 class RunError(SpikeNASError):
     """A run folder, checkpoint or device that does not fit what was asked."""
+
+
+class DivergedError(SpikeNASError):
+    """A training whose loss is no longer finite."""

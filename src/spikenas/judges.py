@@ -54,6 +54,7 @@ class Court:
         initialisations: Judges of one score, with the configuration's seed and those after it.
         table: Accuracies of trained networks, where there are any.
         read: Reads a genotype in a CSV of scores.
+        candidates: About how many networks a score will be asked for; None where that is not known.
     """
 
     config: Config
@@ -61,6 +62,7 @@ class Court:
     initialisations: int = 1
     table: Table | None = None
     read: Callable[[str], Genotype] = Genotype.parse
+    candidates: int | None = None
 
     def judges(self, name: str, network: NetworkConfig) -> list[Judge]:
         """The judges of a name: of a score or a training its initialisations, else one.
@@ -72,7 +74,7 @@ class Court:
             ConfigError: an unknown name, or one that needs a table where there is none.
             DataError: the data or the CSV cannot be used.
         """
-        if name in SCORES or name == TRAINING:
+        if is_live(name):
             return [self._live(name, number, network) for number in range(self.initialisations)]
         known = f"{', '.join(SCORES)}, {TRAINING}"
         if self.table is None:
@@ -96,9 +98,14 @@ class Court:
         path = self.folder / VALUES_FOLDER / f"{name}-{config.seed}-{make.digest}.csv"
 
         def open_() -> Executor:
-            return open_executor(config.executor, make, _log.warning)
+            return open_executor(config.executor, make, _log.warning, None if name == TRAINING else self.candidates)
 
         return Judge(name, make.digest, Remembering(open_, make.sharing_order, path))
+
+
+def is_live(name: str) -> bool:
+    """Whether an evaluator looks at images, rather than into a table or file."""
+    return name in SCORES or name == TRAINING
 
 
 def distinct_names(names: Sequence[str]) -> None:

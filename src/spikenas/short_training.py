@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from spikenas.config import Config
 from spikenas.data import DataSet, Split, Statistics
+from spikenas.errors import DivergedError
 from spikenas.score import ScoreResult
 from spikenas.seeding import digest_of, seed_of
 from spikenas.space.genotype import Genotype
@@ -45,16 +45,17 @@ class ShortTraining:
         self.input = InputSpec(*dataset.shape, len(dataset.classes), dataset.static)
 
     def __call__(self, genotype: Genotype) -> ScoreResult:
-        """Train one genotype, with one thread; a cell without a path from input to output has -inf."""
+        """Train one genotype with one thread; -inf without a path from input to output, or where training diverges."""
         start = time.perf_counter()
         if not genotype.connected:
-            return ScoreResult(-np.inf, 0.0)
+            return ScoreResult(-math.inf, 0.0)
         settings = self.config.network.model_copy(update={"cells": len(genotype.cells)})
         before = torch.get_num_threads()
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                plan = make_plan(genotype, settings, self.input)
-                epochs = train(plan, self.dataset, self.statistics, self.config, Path(folder))
+            plan = make_plan(genotype, settings, self.input)
+            epochs = train(plan, self.dataset, self.statistics, self.config, None)
+        except DivergedError:
+            return ScoreResult(-math.inf, time.perf_counter() - start)
         finally:
             torch.set_num_threads(before)
         return ScoreResult(epochs[-1].validation_accuracy, time.perf_counter() - start)

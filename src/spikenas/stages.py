@@ -13,9 +13,11 @@ from types import UnionType
 from typing import Any
 
 from spikenas import train as training
+from spikenas.analysis import Rule
 from spikenas.checkpoint import MODEL, load_model
 from spikenas.config import Config
 from spikenas.data import Statistics, channel_statistics, load_statistics, save_statistics
+from spikenas.enhance import SPACE, Enhancer, write_space
 from spikenas.errors import ConfigError, RunError
 from spikenas.evaluate import evaluate
 from spikenas.files import write_atomically
@@ -42,7 +44,32 @@ _FRONTS: dict[str, Objective] = {
 }
 _FRONT_COLUMNS = ("genotype", "score", "params", "flash_bytes", "ram_bytes", "synops")
 
+ENHANCE = "enhance"  # folder of what the decisions were made from
+
 _log = logging.getLogger(__name__)
+
+
+def run_enhance(
+    run: Run,
+    config: Config,
+    report: Reporter,
+    analysis: Path | None = None,
+    by: str | None = None,
+    seeds: int = 30,
+    draws: int = 12,
+    tolerance: float = 0.25,
+    confidence: float = 0.95,
+) -> Config:
+    """Decide what the configuration leaves open of the space; returns it with the decisions, writes space.json."""
+    rule = Rule(tolerance, confidence)
+    found = Enhancer(config, run / ENHANCE, report, by, seeds, draws, rule, analysis).run()
+    write_space(run / SPACE, found)
+    return found.config
+
+
+def decisions(run: Run) -> dict[str, Any]:
+    """What space.json says."""
+    return run.read_json(SPACE, "enhance", decisions=list)
 
 
 def run_search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:

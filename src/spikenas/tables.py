@@ -180,28 +180,34 @@ def summary_table(summaries: list[dict[str, Any]]) -> RenderableType:
 
 
 def significance_table(answer: dict[str, Any]) -> RenderableType:
-    """Which ops matter, those that cost most first."""
+    """Which ops matter, those that cost most first; then added ones, and sets of ops."""
     title = f"{answer['data']}, judged by {answer['evaluator']}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("space", no_wrap=True)
-    for name in ("loss", "in sd", "best use", "all use", "flash", "verdict"):
+    table.add_column("space", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    for name in ("loss in sd", "best use", "flash/edge"):
         table.add_column(name, justify="right", no_wrap=True)
-    for effect in [*sorted(answer["effects"], key=lambda e: -e["loss"]["mean"]), *answer["together"]]:
+    effects = sorted(answer["effects"], key=lambda e: (bool(e["added"]), -e["loss"]["mean"]))
+    for effect in [*effects, *answer["together"]]:
         loss, share, memory = effect["loss_sd"], effect["share"], effect["memory"]
         table.add_row(
             effect["name"],
-            f"{effect['loss']['mean']:+.3g}",
-            f"{loss['mean']:+.2f} [{loss['low']:+.2f}, {loss['high']:+.2f}]",
-            f"{share['share']:.0%}" if share else "",
-            f"{share['among_all']:.0%}" if share else "",
-            format_size(round(memory["flash_bytes"])) if memory else "",
             effect["verdict"],
+            f"{loss['mean']:+.2f} [{loss['low']:+.2f}, {loss['high']:+.2f}]",
+            f"{share['share']:.0%} of {share['among_all']:.0%}" if share else "",
+            format_size(round(memory["flash_bytes"])) if memory else "",
         )
     note = (
-        f"Kept: {', '.join(answer['kept'])}. Over {answer['networks']:,} networks; loss of what is found, in standard "
-        "deviations of the networks; use by the best tenth, and by all; flash of one more edge with the op."
+        f"Kept: {', '.join(answer['kept'])}. {answer['networks']:,} networks. Loss of the best of as many looks in "
+        f"standard deviations of the networks ({answer['effects'][0]['spread']:.3g}); use of the op by the best tenth, "
+        "and by all; flash of one more edge with it."
     )
-    return Group(table, Text(note, style="dim"))
+    lines: list[RenderableType] = [table, Text(note, style="dim")]
+    gains = [e for e in effects if e["gain_per_kib"] is not None]
+    if gains:
+        told = ", ".join(f"{', '.join(e['added'])} {e['gain_per_kib']:+.3g}" for e in gains)
+        lines.append(Text(f"What an added op brings for each KiB more of flash: {told}.", style="dim"))
+    return Group(*lines)
 
 
 def agreement_table(agreement: dict[str, Any]) -> RenderableType:
@@ -217,3 +223,16 @@ def agreement_table(agreement: dict[str, Any]) -> RenderableType:
     mean = agreement["mean_similarity"]
     note = "" if mean is None else f"Mean rank correlation of the losses between two columns: {mean:.2f}."
     return Group(table, Text(note, style="dim"))
+
+
+def decision_table(space: dict[str, Any]) -> RenderableType:
+    """What was decided of a space, and why."""
+    table = Table(title="The space", title_justify="left", box=None, pad_edge=False)
+    table.add_column("setting", no_wrap=True)
+    table.add_column("value")
+    table.add_column("reason")
+    for decision in space["decisions"]:
+        value = decision["value"]
+        shown = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+        table.add_row(decision["key"], shown, decision["reason"])
+    return table

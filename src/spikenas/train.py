@@ -23,7 +23,7 @@ from spikenas.checkpoint import CHECKPOINT, MODEL, load_tensors, load_weights, m
 from spikenas.config import Config
 from spikenas.data import DataSet, Split, Statistics
 from spikenas.data.transforms import augment, normalise
-from spikenas.errors import RunError
+from spikenas.errors import DivergedError, RunError
 from spikenas.files import read_text, write_atomically
 from spikenas.seeding import seed_of
 from spikenas.snn.network import Network
@@ -69,7 +69,7 @@ def train(
     dataset: DataSet,
     statistics: Statistics,
     config: Config,
-    folder: Path,
+    folder: Path | None,
     progress: Progress = lambda done, total, epochs: None,
 ) -> list[Epoch]:
     """Train a network on the training split, choose its weights on the validation split.
@@ -83,18 +83,20 @@ def train(
         dataset: Its test split is not touched.
         statistics: Of the channels, for normalisation.
         config: `train`, `seed`, `device` and `threads` are read.
-        folder: Where the files go.
+        folder: Where the files go; None writes none.
         progress: Called after each step with the steps done, the steps of the whole training and the epochs done.
     Returns:
         All epochs.
     Raises:
-        RunError: a checkpoint that does not fit, or a loss that is not finite.
+        DivergedError: a loss that is not finite.
+        RunError: a checkpoint that does not fit.
     """
     settings = config.train
     if config.threads:
         torch.set_num_threads(config.threads)
     accelerator = _accelerator(config, folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
     network = Network(plan, config.seed)
     optimiser = torch.optim.SGD(
         _groups(network, settings.weight_decay),
@@ -102,7 +104,7 @@ def train(
         settings.momentum,
         nesterov=settings.momentum > 0,
     )
-    epochs = _resume(network, optimiser, plan, folder)
+    epochs = _resume(network, optimiser, plan, folder) if folder else []
     header = model_header(plan, dataset.classes, statistics)
     images_here, held_out = dataset.train.load(), dataset.validation.load()
     model, optimiser = accelerator.prepare(network.to(memory_format=torch.channels_last), optimiser)
@@ -135,7 +137,7 @@ def train(
             optimiser.zero_grad()
             sums = _add(sums, loss.detach() * len(labels), outputs, labels)
             if not math.isfinite(sums.loss):
-                raise RunError(
+                raise DivergedError(
                     f"the training loss became {sums.loss} in epoch {epoch + 1}; "
                     f"try a smaller train.lr (now {settings.lr})"
                 )
@@ -158,7 +160,7 @@ def train(
         accelerator.log(
             {f.name: getattr(epochs[-1], f.name) for f in fields(Epoch) if f.name != "epoch"}, step=epoch + 1
         )
-        if accelerator.is_main_process:
+        if folder and accelerator.is_main_process:
             _save(accelerator.unwrap_model(model), optimiser, epochs, header, folder, settings.keep)
         accelerator.wait_for_everyone()
         progress(step, total, epochs)
@@ -202,7 +204,7 @@ def read_log(path: Path) -> list[Epoch]:
         raise RunError(f"{path}: not a training log; remove it and {CHECKPOINT} to train again") from None
 
 
-def _accelerator(config: Config, folder: Path) -> Accelerator:
+def _accelerator(config: Config, folder: Path | None) -> Accelerator:
     AcceleratorState._reset_state(True)  # another training in this process may have had other settings
     device = torch.device(config.device)
     if device.type == "cuda" and device.index is not None:
@@ -211,7 +213,7 @@ def _accelerator(config: Config, folder: Path) -> Accelerator:
         cpu=device.type == "cpu",
         mixed_precision=config.train.precision,
         log_with="tensorboard" if config.train.tensorboard else None,
-        project_dir=str(folder),
+        project_dir=str(folder) if folder else None,
     )
     if config.train.tensorboard:
         accelerator.init_trackers("tensorboard")

@@ -207,8 +207,10 @@ def busy(tmp_path: Path) -> tuple["subprocess.Popen[str]", list[int]]:
     """A process whose two workers are at a candidate, and these workers."""
     script = tmp_path / "busy.py"
     script.write_text(
+        "import signal\n"
         "import executor_support as support\n"
         "from spikenas.search.executors import ProcessPool\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has none\n"
         "if __name__ == '__main__':\n"
         "    with ProcessPool(support.Make(support.never_ends), 2) as pool:\n"
         "        list(pool.evaluate(support.GENOTYPES))\n"

@@ -15,6 +15,7 @@ from spikenas.analysis.effects import Interval, Rule, Verdict
 from spikenas.analysis.plot import draw_losses
 from spikenas.analysis.study import Significance, write_effects
 from spikenas.errors import ConfigError
+from spikenas.figures import save_figure
 from spikenas.files import write_atomically
 
 AGREEMENT = "agreement.json"
@@ -30,7 +31,7 @@ class Agreement:
         name: Of the variant.
         verdicts: By data set and evaluator.
         losses: The same, in standard deviations.
-        agreed: The verdict of all; `mixed` where some are open, `contradiction` where surely different ones are there.
+        agreed: The verdict of all, which may be open; `mixed` where some are, `contradiction` where sure ones differ.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Comparison:
     Attributes:
         agreements: An op each.
         similarity: By pair of analyses, Spearman's correlation of the losses of the ops.
-        mean_similarity: Of all pairs; None for fewer than two analyses.
+        mean_similarity: Of all pairs; None where there is none, as with fewer than three ops.
     """
 
     agreements: list[Agreement]
@@ -78,7 +79,7 @@ def agreement_of(answers: Sequence[Significance]) -> Comparison:
     similarity = {}
     for one, other in combinations(answers, 2):
         losses = [[effect.loss_sd.mean for effect in answer.effects] for answer in (one, other)]
-        if len(losses[0]) > 2:
+        if len(losses[0]) > 2 and all(len(set(own)) > 1 for own in losses):
             similarity[f"{label(one)} | {label(other)}"] = float(stats.spearmanr(*losses).statistic)
     mean = fmean(similarity.values()) if similarity else None
     return Comparison(agreements, similarity, mean)
@@ -93,7 +94,7 @@ def _together(verdicts: Mapping[str, Verdict]) -> str:
 def write_agreement(folder: Path, answers: Sequence[Significance], rule: Rule) -> Comparison:
     """Compare, and write agreement.json, agreement.csv and the plot."""
     found = agreement_of(answers)
-    text = json.dumps(asdict(found), indent=1) + "\n"
+    text = json.dumps(asdict(found), indent=1, allow_nan=False) + "\n"
     write_atomically(folder / AGREEMENT, lambda partial: partial.write_text(text, encoding="utf-8"))
     write_effects(folder / AGREEMENT_CSV, answers)
     for name in AGREEMENT_PLOTS:
@@ -113,4 +114,4 @@ def _draw(path: Path, answers: Sequence[Significance], rule: Rule) -> None:
     for panel, answer in zip(axes.flat, answers, strict=False):
         draw_losses(panel, answer.effects, rule)
         panel.set_title(label(answer), loc="left", fontsize="medium")
-    write_atomically(path, lambda partial: figure.savefig(partial, format=path.suffix[1:], dpi=130))
+    save_figure(figure, path)

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from spikenas.analysis.looks import Look
-from spikenas.space.genotype import pairs
+from spikenas.space.genotype import Edge, pairs
+from spikenas.space.graph import CellGraph
 from spikenas.space.space import Space
 
 _LEAST = 8  # networks that have a pair, for it to be looked at
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Interaction:
         ops: On each.
         effect: In standard deviations of the networks.
         error: Standard error of it.
-        networks: How many have both.
+        networks: How many have both, networks that need not be written so counted in part.
         p: Probability of as much by chance, for all pairs together (false discovery rate, Benjamini-Hochberg).
     """
 
@@ -54,63 +57,93 @@ class Interaction:
     p: float
 
 
+Matrix = NDArray[np.float64]
+
+
 def edge_effects(looks: Sequence[Look], space: Space) -> tuple[list[EdgeEffect], list[Interaction]]:
-    """Least squares over networks: value = mean + sum over edges of the effect of its op there.
+    """Least squares over networks: value = mean + sum over edges of the effect of the op there.
+
+    A network can be written as several cells, with other ops on its dead edges or with nodes exchanged. It counts as
+    the mean of all of them, so that no way of writing is preferred.
 
     Args:
-        looks: Distinct networks with finite values.
+        looks: Distinct networks with finite values, a fair sample of the space.
         space: Whose ops and edges.
     Returns:
         Effects by edge and op, and interactions, the surest first; none where there are too few networks.
     """
     names = [f"{i}-{j}" for i, j in pairs(space.nodes)]
-    ops = [str(op) for op in space.ops]
-    index = {op: k for k, op in enumerate(space.ops)}
-    values = np.array([look.value for look in looks])
-    unknowns = 1 + len(names) * (len(ops) - 1)
-    if len(looks) < 2 * unknowns or len(ops) < 2 or not values.std():
+    choices, values = len(space.edges), np.array([look.value for look in looks])
+    unknowns = 1 + len(names) * (choices - 1)
+    if len(looks) < 2 * unknowns or choices < 2 or not values.std():
         return [], []
-    chosen = np.array([[index[edge.op] for edge in look.genotype.cells[0].edges] for look in looks])
-    contrasts = np.vstack([np.eye(len(ops) - 1), -np.ones(len(ops) - 1)])  # the effects on an edge sum to 0
-    design = np.hstack([np.ones((len(looks), 1)), *(contrasts[chosen[:, e]] for e in range(len(names)))])
+    uses = _uses([look.genotype.cells[0].canonical for look in looks], space)
+    contrasts = np.vstack([np.eye(choices - 1), -np.ones(choices - 1)])  # the effects on an edge sum to 0
+    design = np.hstack([np.ones((len(looks), 1)), (uses @ contrasts).reshape(len(looks), -1)])
     standard = (values - values.mean()) / values.std()
     solution, _, rank, _ = np.linalg.lstsq(design, standard, rcond=None)
     if rank < unknowns:
         return [], []
     residuals = standard - design @ solution
-    variance = residuals @ residuals / (len(looks) - unknowns)
+    variance = float(residuals @ residuals) / (len(looks) - unknowns)
     covariance = variance * np.linalg.inv(design.T @ design)
+    ops = [_named(edge) for edge in space.edges]
     effects = []
     for e, name in enumerate(names):
-        part = slice(1 + e * (len(ops) - 1), 1 + (e + 1) * (len(ops) - 1))
+        part = slice(1 + e * (choices - 1), 1 + (e + 1) * (choices - 1))
         own, errors = contrasts @ solution[part], np.sqrt(np.diag(contrasts @ covariance[part, part] @ contrasts.T))
         effects += [
             EdgeEffect(name, op, float(effect), float(error))
             for op, effect, error in zip(ops, own, errors, strict=True)
         ]
-    return effects, _interactions(chosen, residuals, names, ops)
+    return effects, _interactions(uses, design, residuals, names, ops)
+
+
+def _uses(forms: Sequence[CellGraph], space: Space) -> Matrix:
+    """[networks, edges of a cell, what an edge can be]: of all ways to write a network, the share that has it there."""
+    index = {edge: k for k, edge in enumerate(space.edges)}
+    position = {form: k for k, form in enumerate(forms)}
+    counts = np.zeros((len(forms), len(pairs(space.nodes)), len(space.edges)))
+    for cell in space.enumerate_cells():
+        k = position.get(cell.canonical)
+        if k is not None:
+            counts[k, range(counts.shape[1]), [index[edge] for edge in cell.edges]] += 1
+    shares: Matrix = counts / counts.sum(axis=2, keepdims=True)
+    return shares
 
 
 def _interactions(
-    chosen: np.ndarray[tuple[int, int], np.dtype[np.int64]],
-    residuals: np.ndarray[tuple[int], np.dtype[np.float64]],
-    names: Sequence[str],
-    ops: Sequence[str],
+    uses: Matrix, design: Matrix, residuals: Matrix, names: Sequence[str], ops: Sequence[str]
 ) -> list[Interaction]:
-    """Mean of what is left, over the networks that have both."""
+    """Each pair as one more column of the design."""
+    freedom = len(residuals) - design.shape[1] - 1
+    if float(residuals @ residuals) < _ROUNDING * len(residuals) or freedom < 1:
+        return []
+    basis, _ = np.linalg.qr(design)
     found = []
     for (e, one), (f, other) in combinations(enumerate(names), 2):
         for a, b in np.ndindex(len(ops), len(ops)):
-            left = residuals[(chosen[:, e] == a) & (chosen[:, f] == b)]
-            if len(left) >= _LEAST:
-                test = stats.ttest_1samp(left, 0.0)
-                error = float(left.std(ddof=1) / np.sqrt(len(left)))
-                found.append((one, other, ops[a], ops[b], float(left.mean()), error, len(left), float(test.pvalue)))
+            both = uses[:, e, a] * uses[:, f, b]
+            if both.sum() < _LEAST:
+                continue
+            column = both - basis @ (basis.T @ both)
+            power = float(column @ column)
+            if power < _ROUNDING * len(column):
+                continue  # the effects of the edges already say it
+            effect = float(column @ residuals) / power
+            left = residuals - effect * column
+            error = float(np.sqrt(left @ left / freedom / power))
+            p = 2 * float(stats.t.sf(abs(effect) / error, freedom))
+            found.append((one, other, ops[a], ops[b], effect, error, float(both.sum()), p))
     if not found:
         return []
     adjusted = stats.false_discovery_control([row[-1] for row in found])
     interactions = [
-        Interaction((one, other), (a, b), effect, error, count, float(p))
+        Interaction((one, other), (a, b), effect, error, round(count), float(p))
         for (one, other, a, b, effect, error, count, _), p in zip(found, adjusted, strict=True)
     ]
     return sorted(interactions, key=lambda interaction: (interaction.p, -abs(interaction.effect)))
+
+
+def _named(edge: Edge) -> str:
+    return f"{edge.op} back" if edge.feedback else str(edge.op)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Literal
 
@@ -13,19 +13,22 @@ from scipy import stats
 from spikenas.analysis.looks import Look, Looks
 from spikenas.analysis.variants import ALL, Variant
 from spikenas.errors import DataError
+from spikenas.intervals import half_width
 from spikenas.search.strategy import Cost
 from spikenas.space.genotype import Cell, Edge, Genotype
 from spikenas.space.ops import NONE, Op
 from spikenas.tabular import Network, network_of
+from spikenas.tabular.cohorts import estimate
 
 Verdict = Literal["removable", "needed", "open", "worthwhile", "useless"]
 BEST_SHARE = 0.1
+MOST_FAILURES = 0.5  # share of the seeds
 _FEW = 200  # edges whose memory is measured for each op
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds and its confidence interval.
+    """A mean and its confidence interval.
 
     Attributes:
         mean: Of the differences.
@@ -38,10 +41,9 @@ class Interval:
     high: float
 
     @classmethod
-    def of(cls, differences: Sequence[float], confidence: float) -> Interval:
-        """By Student's t distribution; of at least two differences."""
-        mean, spread = fmean(differences), stdev(differences)
-        half = float(stats.t.ppf((1 + confidence) / 2, len(differences) - 1)) * spread / math.sqrt(len(differences))
+    def of(cls, values: Sequence[float], confidence: float) -> Interval:
+        """By Student's t distribution; of at least two values that are independent."""
+        mean, half = fmean(values), half_width(values, confidence)
         return cls(mean, mean - half, mean + half)
 
     def scaled(self, factor: float) -> Interval:
@@ -51,7 +53,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Share:
-    """How many of some networks use an op.
+    """How many of the networks looked at use an op.
 
     Attributes:
         share: Of the best tenth.
@@ -83,14 +85,18 @@ class Effect:
         name: Of the variant.
         removed: Ops it lacks.
         added: Ops it has besides.
-        loss: By how much less good the network found is; negative where it is better.
-        typical: By how much less good networks are on average.
-        spread: Standard deviation of the whole space's networks, the unit of tolerance and of `loss_sd`.
-        loss_sd: The loss in that unit.
         verdict: See `verdict_on`.
+        loss: By how much less good the network is that is found in as many looks; negative where it is better.
+        loss_sd: The loss in standard deviations of the whole space's networks.
+        typical: By how much less good networks are on average, with an interval of its own.
+        spread: Standard deviation of the whole space's networks.
+        best_lost: By how much less good the very best is, where the truth of all networks is known; else None.
         seeds: In how many both found something.
+        failed: In how many the whole space had something, and the variant nothing.
         candidates: Distinct cells of the variant.
         flash_bytes: How much more flash the networks found take.
+        gain_per_kib: Of an added op: what it brings for each KiB that the networks found take more, as ratio of the
+            two means; None where they take no more.
         share: How many of the whole space's best use the op; None for added and several ops.
         memory: Of an edge with the op; None for several ops.
     """
@@ -98,35 +104,39 @@ class Effect:
     name: str
     removed: tuple[str, ...]
     added: tuple[str, ...]
+    verdict: Verdict
     loss: Interval
+    loss_sd: Interval
     typical: Interval
     spread: float
-    loss_sd: Interval
-    verdict: Verdict
+    best_lost: float | None
     seeds: int
+    failed: int
     candidates: int
     flash_bytes: float
+    gain_per_kib: float | None = None
     share: Share | None = None
     memory: Memory | None = None
 
-    @property
-    def gain_per_kib(self) -> float | None:
-        """Of an added op: what it brings for each KiB that the networks found take more; None where they do not."""
-        return -self.loss.mean / self.flash_bytes * 1024 if self.added and self.flash_bytes > 0 else None
 
-
-def verdict_on(loss_sd: Interval, tolerance: float, added: bool) -> Verdict:
+def verdict_on(loss_sd: Interval, tolerance: float, added: bool, failures: float = 0.0) -> Verdict:
     """The rule.
 
     A removed op is `removable` if the whole interval of the loss lies below the tolerance, and `needed` if it lies
-    above. An added op is `worthwhile` if the whole interval of the gain lies above the tolerance, and `useless` if it
-    lies below. All else is `open`: more seeds or draws would tell.
+    above, or if without it most seeds find nothing. An added op is `worthwhile` if the whole interval of the gain lies
+    above the tolerance, and `useless` if it lies below. All else is `open`: more seeds or draws would tell. Equal
+    losses with all seeds are open too, since then nothing was drawn.
 
     Args:
         loss_sd: In standard deviations of the space's networks.
         tolerance: In the same unit.
         added: Whether the op is added rather than removed.
+        failures: Share of the seeds in which the variant had nothing.
     """
+    if failures > MOST_FAILURES and not added:
+        return "needed"
+    if failures or loss_sd.low == loss_sd.high:
+        return "open"
     if added:
         return "worthwhile" if loss_sd.high < -tolerance else "useless" if loss_sd.low > -tolerance else "open"
     return "removable" if loss_sd.high < tolerance else "needed" if loss_sd.low > tolerance else "open"
@@ -138,91 +148,132 @@ class Rule:
 
     Attributes:
         tolerance: Loss that is accepted, in standard deviations of the space's networks.
-        confidence: That all intervals of an analysis hold together.
+        confidence: That the intervals of the losses of an analysis hold together.
     """
 
     tolerance: float = 0.25
     confidence: float = 0.95
 
 
-def effects_of(variants: Sequence[Variant], found: Sequence[Looks], rule: Rule, cost: Cost) -> list[Effect]:
-    """The effect of each variant but the whole space.
+@dataclass(frozen=True)
+class Judged:
+    """What all effects of an analysis are made from.
 
-    Differences are paired: both variants with the same seed, judge and, as far as they have them in common, networks.
-    Intervals are for all variants together (Bonferroni).
-
-    Args:
-        variants: The whole space first.
-        found: Of all of them.
+    Attributes:
         rule: Tolerance and confidence.
+        family: Number of losses that hold together (Bonferroni).
         cost: Footprint of a genotype.
-    Raises:
-        DataError: fewer than two seeds found something in a variant and in the whole space.
+        by_judge: Whether seeds that asked the same judge count as one: its weights and images are the same in all.
+        truth: True accuracies, where they are known.
     """
-    by_key = {(looks.variant, looks.seed): looks for looks in found}
-    seeds = sorted({looks.seed for looks in found})
-    base = networks_of(looks for looks in found if looks.variant == ALL)
-    spread = stdev([look.value for look in base.values()]) if len(base) > 1 else 0.0
-    others = variants[1:]
-    confidence = 1 - (1 - rule.confidence) / max(1, len(others))
-    effects = []
-    for variant in others:
-        pairs = [(by_key[ALL, seed], by_key[variant.name, seed]) for seed in seeds]
-        ends = [(one.found, other.found) for one, other in pairs]
-        losses = [(one, other) for one, other in ends if one and other]
-        if len(losses) < 2 or not spread:
+
+    rule: Rule
+    family: int
+    cost: Cost
+    by_judge: bool
+    truth: Mapping[Network, float] | None = None
+
+    def effects(self, variants: Sequence[Variant], found: Sequence[Looks]) -> list[Effect]:
+        """The effect of each variant but the first, which is the whole space.
+
+        Differences are paired: both variants with the same seed, judge and, as far as they have them in common,
+        networks.
+
+        Args:
+            variants: The whole space first.
+            found: Of all of them.
+        Raises:
+            DataError: the networks of the whole space have no scores, or all the same.
+        """
+        base = networks_of(looks for looks in found if looks.variant == ALL)
+        spread = stdev([look.value for look in base.values()]) if len(base) > 1 else 0.0
+        if not spread:
             raise DataError(
-                f"space {variant.name}: {len(losses)} of {len(seeds)} seeds found a network with a score, and scores "
-                f"spread by {spread:.3g}; at least two seeds and different scores are needed"
+                f"of {len(base)} networks of the whole space none differs in value from another; a larger budget, more "
+                "draws or another evaluator would help"
             )
-        loss = Interval.of([one.value - other.value for one, other in losses], confidence)
-        typical = Interval.of(
-            [_mean(one) - _mean(other) for one, other in pairs if one.found and other.found], confidence
-        )
+        by_key = {(looks.variant, looks.seed): looks for looks in found}
+        seeds = sorted({looks.seed for looks in found})
+        return [
+            self._effect(variant, [(by_key[ALL, s], by_key[variant.name, s]) for s in seeds], base, spread)
+            for variant in variants[1:]
+        ]
+
+    def _effect(
+        self,
+        variant: Variant,
+        pairs: Sequence[tuple[Looks, Looks]],
+        base: Mapping[Network, Look],
+        spread: float,
+    ) -> Effect:
+        both = [(one, other) for one, other in pairs if one.found and other.found]
+        failed = sum(one.found is not None and other.found is None for one, other in pairs)
+        rule = self.rule
+        confidence = 1 - (1 - rule.confidence) / self.family
+        ends = [(one.found, other.found) for one, other in both]
+        loss = self._interval(both, [a.value - b.value for a, b in ends if a and b], confidence)
+        typical = self._interval(both, [_mean(one) - _mean(other) for one, other in both], rule.confidence)
         loss_sd = loss.scaled(1 / spread)
+        flash_bytes = fmean([b.cost.flash_bytes - a.cost.flash_bytes for a, b in ends if a and b] or [0.0])
         single = variant.removed[0] if len(variant.removed) == 1 else None
-        carrier = networks_of(looks for looks in found if looks.variant == (variant.name if variant.added else ALL))
         op = variant.added[0] if variant.added else single
-        effects.append(
-            Effect(
-                variant.name,
-                tuple(map(str, variant.removed)),
-                tuple(map(str, variant.added)),
-                loss,
-                typical,
-                spread,
-                loss_sd,
-                verdict_on(loss_sd, rule.tolerance, bool(variant.added)),
-                len(losses),
-                len(variant.space.distinct_cells),
-                fmean(other.cost.flash_bytes - one.cost.flash_bytes for one, other in losses),
-                _share(base.values(), variant) if single else None,
-                _memory(carrier.values(), op, cost) if op and op != NONE else None,
-            )
+        carriers = [look for _, other in pairs for look in other.looks] if variant.added else base.values()
+        return Effect(
+            variant.name,
+            tuple(map(str, variant.removed)),
+            tuple(map(str, variant.added)),
+            verdict_on(loss_sd, rule.tolerance, bool(variant.added), failed / max(1, failed + len(both))),
+            loss,
+            loss_sd,
+            typical,
+            spread,
+            self._best_lost(variant),
+            len(both),
+            failed,
+            len(variant.space.distinct_cells),
+            flash_bytes,
+            -loss.mean / flash_bytes * 1024 if variant.added and flash_bytes > 0 else None,
+            _share(base.values(), variant) if single else None,
+            _memory(carriers, op, self.cost) if op and op != NONE else None,
         )
-    return effects
+
+    def _interval(
+        self, pairs: Sequence[tuple[Looks, Looks]], differences: Sequence[float], confidence: float
+    ) -> Interval:
+        """Of the differences; of one for each judge where seeds that share one count as one."""
+        units: dict[int, list[float]] = {}
+        for (one, _), difference in zip(pairs, differences, strict=True):
+            units.setdefault(one.judge if self.by_judge else one.seed, []).append(difference)
+        values = [fmean(unit) for unit in units.values()]
+        if len(values) < 2:
+            mean = fmean(values) if values else 0.0
+            return Interval(mean, mean, mean)
+        return Interval.of(values, confidence)
+
+    def _best_lost(self, variant: Variant) -> float | None:
+        if self.truth is None or variant.added:
+            return None
+        left = [value for network, value in self.truth.items() if network[0] in variant.forms]
+        return max(self.truth.values()) - max(left) if left else None
 
 
 def networks_of(found: Iterable[Looks]) -> Mapping[Network, Look]:
-    """Distinct networks that have a score, with the mean of their values over judges, each judge's mean taken off.
+    """Distinct networks that have a score, with the mean of their values over judges.
 
-    What initialisations differ by is no difference between networks.
+    What an initialisation adds to all networks is no difference between them; it is estimated from the networks that
+    several have judged, and taken off.
     """
     looks = [(looks.judge, look) for looks in found for look in looks.looks if math.isfinite(look.value)]
-    by_judge: dict[int, list[float]] = {}
+    first: dict[tuple[int, Network], Look] = {}
     for judge, look in looks:
-        by_judge.setdefault(judge, []).append(look.value)
-    centre = fmean(look.value for _, look in looks) if looks else 0.0
-    shift = {judge: centre - fmean(values) for judge, values in by_judge.items()}
+        first.setdefault((judge, network_of(look.genotype)), look)
+    shifts = estimate([look.value for look in first.values()], [n for _, n in first], [j for j, _ in first]).effects
     values: dict[Network, list[float]] = {}
-    first: dict[Network, Look] = {}
-    for judge, look in looks:
-        network = network_of(look.genotype)
-        values.setdefault(network, []).append(look.value + shift[judge])
-        first.setdefault(network, look)
-    return {
-        network: Look(look.genotype, look.score, fmean(values[network]), look.cost) for network, look in first.items()
-    }
+    kept: dict[Network, Look] = {}
+    for (judge, network), look in first.items():
+        values.setdefault(network, []).append(look.value - shifts[judge])
+        kept.setdefault(network, look)
+    return {network: replace(look, value=fmean(values[network])) for network, look in kept.items()}
 
 
 def _mean(looks: Looks) -> float:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
 from itertools import islice, product
 
 from spikenas.analysis.variants import Variant
 from spikenas.config import BudgetConfig, SearchConfig
-from spikenas.errors import BudgetError, NothingFoundError
+from spikenas.errors import NothingFoundError
 from spikenas.judges import Judge
 from spikenas.memory import Footprint, violations
 from spikenas.search import Problem, TrialStore, make_strategy, search
-from spikenas.search.executors import Executor
+from spikenas.search.executors import Executor, Remembering
 from spikenas.search.strategy import Cost
 from spikenas.seeding import seed_of
 from spikenas.space.genotype import Genotype
@@ -89,75 +88,68 @@ class Viewer:
     def look(
         self, variants: Sequence[Variant], on_look: Callable[[int, int], None] = lambda done, total: None
     ) -> list[Looks]:
-        """Look at each variant with each seed.
+        """Look at each variant with each seed; a variant without a network that fits has none.
 
         Args:
             variants: Each is looked at with the same seeds.
-            on_look: Called with the number of evaluations asked for so far, and of all.
-        Raises:
-            BudgetError: nothing of a variant is within the budget, or fewer than two networks.
+            on_look: Called after each evaluation with how many were done, and of how many at most.
         """
-        done, total = 0, len(variants) * self.seeds * self.draws
-        cost, found = cache(self.cost), list[Looks]()
-        for number, judge in enumerate(self.judges):
-            own = [seed for seed in range(self.seeds) if seed % len(self.judges) == number]
+        found = list[Looks]()
+        total = len(variants) * self.seeds * self.draws
+        ask = self._searched if self.strategy else self._drawn
+        for number, judge in enumerate(self.judges[: self.seeds]):
+            own = range(number, self.seeds, len(self.judges))
+            if isinstance(judge.executor, Remembering):
+                judge.executor.on_new = self._counted(len(found) * self.draws, total, on_look)
             with judge.executor as executor:
-                ask = self._searched if self.strategy else self._drawn
-                for variant, seed, looks in ask(variants, own, judge, executor, cost):
+                for variant, seed, looks in ask(variants, own, judge, executor):
                     found.append(Looks(variant.name, seed, number, tuple(looks)))
-                    done += self.draws
-                    on_look(done, total)
+                    on_look(len(found) * self.draws, total)
         return found
 
+    @staticmethod
+    def _counted(before: int, total: int, on_look: Callable[[int, int], None]) -> Callable[[int], None]:
+        return lambda known: on_look(min(before + known, total), total)
+
     def _drawn(
-        self, variants: Sequence[Variant], seeds: Sequence[int], judge: Judge, executor: Executor, cost: Cost
+        self, variants: Sequence[Variant], seeds: Sequence[int], judge: Judge, executor: Executor
     ) -> Iterator[tuple[Variant, int, list[Look]]]:
         def fits(genotype: Genotype) -> bool:
-            network = network_of(genotype)
-            return (
-                (judge.known is None or network in judge.known)
-                and (self.truth is None or network in self.truth)
-                and not violations(cost(genotype), self.budget)
-            )
+            return self._known(judge, network_of(genotype)) and not violations(self.cost(genotype), self.budget)
 
-        drawn: list[tuple[Variant, int, list[Genotype]]] = []
-        for seed, variant in product(seeds, variants):
-            draws = variant.draws(seed_of(self.seed, "draws", seed))
-            drawn.append((variant, seed, list(islice(filter(fits, draws), self.draws))))
-            if len(drawn[-1][2]) < 2:
-                raise BudgetError(
-                    f"space {variant.name}: {len(drawn[-1][2])} of its {len(variant.forms):,} networks can be looked "
-                    "at within the budget, at least 2 are needed; a larger budget or fewer channels would help"
-                )
+        drawn = [
+            (variant, seed, list(islice(filter(fits, variant.draws(seed_of(self.seed, "draws", seed))), self.draws)))
+            for seed, variant in product(seeds, variants)
+        ]
         results = iter(executor.evaluate([genotype for _, _, genotypes in drawn for genotype in genotypes]))
         for variant, seed, genotypes in drawn:
-            yield variant, seed, [self._look(genotype, next(results).score, cost) for genotype in genotypes]
+            yield variant, seed, [self._look(genotype, next(results).score) for genotype in genotypes]
 
     def _searched(
-        self, variants: Sequence[Variant], seeds: Sequence[int], judge: Judge, executor: Executor, cost: Cost
+        self, variants: Sequence[Variant], seeds: Sequence[int], judge: Judge, executor: Executor
     ) -> Iterator[tuple[Variant, int, list[Look]]]:
         for seed, variant in product(seeds, variants):
-            yield variant, seed, list(self._search(variant, seed, executor, cost))
+            yield variant, seed, list(self._search(variant, seed, judge, executor))
 
-    def _search(self, variant: Variant, seed: int, executor: Executor, cost: Cost) -> Iterator[Look]:
-        problem = Problem(variant.space, self.budget, cost, seed_of(self.seed, "search", seed))
+    def _search(self, variant: Variant, seed: int, judge: Judge, executor: Executor) -> Iterator[Look]:
+        space = variant.space
+        if space.members is not None:
+            members = (form for form in space.members if self._known(judge, (form,) * space.cells))
+            space = replace(space, members=frozenset(members))
+        problem = Problem(space, self.budget, self.cost, seed_of(self.seed, "search", seed))
         settings = SearchConfig(strategy=self.strategy or "random", evaluations=self.draws)
         with TrialStore() as store:
             with contextlib.suppress(NothingFoundError):
-                search(
-                    variant.space,
-                    make_strategy(settings, problem),
-                    self.budget,
-                    cost,
-                    executor,
-                    store,
-                    self.draws,
-                )
+                strategy = make_strategy(settings, problem)
+                search(space, strategy, self.budget, self.cost, executor, store, self.draws)
             trials = [trial for trial in store if trial.status == "scored" and trial.meets(self.budget)]
         for trial in trials:
-            score = -math.inf if trial.value is None else trial.value
-            yield self._look(Genotype.parse(trial.genotype), score, cost)
+            yield self._look(Genotype.parse(trial.genotype), -math.inf if trial.value is None else trial.value)
 
-    def _look(self, genotype: Genotype, score: float, cost: Cost) -> Look:
+    def _known(self, judge: Judge, network: Network) -> bool:
+        """Whether the judge and, where there is one, the truth have an answer."""
+        return (judge.known is None or network in judge.known) and (self.truth is None or network in self.truth)
+
+    def _look(self, genotype: Genotype, score: float) -> Look:
         value = score if self.truth is None else self.truth[network_of(genotype)]
-        return Look(genotype, score, value, cost(genotype))
+        return Look(genotype, score, value, self.cost(genotype))

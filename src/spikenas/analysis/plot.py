@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,14 @@ import numpy as np
 from spikenas.analysis.effects import Effect, Rule
 from spikenas.analysis.looks import Look
 from spikenas.analysis.variants import Variant
-from spikenas.files import write_atomically
+from spikenas.figures import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from spikenas.analysis.study import Significance
+    from spikenas.space.graph import CellGraph
+    from spikenas.tabular import Network
 
 COLOURS = {
     "removable": "#2a7f3f",
@@ -27,10 +29,16 @@ COLOURS = {
     "useless": "#8a8a8a",
 }
 _WIDTH, _HEIGHT, _PANEL = 11.0, 3.8, 2.6  # inches
+_COLUMNS = 4
 
 
 def draw_analysis(
-    path: Path, answer: Significance, variants: Sequence[Variant], looks: Sequence[Look], rule: Rule
+    path: Path,
+    answer: Significance,
+    variants: Sequence[Variant],
+    base: Mapping[Network, Look],
+    networks: Mapping[Network, Look],
+    rule: Rule,
 ) -> None:
     """Draw all of an analysis.
 
@@ -38,31 +46,32 @@ def draw_analysis(
         path: Its ending says the format, such as .svg or .png.
         answer: What is drawn.
         variants: The whole space first.
-        looks: Distinct networks.
+        base: Distinct networks drawn from the whole space.
+        networks: Those of all variants.
         rule: Its tolerance is drawn.
     Raises:
         RunError: it cannot be written.
     """
     from matplotlib.figure import Figure
 
-    removed = [variant for variant in variants if variant.removed]
-    rows = math.ceil(len(removed) / 4)
+    rows = math.ceil((len(variants) - 1) / _COLUMNS)
     figure = Figure(figsize=(_WIDTH, 2 * _HEIGHT + rows * _PANEL), layout="constrained")
-    heights = [_HEIGHT, _HEIGHT, max(1, rows) * _PANEL]
+    heights = [_HEIGHT, _HEIGHT, rows * _PANEL]
     top, middle, bottom = figure.subfigures(3, 1, squeeze=False, height_ratios=heights)[:, 0]
     left, right = top.subplots(1, 2, width_ratios=[3, 2])
     draw_losses(left, [*answer.effects, *answer.together], rule)
     _draw_candidates(right, answer)
     _draw_edges(middle.subplots(1, 1), answer)
-    panels = bottom.subplots(max(1, rows), 4, squeeze=False, sharex=True, sharey=True)
-    for axes, variant in zip(panels.flat, removed, strict=False):
-        _draw_memory(axes, variant, looks)
-    for axes in list(panels.flat)[len(removed) :]:
+    panels = list(bottom.subplots(rows, _COLUMNS, squeeze=False, sharex=True, sharey=True).flat)
+    for axes, variant in zip(panels, variants[1:], strict=False):
+        looks, others = (networks, variants[0].forms) if variant.added else (base, variant.forms)
+        _draw_memory(axes, ", ".join(map(str, variant.added or variant.removed)), list(looks.values()), others)
+    for axes in panels[len(variants) - 1 :]:
         axes.set_visible(False)
     bottom.supxlabel("flash, KiB", fontsize="small")
     bottom.supylabel(answer.evaluator, fontsize="small")
     figure.suptitle(f"{answer.data}, judged by {answer.evaluator}", x=0.01, ha="left")
-    write_atomically(path, lambda partial: figure.savefig(partial, format=path.suffix[1:], dpi=130))
+    save_figure(figure, path)
 
 
 def draw_losses(axes: Axes, effects: Sequence[Effect], rule: Rule) -> None:
@@ -86,14 +95,15 @@ def draw_losses(axes: Axes, effects: Sequence[Effect], rule: Rule) -> None:
 
 
 def _draw_candidates(axes: Axes, answer: Significance) -> None:
-    bars = [("all ops", answer.candidates)]
-    bars += [(effect.name, effect.candidates) for effect in answer.effects if effect.removed]
-    bars.append((f"kept: {', '.join(answer.kept)}", answer.candidates_kept))
+    bars = [("all", answer.candidates)]
+    bars += [(effect.name, effect.candidates) for effect in answer.effects]
+    bars.append(("kept ops", answer.candidates_kept))
     axes.barh(range(len(bars)), [count for _, count in bars], color=["C7", *["C0"] * (len(bars) - 2), "C2"])
-    for row, (name, count) in enumerate(bars):
-        axes.annotate(f" {name}: {count:,}", (1, row), va="center", fontsize=7)
+    for row, (_, count) in enumerate(bars):
+        axes.annotate(f"{count:,}", (count, row), (3, 0), textcoords="offset points", va="center", fontsize=7)
     axes.set_xscale("log")
-    axes.set_yticks([])
+    axes.set_xlim(0.8, 4 * max(count for _, count in bars))
+    axes.set_yticks(range(len(bars)), [name for name, _ in bars], fontsize="small")
     axes.invert_yaxis()
     axes.set_title("candidates: distinct cells", loc="left", fontsize="medium")
 
@@ -102,7 +112,7 @@ def _draw_edges(axes: Axes, answer: Significance) -> None:
     axes.set_title("effect of an op on an edge, standard deviations ± error", loc="left", fontsize="medium")
     if not answer.edges:
         axes.set_axis_off()
-        axes.annotate("too few networks", (0.4, 0.5), xycoords="axes fraction")
+        axes.annotate("too few networks for it", (0.4, 0.5), xycoords="axes fraction")
         return
     edges = list(dict.fromkeys(effect.edge for effect in answer.edges))
     ops = list(dict.fromkeys(effect.op for effect in answer.edges))
@@ -119,14 +129,14 @@ def _draw_edges(axes: Axes, answer: Significance) -> None:
     axes.figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01)
 
 
-def _draw_memory(axes: Axes, variant: Variant, looks: Sequence[Look]) -> None:
-    """Value against flash of networks that use the op and of those that do not."""
-    uses = [look.genotype.cells[0].canonical not in variant.forms for look in looks]
+def _draw_memory(axes: Axes, title: str, looks: Sequence[Look], others: Container[CellGraph]) -> None:
+    """Value against flash of networks that use an op and of the others."""
+    uses = [look.genotype.cells[0].canonical not in others for look in looks]
     for wanted, label, colour in ((True, "with", "C1"), (False, "without", "C0")):
         own = [look for look, use in zip(looks, uses, strict=True) if use == wanted]
         xs, ys = [look.cost.flash_bytes / 1024 for look in own], [look.value for look in own]
         axes.plot(xs, ys, ".", color=colour, label=label, markersize=2.5, alpha=0.6)
-    axes.set_title(", ".join(map(str, variant.removed)), fontsize="small", loc="left")
+    axes.set_title(title, fontsize="small", loc="left")
     axes.tick_params(labelsize=7)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="xx-small", loc="lower right", markerscale=3)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from spikenas.analysis.edges import EdgeEffect, Interaction, edge_effects
-from spikenas.analysis.effects import Effect, Rule, effects_of, networks_of
+from spikenas.analysis.effects import Effect, Judged, Rule, networks_of
 from spikenas.analysis.looks import Look, Looks, Viewer
 from spikenas.analysis.plot import draw_analysis
 from spikenas.analysis.variants import ALL, Variant, variants_of, without
@@ -22,7 +22,6 @@ from spikenas.files import write_atomically
 from spikenas.judges import Court
 from spikenas.memory import Footprint, footprint
 from spikenas.progress import Reporter
-from spikenas.search.executors import Remembering
 from spikenas.search.strategies import find_strategy
 from spikenas.space.genotype import Genotype
 from spikenas.space.ops import NONE, Op
@@ -35,10 +34,12 @@ REPORT = "analysis.json"
 EFFECTS = "effects.csv"
 NETWORKS = "networks.csv"
 PLOTS = ("analysis.svg", "analysis.png")
+LEAST_SEEDS = 5
 
 _COLUMNS = (
     *("data", "evaluator", "variant", "verdict", "loss", "low", "high", "loss_sd", "low_sd", "high_sd"),
-    *("typical", "spread", "seeds", "candidates"),
+    *("typical", "spread", "best_lost", "seeds", "failed", "candidates", "flash_bytes", "gain_per_kib"),
+    *("best_use", "all_use", "edge_params", "edge_flash_bytes", "edge_ram_bytes"),
 )
 
 
@@ -49,9 +50,9 @@ class Inquiry:
     Attributes:
         evaluator: See `Court.judges`.
         added: Ops that the space lacks, whose worth is asked too.
-        seeds: Repetitions, at least 2.
+        seeds: Repetitions, at least 5.
         draws: Networks of each space and seed, at least 2; with a strategy its most evaluations.
-        initialisations: Of a score or a training; seed k asks number k modulo their number.
+        initialisations: Of a score or a training; seed k asks number k modulo their number. None is one for each seed.
         strategy: Repeats that search instead of drawing networks.
         rule: When an op is removable.
         metric: Of a table, what is true.
@@ -62,15 +63,19 @@ class Inquiry:
     added: tuple[str, ...] = ()
     seeds: int = 20
     draws: int = 16
-    initialisations: int = 4
+    initialisations: int | None = None
     strategy: str | None = None
     rule: Rule = field(default_factory=Rule)
     metric: str = "test"
     adjusted: bool = True
 
     def __post_init__(self) -> None:
-        if self.seeds < 2 or self.draws < 2:
-            raise ConfigError(f"{self.seeds} seeds and {self.draws} draws asked; an interval needs at least 2 of each")
+        if self.seeds < LEAST_SEEDS or self.draws < 2:
+            raise ConfigError(
+                f"{self.seeds} seeds and {self.draws} draws asked; intervals need at least {LEAST_SEEDS} and 2"
+            )
+        if twice := [op for op in self.added if self.added.count(op) > 1]:
+            raise ConfigError(f"op {twice[0]}: added twice")
         if not 0 <= self.rule.tolerance <= 5:
             raise ConfigError(
                 f"tolerance: {self.rule.tolerance:g} asked, expected 0 to 5 standard deviations of the networks"
@@ -97,7 +102,6 @@ class Significance:
         networks: Distinct networks that were looked at.
         candidates: Distinct cells of the whole space.
         candidates_kept: Of the space of the ops kept.
-        seconds: Sum over evaluations.
     """
 
     data: str
@@ -111,7 +115,6 @@ class Significance:
     networks: int
     candidates: int
     candidates_kept: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -153,43 +156,26 @@ class Analysis:
             raise RunError(f"{self.folder}: in use by another spikenas process") from None
 
     def _answer(self) -> Significance:
-        inquiry = self.inquiry
-        added = [Op.parse(name) for name in inquiry.added]
-        if self.table:
-            space, network, input = self._tables_space(self.table)
-            truth = self.table.network_values(inquiry.metric, inquiry.adjusted)
-        else:
-            task = prepare(self.config)
-            space, network, input, truth = task.space, task.config.network, task.input, None
-        variants = variants_of(space, added)
-        if len(variants) < 3:
-            raise ConfigError(f"an analysis needs at least two ops in the space, got {', '.join(map(str, space.ops))}")
-        court = Court(self.config, self.folder, inquiry.initialisations, self.table, self.read)
-        judges = court.judges(inquiry.evaluator, network)
-
-        def cost(genotype: Genotype) -> Footprint:
-            return footprint(make_plan(genotype, network, input))
-
-        viewer = Viewer(
-            judges,
-            cost,
-            self.config.budget,
-            inquiry.seeds,
-            inquiry.draws,
-            self.config.seed,
-            inquiry.strategy,
-            truth,
-        )
+        inquiry, prepared = self.inquiry, self._prepared
+        variants = variants_of(prepared.space, [Op.parse(name) for name in inquiry.added])
+        viewer = prepared.viewer
         found = self._look(viewer, variants, "analysis")
-        effects = effects_of(variants, found, inquiry.rule, cost)
-        kept, together, others = self._reduced(viewer, variants, found, effects)
+        judged = Judged(
+            inquiry.rule,
+            2 * len(variants[0].space.ops) + len(inquiry.added),
+            viewer.cost,
+            viewer.judges[0].known is None,
+            viewer.truth,
+        )
+        effects = judged.effects(variants, found)
+        kept, together, others = self._reduced(judged, variants, found, effects)
+        base = networks_of(looks for looks in found if looks.variant == ALL)
+        edges, interactions = edge_effects(list(base.values()), prepared.space)
         networks = networks_of(found)
-        base = [looks for looks in found if looks.variant == ALL or looks.variant.startswith("without")]
-        edges, interactions = edge_effects(list(networks_of(base).values()), space)
         answer = Significance(
-            self.table.name if self.table else short_name(self.config.data.name),
+            self.name,
             inquiry.evaluator,
-            tuple(map(str, space.ops)),
+            tuple(map(str, prepared.space.ops)),
             tuple(map(str, kept)),
             effects,
             together,
@@ -198,29 +184,59 @@ class Analysis:
             len(networks),
             len(variants[0].space.distinct_cells),
             len(others.space.distinct_cells),
-            sum(judge.executor.seconds for judge in judges if isinstance(judge.executor, Remembering)),
         )
-        self._write(answer, networks, variants)
+        self._write(answer, networks, variants, base)
         return answer
 
-    def _tables_space(self, table: Table) -> tuple[Space, Any, InputSpec]:
-        space = table.having(self.inquiry.metric).space
-        if not space.shared:
-            raise DataError(f"{table.name}: an analysis needs one cell in all places of a network")
-        return space, self.config.network, self.input or open_data(self.config).input
+    @property
+    def name(self) -> str:
+        """Of the data set or table, for people."""
+        return Path(self.table.name).stem if self.table else short_name(self.config.data.name)
+
+    def check(self) -> None:
+        """See that the question can be asked, before anything is evaluated; errors as `run`, without RunError."""
+        variants_of(self._prepared.space, [Op.parse(name) for name in self.inquiry.added])
+
+    @cached_property
+    def _prepared(self) -> _Prepared:
+        inquiry, config = self.inquiry, self.config
+        if self.table:
+            space = self.table.having(inquiry.metric).space
+            if not space.shared:
+                raise DataError(f"{self.table.name}: an analysis needs one cell in all places of a network")
+            network, input = config.network, self.input or open_data(config).input
+            truth = {
+                network: value
+                for network, value in self.table.network_values(inquiry.metric, inquiry.adjusted).items()
+                if network[0].connected
+            }
+        else:
+            task = prepare(config)
+            config, space, network, input, truth = task.config, task.space, task.config.network, task.input, None
+        if len(space.ops) < 2:
+            raise ConfigError(f"an analysis needs at least two ops in the space, got {', '.join(map(str, space.ops))}")
+        initialisations = inquiry.initialisations or inquiry.seeds
+        court = Court(config, self.folder, initialisations, self.table, self.read, inquiry.draws * len(space.ops))
+        judges = court.judges(inquiry.evaluator, network)
+        if judges[0].known is None and len(judges) < 2:
+            raise ConfigError("1 initialisation asked; what initialisations differ by takes at least 2")
+
+        @cache
+        def cost(genotype: Genotype) -> Footprint:
+            return footprint(make_plan(genotype, network, input))
+
+        viewer = Viewer(judges, cost, config.budget, inquiry.seeds, inquiry.draws, config.seed, inquiry.strategy, truth)
+        return _Prepared(config, space, viewer)
 
     def _look(self, viewer: Viewer, variants: Sequence[Variant], name: str) -> list[Looks]:
         with self.report.task(name) as progress:
-            for judge in viewer.judges:
-                if isinstance(judge.executor, Remembering):
-                    judge.executor.on_new = lambda known: self.report.check()
             return viewer.look(variants, lambda done, total: progress(done, total, ""))
 
     def _reduced(
-        self, viewer: Viewer, variants: Sequence[Variant], found: list[Looks], effects: Sequence[Effect]
+        self, judged: Judged, variants: Sequence[Variant], found: list[Looks], effects: Sequence[Effect]
     ) -> tuple[tuple[Op, ...], list[Effect], Variant]:
         """Take the removable ops away together; while that costs too much, keep the one that costs most alone."""
-        space, rule = variants[0].space, self.inquiry.rule
+        space = variants[0].space
         going = sorted((e for e in effects if e.verdict == "removable"), key=lambda e: e.loss.mean)
         tried: list[Effect] = []
         while going:
@@ -231,19 +247,24 @@ class Analysis:
             variant = without(space, *ops)
             if len(going) == 1:
                 return tuple(op for op in space.ops if op not in ops), tried, variant
-            looks = self._look(viewer, [variant], variant.name)
-            (effect,) = effects_of([variants[0], variant], [*found, *looks], rule, viewer.cost)
+            looks = self._look(self._prepared.viewer, [variant], variant.name)
+            (effect,) = judged.effects([variants[0], variant], [*found, *looks])
             tried.append(effect)
             if effect.verdict == "removable":
                 return tuple(op for op in space.ops if op not in ops), tried, variant
             going.pop()
         return space.ops, tried, variants[0]
 
-    def _write(self, answer: Significance, networks: Mapping[Network, Look], variants: Sequence[Variant]) -> None:
+    def _write(
+        self,
+        answer: Significance,
+        networks: Mapping[Network, Look],
+        variants: Sequence[Variant],
+        base: Mapping[Network, Look],
+    ) -> None:
         content = {
             "inquiry": asdict(self.inquiry),
-            "budget": self.config.budget.model_dump(),
-            "config": self.config.model_dump(mode="json", exclude_none=True),
+            "config": self._prepared.config.model_dump(mode="json", exclude_none=True),
             **asdict(answer),
         }
         text = json.dumps(content, indent=1, allow_nan=False) + "\n"
@@ -251,7 +272,16 @@ class Analysis:
         write_effects(self.folder / EFFECTS, [answer])
         _write_networks(self.folder / NETWORKS, networks.values())
         for name in PLOTS:
-            draw_analysis(self.folder / name, answer, variants, list(networks.values()), self.inquiry.rule)
+            draw_analysis(self.folder / name, answer, variants, base, networks, self.inquiry.rule)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A configuration with its width decided, the space, and how it is looked at."""
+
+    config: Config
+    space: Space
+    viewer: Viewer
 
 
 def short_name(data: str) -> str:
@@ -269,8 +299,20 @@ def write_effects(path: Path, answers: Iterable[Significance]) -> None:
             for answer in answers:
                 for e in [*answer.effects, *answer.together]:
                     losses = (e.loss.mean, e.loss.low, e.loss.high, e.loss_sd.mean, e.loss_sd.low, e.loss_sd.high)
-                    row = answer.data, answer.evaluator, e.name, e.verdict, *losses, e.typical.mean, e.spread
-                    writer.writerow((*row, e.seeds, e.candidates))
+                    share = (e.share.share, e.share.among_all) if e.share else (None, None)
+                    memory = astuple(e.memory) if e.memory else (None, None, None)
+                    row = (
+                        answer.data,
+                        answer.evaluator,
+                        e.name,
+                        e.verdict,
+                        *losses,
+                        e.typical.mean,
+                        e.spread,
+                        e.best_lost,
+                    )
+                    counts = e.seeds, e.failed, e.candidates, e.flash_bytes, e.gain_per_kib
+                    writer.writerow((*row, *counts, *share, *memory))
 
     write_atomically(path, write)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,9 +35,9 @@ def analyze(
     dataset: Annotated[_Text, _option("Of a download with several: cifar10, cifar100, tinyimagenet.")] = None,
     by: Annotated[_Text, _option("Evaluators: scores, train, CSVs of scores, metrics of the table.")] = None,
     add: Annotated[_Text, _option("Ops that the space lacks, to see what they bring: conv5x5,conv3x3@0.5.")] = None,
-    seeds: Annotated[int, _option("Repetitions, 20 when absent.", min=2)] = 20,
+    seeds: Annotated[int, _option("Repetitions, 20 when absent.", min=5)] = 20,
     draws: Annotated[int, _option("Networks of each space and seed, 16 when absent.", min=2)] = 16,
-    initialisations: Annotated[int, _option("Initialisations of a score, 4 when absent.", min=1)] = 4,
+    initialisations: Annotated[int | None, _option("Of a score or training; one a seed when absent.", min=2)] = None,
     strategy: Annotated[
         _Text, _option("Repeat this search, of DRAWS evaluations, instead of drawing networks.")
     ] = None,
@@ -82,21 +83,20 @@ def analyze(
         given["space"] = "snasnet"
 
     from spikenas.analysis import Analysis, Inquiry, Rule, write_agreement
-    from spikenas.analysis.study import short_name
+    from spikenas.judges import distinct_names
     from spikenas.progress import Reporter
 
     if table is None:
         for name, value in {"dataset": dataset, "metric": metric, "as-trained": as_trained or None}.items():
             if value is not None:
                 raise ConfigError(f"--{name}: goes with --table alone")
+    elif ops:
+        raise ConfigError(f"--ops {ops}: the space is that of --table {table}")
     elif data and len(data) > 1:
         raise ConfigError(f"--table {table}: is of one data set, --data was given {len(data)} times")
     about = [
         subject(table, dataset, listed("by", by), config, given | {"data": name}, set_) for name in data or (None,)
     ]
-    names = [short_name(one.settings.data.name) for one in about]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ConfigError(f"--data: two data sets are called {twice[0]!r}; results are kept by that name")
     inquiries = [
         Inquiry(
             evaluator,
@@ -111,19 +111,28 @@ def analyze(
         )
         for evaluator in about[0].evaluators
     ]
+    distinct_names(about[0].evaluators)
     log_messages(quiet)
     with interruptible() as interrupted:
         report = Reporter(None if quiet else messages, interrupted)
         several = len(about) * len(inquiries) > 1
+        analyses = [
+            Analysis(inquiry, one.settings, out, report, one.table, one.input, one.read)
+            for one, inquiry in product(about, inquiries)
+        ]
+        if several:
+            analyses = [replace(each, folder=out / f"{each.name}-{_stem(each.inquiry.evaluator)}") for each in analyses]
+        folders = [each.folder for each in analyses]
+        if several and (twice := [folder.name for folder in folders if folders.count(folder) > 1]):
+            raise ConfigError(f"two analyses are called {twice[0]!r}; results are kept by that name")
         answers = []
         try:
-            for one, name in zip(about, names, strict=True):
-                for inquiry in inquiries:
-                    folder = out / f"{name}-{Path(inquiry.evaluator).stem}" if several else out
-                    if several and not quiet:
-                        messages.print(f"{name} by {inquiry.evaluator}", highlight=False)
-                    analysis = Analysis(inquiry, one.settings, folder, report, one.table, one.input, one.read)
-                    answers.append(analysis.run())
+            for each in analyses:
+                each.check()
+            for each in analyses:
+                if several and not quiet:
+                    messages.print(f"{each.name} by {each.inquiry.evaluator}", highlight=False)
+                answers.append(each.run())
         except KeyboardInterrupt:
             typer.echo(f"spikenas: interrupted; the same command goes on from {out}", err=True)
             raise typer.Exit(130) from None
@@ -138,3 +147,7 @@ def analyze(
         if agreement:
             console.print(agreement_table(asdict(agreement)))
         messages.print(f"the files are in {out}", highlight=False)
+
+
+def _stem(evaluator: str) -> str:
+    return Path(evaluator).stem if evaluator.lower().endswith(".csv") else evaluator

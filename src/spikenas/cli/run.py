@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,7 +14,10 @@ from spikenas import options as opt
 from spikenas.cli.app import app, interruptible, log_messages, messages
 from spikenas.config import Config
 from spikenas.errors import ConfigError
-from spikenas.tables import front_table, run_summary
+from spikenas.tables import decision_table, front_table, run_summary
+
+_SPACE = "Network and space"
+_ENHANCE = ("analysis", "by", "seeds", "draws", "tolerance", "confidence")
 
 
 @app.command()
@@ -43,14 +46,64 @@ def run(
     executor: opt.ExecutorKind = None,
     workers: opt.Workers = None,
     ray_address: opt.RayAddress = None,
+    no_enhance: Annotated[
+        bool,
+        typer.Option(
+            "--no-enhance",
+            help="Search the space as configured: decide no ops, cells and sharing.",
+            rich_help_panel=_SPACE,
+        ),
+    ] = False,
     seed: opt.Seed = None,
     device: opt.Device = None,
     set_: opt.Set = None,
     quiet: opt.Quiet = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Search, train and evaluate: from images and a budget to a trained network that fits."""
-    _stages(("search", "train", "evaluate"), config, out, locals())
+    """Enhance, search, train and evaluate: from images and a budget to a trained network that fits."""
+    stages = ("search", "train", "evaluate")
+    _stages(stages if no_enhance else ("enhance", *stages), config, out, locals())
+
+
+@app.command()
+def enhance(
+    config: opt.ConfigFile = None,
+    data: opt.Data = None,
+    out: opt.Out = None,
+    analysis: Annotated[
+        Path | None, typer.Option(help="Folder of 'spikenas analyze', whose ops are taken.", show_default=False)
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Who judges: a score, or train; the score when absent.", show_default=False)
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Repetitions.", min=5)] = 30,
+    draws: Annotated[int, typer.Option(help="Networks of each space and seed.", min=2)] = 12,
+    tolerance: Annotated[float, typer.Option(help="Loss that is accepted, in standard deviations.")] = 0.25,
+    confidence: Annotated[float, typer.Option(help="Of all intervals together.")] = 0.95,
+    params: opt.Params = None,
+    flash: opt.Flash = None,
+    ram: opt.Ram = None,
+    image_size: opt.ImageSize = None,
+    download: opt.Download = None,
+    skip_broken: opt.SkipBroken = None,
+    network: opt.NetworkKind = None,
+    cells: opt.Cells = None,
+    channels: opt.Channels = None,
+    stem_stride: opt.StemStride = None,
+    timesteps: opt.Timesteps = None,
+    space: opt.SpaceName = None,
+    ops: opt.Ops = None,
+    executor: opt.ExecutorKind = None,
+    workers: opt.Workers = None,
+    ray_address: opt.RayAddress = None,
+    seed: opt.Seed = None,
+    device: opt.Device = None,
+    set_: opt.Set = None,
+    quiet: opt.Quiet = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Decide the space of a run folder: ops, cells, width, head, sharing; writes space.json with the reasons."""
+    _stages(("enhance",), config, out, locals())
 
 
 @app.command()
@@ -138,20 +191,31 @@ def _stages(names: tuple[str, ...], file: Path | None, out: Path | None, given: 
     quiet = quiet or not is_leader()
     log_messages(quiet)
     work = {"search": stages.run_search, "train": stages.run_train, "evaluate": stages.run_evaluate}
-    task = prepare(settings) if "search" in names else open_data(settings)
-    with Run(folder) as opened, interruptible() as interrupted:
-        opened.fix(task.config)
+    with interruptible() as interrupted:
         report = Reporter(None if quiet else messages, interrupted)
         try:
-            for name in names:
-                work[name](opened, task, report)
+            if names[0] == "enhance" and base is None:
+                chosen = {key: given[key] for key in _ENHANCE if key in given}
+                with Run(folder) as opened:
+                    settings = stages.run_enhance(opened, settings, report, **chosen)
+            task = prepare(settings) if {"enhance", "search"} & set(names) else open_data(settings)
+            with Run(folder) as opened:
+                opened.fix(task.config)
+                for name in names:
+                    if name in work:
+                        work[name](opened, task, report)
+                found = stages.decisions(opened) if names == ("enhance",) else stages.summary(opened, task)
         except KeyboardInterrupt:
             typer.echo(f"spikenas: interrupted; the same command goes on from {folder}", err=True)
             raise typer.Exit(130) from None
-        found = stages.summary(opened, task)
     if as_json and is_leader():
         typer.echo(json.dumps(found, indent=2))
-    elif not quiet:
+    elif quiet:
+        return
+    elif names == ("enhance",):
+        Console().print(decision_table(found))
+        messages.print(f"the next step: spikenas run --out {folder}", highlight=False)
+    else:
         Console().print(run_summary(found, time.perf_counter() - start))
         if "front" in found:
             Console().print(front_table(found["front"]))

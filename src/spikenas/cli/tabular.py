@@ -57,7 +57,7 @@ def subject(
         ConfigError: no configuration, or a table whose images are not given though a score needs them.
         DataError: the table cannot be read.
     """
-    from spikenas.score import SCORES
+    from spikenas.judges import is_live
     from spikenas.tabular import Table
 
     table = Table.read(path, dataset) if path else None
@@ -74,7 +74,7 @@ def subject(
         settings = settings.model_copy(update={"network": opt.network_of(settings)})
         if given["data"] is None and config is None:
             of_cifar10 = is_bench and dataset in (None, "cifar10")
-            if not of_cifar10 or not SCORES.keys().isdisjoint(names):
+            if not of_cifar10 or any(map(is_live, names)):
                 raise ConfigError(f"--table {path}: give --data too, the images that its networks see")
             input = opt.BENCH_INPUT
     return Subject(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spikenas.compare.results import ALL, Summary
-from spikenas.files import write_atomically
+from spikenas.figures import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def draw_comparison(path: Path, summaries: Sequence[Summary]) -> None:
         _draw_ends(right, own, colours, "regret" if regret else "score")
         left.set_title(f"judged by {evaluator}", loc="left", fontsize="medium")
         left.set_ylabel("regret, points of accuracy" if regret else "score of the best")
-    write_atomically(path, lambda partial: figure.savefig(partial, format=path.suffix[1:], dpi=150))
+    save_figure(figure, path)
 
 
 def _draw_curves(axes: Axes, summaries: Sequence[Summary], colours: dict[str, str]) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
 from operator import attrgetter
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 from pydantic import TypeAdapter, ValidationError
-from scipy.stats import t as student
 
 from spikenas.errors import RunError
 from spikenas.files import RowFile
+from spikenas.intervals import half_width
 
 ALL = "all"  # in the place of a budget: mean over the budgets
 FIGURES = ("evaluations", "wall_seconds", "evaluation_seconds", "score", "accuracy", "regret", "percentile")
@@ -70,7 +69,7 @@ class Interval:
         mean = fmean(values)
         if len(values) == 1:
             return cls(mean, None, None)
-        half = float(student.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+        half = half_width(values)
         return cls(mean, mean - half, mean + half)
 
 

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from spikenas.errors import RunError
 from spikenas.search.evaluation import Evaluation, Evaluator
@@ -92,7 +92,12 @@ class Crew(ABC, Generic[W]):
     Args:
         workers: How many.
         on_retry: Told in one line of each worker that is replaced.
+    Attributes:
+        ahead: Candidates that a worker may have beside the one it works on; 0 where an answer can be lost with a worker
+            that dies after it.
     """
+
+    ahead: ClassVar[int] = 1
 
     def __init__(self, workers: int, on_retry: Tell) -> None:
         self._on_retry = on_retry
@@ -175,9 +180,10 @@ class Crew(ABC, Generic[W]):
                 self._false_starts = 0
 
     def _assign(self) -> None:
-        """One candidate for each idle worker; one more for each while enough for all are left."""
+        """One candidate for each idle worker; those ahead while enough for all are left."""
         ready = [worker for worker in self._workers if worker.ready]
-        for length, left in ((0, 1), (1, len(self._workers))):
+        for length in range(1 + self.ahead):
+            left = len(self._workers) if length else 1
             for worker in ready:
                 if len(worker.queue) == length and len(self._waiting) >= left:
                     worker.queue.append(self._waiting.popleft())

@@ -38,6 +38,8 @@ class RayPool(Crew[_Actor]):
         RunError: Ray is not installed, or not at that address.
     """
 
+    ahead = 0
+
     def __init__(
         self,
         make: Make,

@@ -53,7 +53,7 @@ def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget
         found = coarse if doubled or not _fits(fine, input, space, budget) else fine
     if not free and not _fits(found, input, space, budget):
         raise BudgetError(
-            f"no network of the space meets the budget: {_excess(_costs(found, input, space), budget)}; "
+            f"no network of the space meets the budget: {_excess(list(_costs(found, input, space)), budget)}; "
             + _what_would_do(found, input, space, budget)
         )
     return found
@@ -64,7 +64,7 @@ def _widest(network: NetworkConfig, input: InputSpec, space: Space, budget: Budg
     if len(cells) > _SAMPLE:
         cells = tuple(random.Random(0).sample(cells, _SAMPLE))
     for channels in reversed(LADDER):
-        costs = _costs(network.model_copy(update={"channels": channels}), input, space, cells)
+        costs = list(_costs(network.model_copy(update={"channels": channels}), input, space, cells))
         if sum(not violations(cost, budget) for cost in costs) >= SHARE_THAT_FITS * len(costs):
             return channels
     return LADDER[0]
@@ -72,12 +72,10 @@ def _widest(network: NetworkConfig, input: InputSpec, space: Space, budget: Budg
 
 def _costs(
     network: NetworkConfig, input: InputSpec, space: Space, cells: Sequence[Cell] | None = None
-) -> list[Footprint]:
+) -> Iterator[Footprint]:
     """Footprints of the networks with one cell in every place, for each of the cells given or of the space."""
-    return [
-        footprint(make_plan(Genotype((cell,) * network.cells), network, input))
-        for cell in cells or space.distinct_cells
-    ]
+    for cell in cells or space.distinct_cells:
+        yield footprint(make_plan(Genotype((cell,) * network.cells), network, input))
 
 
 def _fits(network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig) -> bool:

@@ -61,6 +61,7 @@ class SpikeNAS(Strategy):
         self._evaluations = evaluations
         self._steps_to_go = 1 if self.space.shared else max(1, self.space.cells - 1) + refine * self.space.cells
         self._scored: set[str] = set()
+        self._last: Genotype | None = None  # what the step before found
         self._before = 0  # of those, how many in steps before
         self._share = self._fair_share()
         self._rng = random.Random(seed_of(problem.seed, self.name))
@@ -97,12 +98,13 @@ class SpikeNAS(Strategy):
         """Take the best of the step once it is complete, and go on from it.
 
         Raises:
-            NothingFoundError: none of the step's candidates fits and has a score.
+            NothingFoundError: none of the first step's candidates fits and has a score. A later step without any goes
+                on from what was found before.
         """
         self._told.extend(trials)
         self._scored |= {trial.genotype for trial in trials if trial.status == "scored"}
         if self._step and (len(self._told) == len(self._step.proposals) or self._new == self._share):
-            best = self._best(self._step)
+            self._last = best = self._best(self._step)
             self._told = []
             self._before = len(self._scored)
             self._steps_to_go -= 1
@@ -166,6 +168,8 @@ class SpikeNAS(Strategy):
             fitting += trial.status == "scored"
             if trial.value is not None and (best is None or trial.value > best[1]):
                 best = proposal.genotype, trial.value
+        if best is None and self._last:
+            return self._last
         if not fitting:
             raise NothingFoundError(f"no candidate of step '{step.name}' meets the budget; a narrower network may")
         if best is None:

@@ -1,0 +1,375 @@
+"""From what matters and what fits to the space that is searched: ops, cells, width, head, sharing, T.
+
+Each decision has a reason and its evidence, and is taken only where the configuration leaves it open.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from spikenas.analysis import Analysis, Inquiry, Interval, Rule
+from spikenas.analysis.looks import Looks, Viewer
+from spikenas.analysis.variants import whole
+from spikenas.config import BudgetConfig, Config
+from spikenas.errors import BudgetError, ConfigError, NothingFoundError
+from spikenas.files import read_text, write_atomically
+from spikenas.judges import Court
+from spikenas.memory import Footprint, footprint, violations
+from spikenas.progress import Reporter
+from spikenas.search import Problem, TrialStore, make_strategy, search
+from spikenas.search.width import LADDER
+from spikenas.space.genotype import Genotype
+from spikenas.space.ops import SNASNET_OPS
+from spikenas.space.plan import make_plan
+from spikenas.task import Task, open_data, prepare
+from spikenas.units import format_size
+
+SPACE = "space.json"
+MOST_CELLS = 4
+MOST_EVALUATIONS = 1000  # of the search that follows
+LEAST_MAP = 4  # side of the last cell's maps
+_DEFAULT_CELLS = 2
+_SEARCHES = 3  # initialisations with which shared and separate cells are searched
+_EVALUATIONS = 100  # of each of these searches
+_SAMPLE = 64  # cells whose footprint is looked at for each width
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One setting of the space.
+
+    Attributes:
+        key: Of the configuration, such as `space.ops`.
+        value: What it is set to.
+        reason: Why, in a sentence.
+        evidence: What was measured for it.
+        given: Whether it was asked for, so that nothing was to be decided.
+    """
+
+    key: str
+    value: object
+    reason: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+    given: bool = False
+
+
+@dataclass(frozen=True)
+class Enhancement:
+    """The decisions, and the configuration that they make."""
+
+    decisions: tuple[Decision, ...]
+    config: Config
+
+
+@dataclass(frozen=True)
+class Enhancer:
+    """Decides what a configuration leaves open.
+
+    Args:
+        config: Keys that it sets explicitly stay as they are.
+        folder: Keeps the evaluations, so that a second time they are not repeated.
+        report: Shows the progress.
+        evaluator: Who judges; None is `search.score`.
+        seeds: Repetitions of the analysis and of each comparison.
+        draws: Networks of each space and seed.
+        rule: When an op is removable, and when a number of cells is better.
+        analysis: A folder of `spikenas analyze` whose ops are taken; None analyses here.
+    """
+
+    config: Config
+    folder: Path
+    report: Reporter
+    evaluator: str | None = None
+    seeds: int = 30
+    draws: int = 12
+    rule: Rule = field(default_factory=Rule)
+    analysis: Path | None = None
+
+    def run(self) -> Enhancement:
+        """Decide.
+
+        Raises:
+            BudgetError: nothing meets the budget.
+            ConfigError: an analysis of something else.
+            DataError: the data cannot be used.
+        """
+        decisions: list[Decision] = []
+        config = open_data(self.config).config
+        for decide in (self._head, self._ops, self._cells, self._width, self._sharing, self._effort, self._timesteps):
+            for decision in decide(config):
+                decisions.append(decision)
+                config = changed(config, decision.key, decision.value)
+        return Enhancement(tuple(decisions), config)
+
+    def _head(self, config: Config) -> list[Decision]:
+        key = "network.kind"
+        if self._given(key):
+            return [_as_given(config, key)]
+        if config.budget == BudgetConfig():
+            reason = "no budget is given; the compact head is the one that devices can hold"
+            return [Decision(key, "compact", reason)]
+        smallest = self._smallest_of(config, "snasnet")
+        exceeded = violations(smallest, config.budget)
+        evidence = {"smallest_snasnet": _sizes(smallest), "exceeds": sorted(exceeded)}
+        reason = (
+            f"the hidden layer of SNASNet's head is too large: its smallest network takes {_told(smallest)}"
+            if exceeded
+            else f"SNASNet's head would fit ({_told(smallest)}), but leaves less for the cells than a global average"
+        )
+        return [Decision(key, "compact", reason, evidence)]
+
+    def _smallest_of(self, config: Config, kind: str) -> Footprint:
+        network = config.network.model_copy(update={"kind": kind, "cells": 2, "channels": LADDER[0], "stem_stride": 2})
+        input = open_data(config).input
+        cell = Genotype.parse("0-3:skip").cells[0]
+        if config.space.nodes != 4:
+            cell = Genotype.parse(f"nodes={config.space.nodes} 0-{config.space.nodes - 1}:skip").cells[0]
+        return footprint(make_plan(Genotype((cell, cell)), network, input))
+
+    def _ops(self, config: Config) -> list[Decision]:
+        key = "space.ops"
+        if self._given(key):
+            return [_as_given(config, key)]
+        if self.analysis:
+            found, source = _read_analysis(self.analysis), str(self.analysis)
+        else:
+            five = changed(config, key, [str(op) for op in SNASNET_OPS])
+            inquiry = Inquiry(self._judge, (), self.seeds, self.draws, rule=self.rule)
+            found = asdict(Analysis(inquiry, five, self.folder / "analysis", self.report).run())
+            source = str(self.folder / "analysis")
+        effects = [*found["effects"], *found["together"]]
+        evidence = {
+            "analysis": source,
+            "evaluator": found["evaluator"],
+            "effects": {
+                effect["name"]: {"loss_sd": effect["loss_sd"], "verdict": effect["verdict"]} for effect in effects
+            },
+            "candidates": [found["candidates"], found["candidates_kept"]],
+        }
+        removed = [op for op in found["ops"] if op not in found["kept"]]
+        needed = [e["removed"][0] for e in found["effects"] if e["verdict"] == "needed"]
+        reason = (
+            f"without {', '.join(removed)} what is found is surely no worse than the tolerance of "
+            f"{self.rule.tolerance:g} standard deviations"
+            if removed
+            else f"no op is surely removable at a tolerance of {self.rule.tolerance:g} standard deviations"
+        )
+        reason += f"; surely needed: {', '.join(needed) or 'none of them'}"
+        return [Decision(key, list(found["kept"]), reason, evidence)]
+
+    def _cells(self, config: Config) -> list[Decision]:
+        key = "network.cells"
+        if self._given(key) or config.network.kind == "snasnet":
+            return [_as_given(config, key)]
+        default = self._looked_at(config, _DEFAULT_CELLS)
+        rows: dict[str, Any] = {}
+        best, best_gain = _DEFAULT_CELLS, 0.0
+        confidence = 1 - (1 - self.rule.confidence) / (MOST_CELLS - 1)
+        for cells in range(1, MOST_CELLS + 1):
+            looked = default if cells == _DEFAULT_CELLS else self._looked_at(config, cells)
+            if isinstance(looked, str):
+                rows[str(cells)] = {"left_out": looked}
+                continue
+            task, found = looked
+            row: dict[str, Any] = {
+                "channels": task.config.network.channels,
+                "stem_stride": task.config.network.stem_stride,
+                "found": fmean(one.found.score for one in found if one.found),
+            }
+            if not isinstance(default, str) and cells != _DEFAULT_CELLS:
+                pairs = zip(found, default[1], strict=True)
+                gains = [a.found.value - b.found.value for a, b in pairs if a.found and b.found]
+                if len(gains) > 1:
+                    interval = Interval.of(gains, confidence)
+                    row["gain"] = asdict(interval)
+                    if interval.low > 0 and interval.mean > best_gain:
+                        best, best_gain = cells, interval.mean
+            elif isinstance(default, str) and "left_out" in rows.get(str(best), {"left_out": ""}):
+                best = cells
+            rows[str(cells)] = row
+        if all("left_out" in row for row in rows.values()):
+            prepare(config)  # raises, with what would make room
+        reason = (
+            f"networks of {best} cells have surely higher scores than those of {_DEFAULT_CELLS}, each at its own width"
+            if best != _DEFAULT_CELLS and not isinstance(default, str)
+            else f"no other number of cells has surely higher scores than {_DEFAULT_CELLS}, each at its own width"
+            if best == _DEFAULT_CELLS
+            else f"{_DEFAULT_CELLS} cells do not fit: {default}"
+        )
+        return [Decision(key, best, reason, {"evaluator": self._judge, "cells": rows})]
+
+    def _looked_at(self, config: Config, cells: int) -> tuple[Task, list[Looks]] | str:
+        """Networks of so many cells at the width that the budget leaves them, or why there are none."""
+        at = changed(config, "network.cells", cells)
+        opened = open_data(at)
+        stride = 2 if config.network.stem_stride == 2 else 1
+        side = min(opened.input.height, opened.input.width) // stride // 2 ** (cells - 1)
+        if side < LEAST_MAP:
+            return f"the last cell would see maps of {side}x{side}, less than {LEAST_MAP}x{LEAST_MAP}"
+        try:
+            task = prepare(at)
+            viewer = self._viewer(task, f"cells-{cells}")
+            with self.report.task(f"{cells} cells") as progress:
+                return task, viewer.look([whole(task.space)], lambda done, total: progress(done, total, ""))
+        except BudgetError as error:
+            return str(error)
+
+    def _viewer(self, task: Task, name: str) -> Viewer:
+        court = Court(task.config, self.folder / name, self.seeds, candidates=self.draws)
+        judges = court.judges(self._judge, task.config.network)
+        budget, seed = task.config.budget, task.config.seed
+        return Viewer(judges, _cost(task), budget, self.seeds, self.draws, seed)
+
+    def _width(self, config: Config) -> list[Decision]:
+        task = prepare(config)
+        network = task.config.network
+        cost = _cost(task)
+        cells = task.space.distinct_cells
+        cells = tuple(random.Random(0).sample(cells, min(_SAMPLE, len(cells))))
+        fitting = {}
+        for channels in LADDER:
+            at = _cost(Task(changed(task.config, "network.channels", channels), task.dataset))
+            fits = [not violations(at(Genotype((cell,) * network.cells)), config.budget) for cell in cells]
+            fitting[str(channels)] = round(fmean(fits), 3)
+        smallest = min((cost(Genotype((cell,) * network.cells)) for cell in cells), key=lambda f: f.flash_bytes)
+        evidence = {"share_that_fits": fitting, "of_cells": len(cells), "smallest": _sizes(smallest)}
+        decisions = []
+        for key, value in (("network.channels", network.channels), ("network.stem_stride", network.stem_stride)):
+            if self._given(key) and getattr(config.network, key.rpartition(".")[2]) != "auto":
+                decisions.append(_as_given(config, key))
+            elif key == "network.channels":
+                reason = (
+                    "the widest of the ladder at which half of the cells fit"
+                    if config.budget != BudgetConfig()
+                    else "no budget is given"
+                )
+                decisions.append(Decision(key, value, reason, evidence))
+            else:
+                reason = "2 where that at least doubles the width, which is where RAM binds; else 1"
+                decisions.append(Decision(key, value, reason))
+        return decisions
+
+    def _sharing(self, config: Config) -> list[Decision]:
+        keys = "space.shared", "search.refine"
+        if any(map(self._given, keys)) or config.network.cells == 1 or config.search.strategy != "spikenas":
+            return [_as_given(config, key) for key in keys]
+        scores: dict[str, list[float]] = {"shared": [], "separate": []}
+        evaluations: dict[str, list[int]] = {"shared": [], "separate": []}
+        for name, changes in (("shared", (True, 0)), ("separate", (False, 1))):
+            task = prepare(changed(changed(config, keys[0], changes[0]), keys[1], changes[1]))
+            judges = self._viewer(task, f"cells-{config.network.cells}").judges[:_SEARCHES]
+            with self.report.task(f"{name} cells") as progress:
+                for number, judge in enumerate(judges):
+                    problem = Problem(task.space, config.budget, _cost(task), config.seed)
+                    settings = task.config.search.model_copy(update={"evaluations": _EVALUATIONS})
+                    strategy = make_strategy(settings, problem)
+                    with TrialStore() as store, judge.executor as executor:
+                        try:
+                            found = search(
+                                task.space, strategy, config.budget, problem.cost, executor, store, _EVALUATIONS
+                            )
+                        except NothingFoundError:
+                            continue
+                    scores[name].append(found.score)
+                    evaluations[name].append(found.scored)
+                    progress(number + 1, len(judges), "")
+        gains = [b - a for a, b in zip(scores["shared"], scores["separate"], strict=False)]
+        separate = bool(gains) and min(gains) > 0
+        evidence = {"evaluator": self._judge, "scores": scores, "evaluations": evaluations}
+        reason = (
+            f"with {_EVALUATIONS} evaluations, cells of their own have a higher score with every initialisation"
+            if separate
+            else f"with {_EVALUATIONS} evaluations, cells of their own have no higher score with every initialisation"
+        )
+        return [
+            Decision(keys[0], not separate, reason, evidence),
+            Decision(keys[1], int(separate), "one pass that exchanges cells" if separate else "nothing to exchange"),
+        ]
+
+    def _effort(self, config: Config) -> list[Decision]:
+        key = "search.evaluations"
+        if self._given(key) or config.search.strategy != "spikenas":
+            return [_as_given(config, key)]
+        space = Task(config, open_data(config).dataset).space
+        steps = (1 if space.shared else max(1, space.cells - 1)) + config.search.refine * space.cells
+        all_ = steps * len(space.distinct_cells)
+        evidence = {"steps": steps, "cells": len(space.distinct_cells)}
+        if all_ <= MOST_EVALUATIONS:
+            return [Decision(key, None, f"all cells are tried in each step, {all_:,} at most", evidence)]
+        reason = f"{all_:,} would be all; as many take a minute or so"
+        return [Decision(key, MOST_EVALUATIONS, reason, evidence)]
+
+    def _timesteps(self, config: Config) -> list[Decision]:
+        key = "network.timesteps"
+        if self._given(key):
+            return [_as_given(config, key)]
+        reason = (
+            "as the data have"
+            if not open_data(config).dataset.static
+            else "T takes time, no memory, and scores of different T cannot be compared; --timesteps sets it"
+        )
+        return [Decision(key, config.network.timesteps, reason)]
+
+    @property
+    def _judge(self) -> str:
+        return self.evaluator or self.config.search.score
+
+    def _given(self, key: str) -> bool:
+        section, _, name = key.partition(".")
+        return name in getattr(self.config, section).model_fields_set and section in self.config.model_fields_set
+
+
+def write_space(path: Path, found: Enhancement) -> None:
+    """Write space.json, whole or not at all."""
+    content = {
+        "decisions": [asdict(decision) for decision in found.decisions],
+        "config": found.config.model_dump(mode="json", exclude_none=True),
+    }
+    text = json.dumps(content, indent=2) + "\n"
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def changed(config: Config, key: str, value: object) -> Config:
+    """The configuration with one key set, checked."""
+    section, _, name = key.partition(".")
+    part = getattr(config, section).model_copy(update={name: tuple(value) if isinstance(value, list) else value})
+    return config.model_copy(update={section: part})
+
+
+def _cost(task: Task) -> Callable[[Genotype], Footprint]:
+    return lambda genotype: footprint(task.plan(genotype))
+
+
+def _as_given(config: Config, key: str) -> Decision:
+    section, _, name = key.partition(".")
+    value = getattr(getattr(config, section), name)
+    return Decision(key, list(value) if isinstance(value, tuple) else value, "as asked", given=True)
+
+
+def _sizes(cost: Footprint) -> dict[str, int]:
+    return {"params": cost.params, "flash_bytes": cost.flash_bytes, "ram_bytes": cost.ram_bytes}
+
+
+def _told(cost: Footprint) -> str:
+    return f"{format_size(cost.flash_bytes)} of flash and {format_size(cost.ram_bytes)} of RAM"
+
+
+def _read_analysis(folder: Path) -> dict[str, Any]:
+    path = folder / "analysis.json" if folder.is_dir() else folder
+    try:
+        found = json.loads(read_text(path, ConfigError))
+    except ValueError:
+        raise ConfigError(f"{path}: not valid JSON; 'spikenas analyze' writes it") from None
+    keys = ("ops", "kept", "effects", "together", "evaluator", "candidates", "candidates_kept")
+    if not isinstance(found, dict) or any(key not in found for key in keys):
+        raise ConfigError(f"{path}: not an analysis; 'spikenas analyze' writes one")
+    return found
+
+
+__all__: Sequence[str] = ("Decision", "Enhancement", "Enhancer", "write_space")
