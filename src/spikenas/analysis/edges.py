@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,8 @@ def edge_effects(looks: Sequence[Look], space: Space) -> tuple[list[EdgeEffect],
     """Least squares over networks: value = mean + sum over edges of the effect of the op there.
 
     A network can be written as several cells, with other ops on its dead edges or with nodes exchanged. It counts as
-    the mean of all of them, so that no way of writing is preferred.
+    the mean of all of them, so that no way of writing is preferred. The effects on an edge sum to 0; where networks
+    cannot tell effects apart, the smallest that explain them are taken.
 
     Args:
         looks: Distinct networks with finite values, a fair sample of the space.
@@ -74,29 +75,25 @@ def edge_effects(looks: Sequence[Look], space: Space) -> tuple[list[EdgeEffect],
     """
     names = [f"{i}-{j}" for i, j in pairs(space.nodes)]
     choices, values = len(space.edges), np.array([look.value for look in looks])
-    unknowns = 1 + len(names) * (choices - 1)
-    if len(looks) < 2 * unknowns or choices < 2 or not values.std():
+    if len(looks) < 2 * (1 + len(names) * (choices - 1)) or choices < 2 or not values.std():
         return [], []
     uses = _uses([look.genotype.cells[0].canonical for look in looks], space)
-    contrasts = np.vstack([np.eye(choices - 1), -np.ones(choices - 1)])  # the effects on an edge sum to 0
-    design = np.hstack([np.ones((len(looks), 1)), (uses @ contrasts).reshape(len(looks), -1)])
+    design = uses.reshape(len(looks), -1)
+    design = design - design.mean(axis=0)
+    left, singular, right = np.linalg.svd(design, full_matrices=False)
+    rank = int((singular > _ROUNDING * singular[0] * len(looks)).sum())
+    basis, inverse = left[:, :rank], right[:rank].T / singular[:rank]
     standard = (values - values.mean()) / values.std()
-    solution, _, rank, _ = np.linalg.lstsq(design, standard, rcond=None)
-    if rank < unknowns:
-        return [], []
-    residuals = standard - design @ solution
-    variance = float(residuals @ residuals) / (len(looks) - unknowns)
-    covariance = variance * np.linalg.inv(design.T @ design)
+    residuals = standard - basis @ (basis.T @ standard)
+    freedom = len(looks) - 1 - rank
+    errors = np.sqrt(float(residuals @ residuals) / freedom * (inverse**2).sum(axis=1))
+    solution = inverse @ (basis.T @ standard)
     ops = [_named(edge) for edge in space.edges]
-    effects = []
-    for e, name in enumerate(names):
-        part = slice(1 + e * (choices - 1), 1 + (e + 1) * (choices - 1))
-        own, errors = contrasts @ solution[part], np.sqrt(np.diag(contrasts @ covariance[part, part] @ contrasts.T))
-        effects += [
-            EdgeEffect(name, op, float(effect), float(error))
-            for op, effect, error in zip(ops, own, errors, strict=True)
-        ]
-    return effects, _interactions(uses, design, residuals, names, ops)
+    effects = [
+        EdgeEffect(name, op, float(effect), float(error))
+        for (name, op), effect, error in zip(product(names, ops), solution, errors, strict=True)
+    ]
+    return effects, _interactions(uses, basis, residuals, names, ops)
 
 
 def _uses(forms: Sequence[CellGraph], space: Space) -> Matrix:
@@ -113,19 +110,20 @@ def _uses(forms: Sequence[CellGraph], space: Space) -> Matrix:
 
 
 def _interactions(
-    uses: Matrix, design: Matrix, residuals: Matrix, names: Sequence[str], ops: Sequence[str]
+    uses: Matrix, basis: Matrix, residuals: Matrix, names: Sequence[str], ops: Sequence[str]
 ) -> list[Interaction]:
     """Each pair as one more column of the design."""
-    freedom = len(residuals) - design.shape[1] - 1
+    freedom = len(residuals) - basis.shape[1] - 2
     if float(residuals @ residuals) < _ROUNDING * len(residuals) or freedom < 1:
         return []
-    basis, _ = np.linalg.qr(design)
     found = []
     for (e, one), (f, other) in combinations(enumerate(names), 2):
         for a, b in np.ndindex(len(ops), len(ops)):
             both = uses[:, e, a] * uses[:, f, b]
-            if both.sum() < _LEAST:
+            count = float(both.sum())
+            if count < _LEAST:
                 continue
+            both = both - both.mean()
             column = both - basis @ (basis.T @ both)
             power = float(column @ column)
             if power < _ROUNDING * len(column):
@@ -134,7 +132,7 @@ def _interactions(
             left = residuals - effect * column
             error = float(np.sqrt(left @ left / freedom / power))
             p = 2 * float(stats.t.sf(abs(effect) / error, freedom))
-            found.append((one, other, ops[a], ops[b], effect, error, float(both.sum()), p))
+            found.append((one, other, ops[a], ops[b], effect, error, count, p))
     if not found:
         return []
     adjusted = stats.false_discovery_control([row[-1] for row in found])

@@ -11,7 +11,11 @@ when RAM binds; else 1.
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from functools import cache
+from heapq import nsmallest
+from operator import attrgetter
 from typing import Any
 
 from spikenas.config import BudgetConfig, NetworkConfig
@@ -25,9 +29,11 @@ from spikenas.units import format_size
 LADDER = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 FREE_WIDTH = 32
 SHARE_THAT_FITS = 0.5
-_SAMPLE = 256
+_SAMPLE = 64  # cells, where the space has more
+_FEW = 8  # smallest cells by each figure
 
 
+@cache
 def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig) -> NetworkConfig:
     """The network with `channels` and `stem_stride` as numbers at which something of the space meets the budget.
 
@@ -52,9 +58,10 @@ def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget
         doubled = int(coarse.channels) >= 2 * int(fine.channels)
         found = coarse if doubled or not _fits(fine, input, space, budget) else fine
     if not free and not _fits(found, input, space, budget):
+        costs = list(_costs(found, input, space))
         raise BudgetError(
-            f"no network of the space meets the budget: {_excess(list(_costs(found, input, space)), budget)}; "
-            + _what_would_do(found, input, space, budget)
+            f"no network of the space meets the budget: {_excess(costs, budget)}; "
+            + _what_would_do(found, input, space, budget, costs)
         )
     return found
 
@@ -63,11 +70,13 @@ def _widest(network: NetworkConfig, input: InputSpec, space: Space, budget: Budg
     cells = space.distinct_cells
     if len(cells) > _SAMPLE:
         cells = tuple(random.Random(0).sample(cells, _SAMPLE))
-    for channels in reversed(LADDER):
+
+    def leaves_a_choice(channels: int) -> bool:
         costs = list(_costs(network.model_copy(update={"channels": channels}), input, space, cells))
-        if sum(not violations(cost, budget) for cost in costs) >= SHARE_THAT_FITS * len(costs):
-            return channels
-    return LADDER[0]
+        return sum(not violations(cost, budget) for cost in costs) >= SHARE_THAT_FITS * len(costs)
+
+    wider = bisect_left(LADDER, True, key=lambda channels: not leaves_a_choice(channels))
+    return LADDER[max(0, wider - 1)]
 
 
 def _costs(
@@ -100,12 +109,19 @@ def _excess(costs: Sequence[Footprint], budget: BudgetConfig) -> str:
     return ", ".join(parts) or f"the smallest meet each of the limits ({', '.join(limits)}), none meets them together"
 
 
-def _what_would_do(network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig) -> str:
-    """Single changes that make room; where none does, the first few that do together."""
+def _what_would_do(
+    network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig, costs: Sequence[Footprint]
+) -> str:
+    """Single changes that make room; where none does, the first few that do together. Tried with the smallest cells."""
+    sized = list(zip(costs, space.distinct_cells, strict=True))
+    small: dict[Cell, None] = {}
+    for figure in (attrgetter("params"), attrgetter("flash_bytes"), attrgetter("ram_bytes")):
+        small |= {cell: None for _, cell in nsmallest(_FEW, sized, key=lambda pair: figure(pair[0]))}
 
     def fits(change: dict[str, Any]) -> bool:
         try:
-            return _fits(network.model_copy(update=change), input, space, budget)
+            changed = _costs(network.model_copy(update=change), input, space, list(small))
+            return any(not violations(cost, budget) for cost in changed)
         except ConfigError:
             return False
 

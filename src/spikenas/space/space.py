@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 
 from spikenas.errors import ConfigError, GenotypeError
@@ -78,8 +78,7 @@ class Space:
 
     def enumerate_cells(self) -> Iterator[Cell]:
         """All cells, the last edge varying fastest."""
-        for edges in product(self.edges, repeat=len(pairs(self.nodes))):
-            yield Cell(edges, self.nodes)
+        return _cells(self.edges, self.nodes)
 
     @cached_property
     def distinct_cells(self) -> tuple[Cell, ...]:
@@ -93,11 +92,7 @@ class Space:
                 f"a cell of this space can be {self.cell_count:,} things, at most {MOST_CELLS:,} can be enumerated; "
                 "use fewer ops or nodes, or no feedback"
             )
-        found: dict[CellGraph, Cell] = {}
-        for cell in self.enumerate_cells():
-            if cell.canonical.connected and (self.members is None or cell.canonical in self.members):
-                found.setdefault(cell.canonical, cell)
-        return tuple(found.values())
+        return _distinct_cells(self.edges, self.nodes, self.members)
 
     @property
     def choices(self) -> tuple[int, ...]:
@@ -169,6 +164,21 @@ class Space:
     @cached_property
     def _index(self) -> dict[Edge, int]:
         return {edge: k for k, edge in enumerate(self.edges)}
+
+
+def _cells(edges: tuple[Edge, ...], nodes: int) -> Iterator[Cell]:
+    for chosen in product(edges, repeat=len(pairs(nodes))):
+        yield Cell(chosen, nodes)
+
+
+@lru_cache(maxsize=64)
+def _distinct_cells(edges: tuple[Edge, ...], nodes: int, members: frozenset[CellGraph] | None) -> tuple[Cell, ...]:
+    """The same for all spaces of these edges, whatever the number of their cells."""
+    found: dict[CellGraph, Cell] = {}
+    for cell in _cells(edges, nodes):
+        if cell.canonical.connected and (members is None or cell.canonical in members):
+            found.setdefault(cell.canonical, cell)
+    return tuple(found.values())
 
 
 NAMED_OPS: dict[str, tuple[str, ...]] = {
