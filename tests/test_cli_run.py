@@ -16,7 +16,7 @@ from support import TINY, Spikenas
 
 
 def test_run_says_what_was_found_and_is_done_once(spikenas: Spikenas, tmp_path: Path) -> None:
-    first = spikenas("run", *TINY, "--flash", "16KiB", "--out", "r")
+    first = spikenas("run", "--no-enhance", *TINY, "--flash", "16KiB", "--out", "r")
     assert first.returncode == 0, first.stderr
     best = json.loads((tmp_path / "r" / "best.json").read_text())
     accuracy = json.loads((tmp_path / "r" / "evaluation.json").read_text())["test_accuracy"]
@@ -27,10 +27,10 @@ def test_run_says_what_was_found_and_is_done_once(spikenas: Spikenas, tmp_path: 
     assert "training: " in first.stderr
     assert "\x1b" not in first.stdout + first.stderr
     before = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
-    again = spikenas("run", *TINY, "--flash", "16KiB", "--out", "r", "--json")
+    again = spikenas("run", "--no-enhance", *TINY, "--flash", "16KiB", "--out", "r", "--json")
     assert json.loads(again.stdout)["test_accuracy"] == accuracy
     assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()} == before
-    other = spikenas("run", *TINY, "--flash", "17KiB", "--out", "r")
+    other = spikenas("run", "--no-enhance", *TINY, "--flash", "17KiB", "--out", "r")
     assert other.returncode == 2
     assert other.stderr.strip() == (
         "spikenas: r was made with budget.flash = 16384, not 17408; choose another --out or remove it"
@@ -38,7 +38,7 @@ def test_run_says_what_was_found_and_is_done_once(spikenas: Spikenas, tmp_path: 
 
 
 def test_stages_one_by_one_equal_run(spikenas: Spikenas, tmp_path: Path) -> None:
-    assert spikenas("run", *TINY, "--out", "whole", "-q").returncode == 0
+    assert spikenas("run", "--no-enhance", *TINY, "--out", "whole", "-q").returncode == 0
     assert spikenas("search", *TINY, "--set", "train.epochs=9", "--out", "parts", "-q").returncode == 0
     assert spikenas("train", "--out", "parts", "--epochs", "2", "-q").returncode == 0
     assert spikenas("evaluate", "--out", "parts", "-q").returncode == 0
@@ -107,7 +107,7 @@ def no_traceback(stderr: str) -> str:
     ],
 )
 def test_wrong_input_ends_in_one_line_and_status_2(spikenas: Spikenas, arguments: list[str], message: str) -> None:
-    result = spikenas("run", *arguments, "--out", "r")
+    result = spikenas("run", "--no-enhance", *arguments, "--out", "r")
     assert result.returncode == 2
     assert message in no_traceback(result.stderr)
 
@@ -130,7 +130,7 @@ def test_a_stage_without_the_one_before(spikenas: Spikenas, tmp_path: Path) -> N
 
 
 def test_damaged_files_of_a_run(spikenas: Spikenas, tmp_path: Path) -> None:
-    assert spikenas("run", *TINY, "--out", "r", "-q").returncode == 0
+    assert spikenas("run", "--no-enhance", *TINY, "--out", "r", "-q").returncode == 0
     for name, message in {
         "model.safetensors": "truncated or not a safetensors file",
         "config.toml": "not valid TOML",
@@ -170,7 +170,19 @@ def test_a_score_that_cannot_begin_leaves_the_old_file(spikenas: Spikenas, tmp_p
 
 
 def test_ctrl_c_in_the_training_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "spikenas", "run", *TINY, "--set", "train.epochs=2000", "--out", "r", "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "spikenas",
+        "run",
+        "--no-enhance",
+        *TINY,
+        "--set",
+        "train.epochs=2000",
+        "--out",
+        "r",
+        "-q",
+    ]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (tmp_path / "r" / "train.csv").exists() and time.monotonic() < deadline:

@@ -16,7 +16,20 @@ from spikenas.checkpoint import load_tensors
 KILLS = 10
 MOST_ATTEMPTS = 60  # a run that ends before it is killed does not count
 RUN = (
-    *("run", "--data", "digits", "--flash", "24KiB", "--timesteps", "3", "--epochs", "12", "--set", "threads=1"),
+    *(
+        "run",
+        "--no-enhance",
+        "--data",
+        "digits",
+        "--flash",
+        "24KiB",
+        "--timesteps",
+        "3",
+        "--epochs",
+        "12",
+        "--set",
+        "threads=1",
+    ),
     *("--set", "search.refine=2", "--set", "fidelity.batch=64", "--quiet"),
 )
 
@@ -75,3 +88,29 @@ def test_killed_ten_times_in_the_search_and_ten_times_in_the_training(tmp_path: 
         one, other = load_tensors(whole / name)[0], load_tensors(parts / name)[0]
         assert one.keys() == other.keys()
         assert all((one[key] == other[key]).all() for key in one), name
+
+
+@pytest.mark.slow
+def test_an_analysis_that_is_killed_ends_with_the_same_files(tmp_path: Path) -> None:
+    def analyse(folder: Path) -> subprocess.Popen[bytes]:
+        short = ("--set", "short_training.images=300", "--set", "short_training.epochs=1", "--set", "space.nodes=3")
+        asked = ("analyze", "--data", "digits", "--by", "cmrr,train", "--seeds", "5", "--draws", "4", *short, "--quiet")
+        return subprocess.Popen([sys.executable, "-m", "spikenas", *asked, "--out", str(folder)])
+
+    def files(folder: Path) -> dict[str, bytes]:
+        made = (path for path in folder.rglob("*") if path.suffix in (".json", ".svg", ".csv"))
+        return {str(path.relative_to(folder)): path.read_bytes() for path in made if path.parent.name != "scores"}
+
+    assert analyse(tmp_path / "whole").wait() == 0
+    rng, killed = random.Random(time.time_ns()), 0
+    for _ in range(MOST_ATTEMPTS):
+        process = analyse(tmp_path / "parts")
+        time.sleep(rng.uniform(2, 15))
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.wait()
+        killed += 1
+    assert killed
+    assert analyse(tmp_path / "parts").wait() == 0
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
