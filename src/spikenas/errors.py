@@ -33,5 +33,5 @@ class RunError(SpikeNASError):
     """A run folder, checkpoint or device that does not fit what was asked."""
 
 
-class DivergedError(SpikeNASError):
+class DivergedError(RunError):
     """A training whose loss is no longer finite."""
