@@ -139,9 +139,9 @@ class Enhancer:
         if self.analysis:
             found, source = _read_analysis(self.analysis), str(self.analysis)
         else:
-            five = changed(config, key, [str(op) for op in SNASNET_OPS])
-            inquiry = Inquiry(self._judge, (), self.seeds, self.draws, rule=self.rule)
-            found = asdict(Analysis(inquiry, five, self.folder / "analysis", self.report).run())
+            others = tuple(str(op) for op in SNASNET_OPS if str(op) not in config.space.ops)
+            inquiry = Inquiry(self._judge, others, self.seeds, self.draws, rule=self.rule)
+            found = asdict(Analysis(inquiry, config, self.folder / "analysis", self.report).run())
             source = str(self.folder / "analysis")
         effects = [*found["effects"], *found["together"]]
         evidence = {
@@ -152,16 +152,18 @@ class Enhancer:
             },
             "candidates": [found["candidates"], found["candidates_kept"]],
         }
+        by_verdict: dict[str, list[str]] = {}
+        for effect in found["effects"]:
+            by_verdict.setdefault(effect["verdict"], []).extend([*effect["removed"], *effect["added"]])
         removed = [op for op in found["ops"] if op not in found["kept"]]
-        needed = [e["removed"][0] for e in found["effects"] if e["verdict"] == "needed"]
-        reason = (
-            f"without {', '.join(removed)} what is found is surely no worse than the tolerance of "
-            f"{self.rule.tolerance:g} standard deviations"
-            if removed
-            else f"no op is surely removable at a tolerance of {self.rule.tolerance:g} standard deviations"
-        )
-        reason += f"; surely needed: {', '.join(needed) or 'none of them'}"
-        return [Decision(key, list(found["kept"]), reason, evidence)]
+        worthwhile = by_verdict.get("worthwhile", [])
+        parts = [
+            f"of {', '.join(found['ops'])} surely removable: {', '.join(removed) or 'none of them'}",
+            f"surely needed: {', '.join(by_verdict.get('needed', [])) or 'none of them'}",
+        ]
+        if any(effect["added"] for effect in found["effects"]):
+            parts.append(f"surely worth adding at the same effort: {', '.join(worthwhile) or 'no other'}")
+        return [Decision(key, [*found["kept"], *worthwhile], "; ".join(parts), evidence)]
 
     def _cells(self, config: Config) -> list[Decision]:
         key = "network.cells"

@@ -193,7 +193,7 @@ def significance_table(answer: dict[str, Any]) -> RenderableType:
         table.add_row(
             effect["name"],
             effect["verdict"],
-            f"{loss['mean']:+.2f} [{loss['low']:+.2f}, {loss['high']:+.2f}]",
+            f"{loss['mean']:+.2f} [{loss['low']:+.2f}, {loss['high']:+.2f}]" if effect["seeds"] else "nothing fits",
             f"{share['share']:.0%} of {share['among_all']:.0%}" if share else "",
             format_size(round(memory["flash_bytes"])) if memory else "",
         )
