@@ -34,6 +34,7 @@ def test_an_analysis_by_score(spikenas: Spikenas, tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir() if path.is_file()} == files
 
 
+@pytest.mark.slow
 def test_two_evaluators_are_compared(spikenas: Spikenas, tmp_path: Path) -> None:
     short = ("--set", "short_training.epochs=1", "--set", "short_training.images=600")
     short += ("--set", "short_training.channels=8", "--set", "short_training.validation=140")
@@ -69,20 +70,10 @@ def test_an_analysis_of_a_table(spikenas: Spikenas, tmp_path: Path, table: Path)
     ("options", "message"),
     [
         (("--tolerance", "-1"), "tolerance: -1 asked, expected 0 to 5 standard deviations"),
-        (("--tolerance", "nan"), "tolerance: nan asked"),
-        (("--confidence", "1"), "confidence: 1 asked, expected 0.5 up to, not including, 1"),
         (("--ops", "none,conv3x3"), "without conv3x3 the ops none, conv3x3 leave no network"),
-        (("--ops", "conv3x3"), "an analysis needs at least two ops in the space, got conv3x3"),
-        (("--add", "conv3x3"), "op conv3x3: already in the space"),
-        (("--add", "conv5x5,conv5x5"), "op conv5x5: added twice"),
-        (("--add", "conv9x9"), "unknown op 'conv9x9'"),
         (("--by", "depth,nonsense"), "evaluator 'nonsense': no score"),
-        (("--by", "depth,depth"), "evaluator 'depth' is there twice"),
-        (("--strategy", "randon"), "unknown strategy 'randon', did you mean 'random'?"),
         (("--data", "nowhere"), "nowhere"),
         (("--data", "digits"), "two analyses are called 'digits-cmrr'"),
-        (("--metric", "last"), "--metric: goes with --table alone"),
-        (("--flash", "1KiB"), "no network of the space meets the budget"),
         (("--seeds", "3"), "expected at least 5, got"),
     ],
 )
@@ -95,10 +86,9 @@ def test_what_cannot_be_analysed(spikenas: Spikenas, tmp_path: Path, options: tu
 
 
 def test_a_table_needs_its_images(spikenas: Spikenas, table: Path) -> None:
-    for by in ("train", "cmrr", "test"):
-        found = spikenas("analyze", "--table", table, "--by", by, "--out", "t")
-        assert found.returncode == 2
-        assert "give --data too" in found.stderr
+    found = spikenas("analyze", "--table", table, "--by", "train", "--out", "t")
+    assert found.returncode == 2
+    assert "give --data too" in found.stderr
     found = spikenas("analyze", "--table", table, "--data", "digits", "--ops", "skip", "--by", "test", "--out", "t")
     assert "--ops skip: the space is that of --table" in found.stderr
 

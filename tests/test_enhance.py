@@ -78,6 +78,7 @@ def test_nothing_fits(tmp_path: Path) -> None:
         enhancer(tmp_path, {"budget": {"flash": "1KiB"}}).run()
 
 
+@pytest.mark.slow
 def test_the_command_and_the_run_that_follows(spikenas: Spikenas, tmp_path: Path) -> None:
     quick = ("--set", "fidelity.channels=4", "--set", "fidelity.batch=8", "--set", "fidelity.repeats=1")
     quick += ("--timesteps", "2", "--flash", "12KiB", "--cells", "1", "--workers", "1", "--seed", "3")
