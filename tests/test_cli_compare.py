@@ -25,6 +25,7 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "table.csv"
 
 
+@pytest.mark.slow
 def test_scores_and_strategies_on_a_table(spikenas: Spikenas, tmp_path: Path, table: Path) -> None:
     asked = ("compare", "--table", table, *QUICK, "--by", "cmrr,convs,test", "--strategies", "random,exhaustive")
     asked += ("--convs", "0-2", "--seeds", "2", "--initialisations", "2", "--evaluations", "4", "--out", "c")

@@ -129,6 +129,7 @@ def test_a_stage_without_the_one_before(spikenas: Spikenas, tmp_path: Path) -> N
     assert "model.safetensors: no such file; 'spikenas train' writes it" in no_traceback(result.stderr)
 
 
+@pytest.mark.slow
 def test_damaged_files_of_a_run(spikenas: Spikenas, tmp_path: Path) -> None:
     assert spikenas("run", "--no-enhance", *TINY, "--out", "r", "-q").returncode == 0
     for name, message in {
@@ -147,6 +148,7 @@ def test_damaged_files_of_a_run(spikenas: Spikenas, tmp_path: Path) -> None:
         assert message in no_traceback(result.stderr)
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing_that_is_done(spikenas: Spikenas, tmp_path: Path) -> None:
     assert spikenas("search", *TINY, "--out", "r", "-q").returncode == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}

@@ -19,6 +19,7 @@ def enhancer(folder: Path, values: dict[str, object] | None = None, **settings: 
     return Enhancer(config, folder, Reporter(None), seeds=5, draws=4, **settings)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_each_setting_is_decided_with_a_reason_and_its_evidence(tmp_path: Path) -> None:
     found = enhancer(tmp_path, {"network": {"timesteps": 2}}).run()
     by_key = {decision.key: decision for decision in found.decisions}

@@ -73,6 +73,7 @@ def test_interrupted_in_any_epoch_it_ends_with_the_same_bits(tmp_path: Path) -> 
     assert all(torch.equal(best[key], again[key]) for key in best)
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     first = run(tmp_path)
 
@@ -82,6 +83,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     assert run(tmp_path, progress=never) == first
 
 
+@pytest.mark.slow
 def test_keep_best_and_keep_last(tmp_path: Path) -> None:
     for keep in ("best", "last"):
         epochs = run(tmp_path / keep, with_train(keep=keep, epochs=6, lr=0.5))

@@ -42,6 +42,7 @@ def measured(run: SpikeRun, plan: Plan, repeat: int = 0) -> dict[str, list[Any]]
     return {one.layer.name: [one.edges, one.summary.tolist(), rates[one.layer.name]] for one in layers[0]}
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),

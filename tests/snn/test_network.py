@@ -145,6 +145,7 @@ def test_weights_depend_on_seed_repeat_and_lineage_only() -> None:
     assert one[key].abs().max() > 0.9 * bound
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), feedback=st.booleans(), kind=st.sampled_from([COMPACT, SNASNET]))
 def test_layers_of_equal_lineage_give_equal_outputs(seed: int, feedback: bool, kind: NetworkConfig) -> None:
