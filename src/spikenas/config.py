@@ -55,6 +55,11 @@ class DataConfig(_Section):
     test_share: float = Field(0.2, gt=0, lt=1, description="share split off as test set where the data have none")
     skip_broken: bool = Field(False, description="leave out images that cannot be decoded instead of stopping")
 
+    @property
+    def short_name(self) -> str:
+        """For people and folders: the last part of a path."""
+        return Path(self.name.rpartition(":")[2]).resolve().name
+
 
 class NetworkConfig(_Section):
     """Everything of a network but its genotype (design, section 6)."""

@@ -5,10 +5,12 @@ Each decision has a reason and its evidence, and is taken only where the configu
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,16 +21,15 @@ from spikenas.analysis.variants import whole
 from spikenas.config import BudgetConfig, Config
 from spikenas.errors import BudgetError, ConfigError, NothingFoundError
 from spikenas.files import read_text, write_atomically
-from spikenas.judges import Court
-from spikenas.memory import Footprint, footprint, violations
+from spikenas.judges import Court, Judge
+from spikenas.memory import Footprint, describe, footprint, sizes, violations
 from spikenas.progress import Reporter
 from spikenas.search import Problem, TrialStore, make_strategy, search
 from spikenas.search.width import LADDER
-from spikenas.space.genotype import Genotype
+from spikenas.space.genotype import Cell, Genotype
 from spikenas.space.ops import SNASNET_OPS
 from spikenas.space.plan import make_plan
 from spikenas.task import Task, open_data, prepare
-from spikenas.units import format_size
 
 SPACE = "space.json"
 MOST_CELLS = 4
@@ -100,12 +101,16 @@ class Enhancer:
             DataError: the data cannot be used.
         """
         decisions: list[Decision] = []
-        config = open_data(self.config).config
+        config = self._opened.config
         for decide in (self._head, self._ops, self._cells, self._width, self._sharing, self._effort, self._timesteps):
             for decision in decide(config):
                 decisions.append(decision)
                 config = changed(config, decision.key, decision.value)
         return Enhancement(tuple(decisions), config)
+
+    @cached_property
+    def _opened(self) -> Task:
+        return open_data(self.config)
 
     def _head(self, config: Config) -> list[Decision]:
         key = "network.kind"
@@ -114,23 +119,23 @@ class Enhancer:
         if config.budget == BudgetConfig():
             reason = "no budget is given; the compact head is the one that devices can hold"
             return [Decision(key, "compact", reason)]
-        smallest = self._smallest_of(config, "snasnet")
+        smallest = self._smallest_snasnet(config)
         exceeded = violations(smallest, config.budget)
-        evidence = {"smallest_snasnet": _sizes(smallest), "exceeds": sorted(exceeded)}
+        evidence = {"smallest_snasnet": sizes(smallest), "exceeds": sorted(exceeded)}
         reason = (
-            f"the hidden layer of SNASNet's head is too large: its smallest network takes {_told(smallest)}"
+            f"the hidden layer of SNASNet's head is too large: its smallest network takes {describe(smallest)}"
             if exceeded
-            else f"SNASNet's head would fit ({_told(smallest)}), but leaves less for the cells than a global average"
+            else f"SNASNet's head would fit ({describe(smallest)}), but leaves less for the cells than a global average"
         )
         return [Decision(key, "compact", reason, evidence)]
 
-    def _smallest_of(self, config: Config, kind: str) -> Footprint:
-        network = config.network.model_copy(update={"kind": kind, "cells": 2, "channels": LADDER[0], "stem_stride": 2})
-        input = open_data(config).input
-        cell = Genotype.parse("0-3:skip").cells[0]
-        if config.space.nodes != 4:
-            cell = Genotype.parse(f"nodes={config.space.nodes} 0-{config.space.nodes - 1}:skip").cells[0]
-        return footprint(make_plan(Genotype((cell, cell)), network, input))
+    def _smallest_snasnet(self, config: Config) -> Footprint:
+        changes = {"kind": "snasnet", "cells": 2, "channels": LADDER[0], "stem_stride": 2}
+        nodes = config.space.nodes
+        cell = Cell.parse(f"nodes={nodes} 0-{nodes - 1}:skip")
+        return footprint(
+            make_plan(Genotype((cell, cell)), config.network.model_copy(update=changes), self._opened.input)
+        )
 
     def _ops(self, config: Config) -> list[Decision]:
         key = "space.ops"
@@ -209,24 +214,25 @@ class Enhancer:
     def _looked_at(self, config: Config, cells: int) -> tuple[Task, list[Looks]] | str:
         """Networks of so many cells at the width that the budget leaves them, or why there are none."""
         at = changed(config, "network.cells", cells)
-        opened = open_data(at)
         stride = 2 if config.network.stem_stride == 2 else 1
-        side = min(opened.input.height, opened.input.width) // stride // 2 ** (cells - 1)
+        side = min(self._opened.input.height, self._opened.input.width) // stride // 2 ** (cells - 1)
         if side < LEAST_MAP:
             return f"the last cell would see maps of {side}x{side}, less than {LEAST_MAP}x{LEAST_MAP}"
         try:
             task = prepare(at)
-            viewer = self._viewer(task, f"cells-{cells}")
+            judges = self._judges(task, self.seeds)
+            viewer = Viewer(judges, _cost(task), config.budget, self.seeds, self.draws, config.seed)
             with self.report.task(f"{cells} cells") as progress:
-                return task, viewer.look([whole(task.space)], lambda done, total: progress(done, total, ""))
+                found = viewer.look([whole(task.space)], lambda done, total: progress(done, total, ""))
         except BudgetError as error:
             return str(error)
+        return (task, found) if any(looks.found for looks in found) else "none of the networks drawn has a score"
 
-    def _viewer(self, task: Task, name: str) -> Viewer:
-        court = Court(task.config, self.folder / name, self.seeds, candidates=self.draws)
-        judges = court.judges(self._judge, task.config.network)
-        budget, seed = task.config.budget, task.config.seed
-        return Viewer(judges, _cost(task), budget, self.seeds, self.draws, seed)
+    def _judges(self, task: Task, count: int) -> list[Judge]:
+        """So many initialisations, which remember what they said of networks of as many cells."""
+        network = task.config.network
+        court = Court(task.config, self.folder / f"cells-{network.cells}", count, candidates=self.draws)
+        return court.judges(self._judge, network)
 
     def _width(self, config: Config) -> list[Decision]:
         task = prepare(config)
@@ -240,7 +246,7 @@ class Enhancer:
             fits = [not violations(at(Genotype((cell,) * network.cells)), config.budget) for cell in cells]
             fitting[str(channels)] = round(fmean(fits), 3)
         smallest = min((cost(Genotype((cell,) * network.cells)) for cell in cells), key=lambda f: f.flash_bytes)
-        evidence = {"share_that_fits": fitting, "of_cells": len(cells), "smallest": _sizes(smallest)}
+        evidence = {"share_that_fits": fitting, "of_cells": len(cells), "smallest": sizes(smallest)}
         decisions = []
         for key, value in (("network.channels", network.channels), ("network.stem_stride", network.stem_stride)):
             if self._given(key) and getattr(config.network, key.rpartition(".")[2]) != "auto":
@@ -261,28 +267,21 @@ class Enhancer:
         keys = "space.shared", "search.refine"
         if any(map(self._given, keys)) or config.network.cells == 1 or config.search.strategy != "spikenas":
             return [_as_given(config, key) for key in keys]
-        scores: dict[str, list[float]] = {"shared": [], "separate": []}
-        evaluations: dict[str, list[int]] = {"shared": [], "separate": []}
+        scores: dict[str, dict[int, float]] = {"shared": {}, "separate": {}}
+        evaluations: dict[str, dict[int, int]] = {"shared": {}, "separate": {}}
         for name, changes in (("shared", (True, 0)), ("separate", (False, 1))):
             task = prepare(changed(changed(config, keys[0], changes[0]), keys[1], changes[1]))
-            judges = self._viewer(task, f"cells-{config.network.cells}").judges[:_SEARCHES]
+            problem = Problem(task.space, config.budget, _cost(task), config.seed)
+            settings = task.config.search.model_copy(update={"evaluations": _EVALUATIONS})
             with self.report.task(f"{name} cells") as progress:
-                for number, judge in enumerate(judges):
-                    problem = Problem(task.space, config.budget, _cost(task), config.seed)
-                    settings = task.config.search.model_copy(update={"evaluations": _EVALUATIONS})
+                for number, judge in enumerate(self._judges(task, _SEARCHES)):
                     strategy = make_strategy(settings, problem)
-                    with TrialStore() as store, judge.executor as executor:
-                        try:
-                            found = search(
-                                task.space, strategy, config.budget, problem.cost, executor, store, _EVALUATIONS
-                            )
-                        except NothingFoundError:
-                            continue
-                    scores[name].append(found.score)
-                    evaluations[name].append(found.scored)
-                    progress(number + 1, len(judges), "")
-        gains = [b - a for a, b in zip(scores["shared"], scores["separate"], strict=False)]
-        separate = bool(gains) and min(gains) > 0
+                    with contextlib.suppress(NothingFoundError), TrialStore() as store, judge.executor as executor:
+                        found = search(task.space, strategy, config.budget, problem.cost, executor, store, _EVALUATIONS)
+                        scores[name][number], evaluations[name][number] = found.score, found.scored
+                    progress(number + 1, _SEARCHES, "")
+        both = scores["shared"].keys() & scores["separate"].keys()
+        separate = bool(both) and all(scores["separate"][number] > scores["shared"][number] for number in both)
         evidence = {"evaluator": self._judge, "scores": scores, "evaluations": evaluations}
         reason = (
             f"with {_EVALUATIONS} evaluations, cells of their own have a higher score with every initialisation"
@@ -298,14 +297,13 @@ class Enhancer:
         key = "search.evaluations"
         if self._given(key) or config.search.strategy != "spikenas":
             return [_as_given(config, key)]
-        space = Task(config, open_data(config).dataset).space
-        steps = (1 if space.shared else max(1, space.cells - 1)) + config.search.refine * space.cells
-        all_ = steps * len(space.distinct_cells)
-        evidence = {"steps": steps, "cells": len(space.distinct_cells)}
-        if all_ <= MOST_EVALUATIONS:
-            return [Decision(key, None, f"all cells are tried in each step, {all_:,} at most", evidence)]
-        reason = f"{all_:,} would be all; as many take a minute or so"
-        return [Decision(key, MOST_EVALUATIONS, reason, evidence)]
+        task = Task(config, self._opened.dataset)
+        settings = config.search.model_copy(update={"evaluations": None})
+        most = make_strategy(settings, Problem(task.space, config.budget, _cost(task), config.seed)).expected or 0
+        evidence = {"candidates": most, "cells": len(task.space.distinct_cells)}
+        if most <= MOST_EVALUATIONS:
+            return [Decision(key, None, f"all cells are tried in each step, {most:,} at most", evidence)]
+        return [Decision(key, MOST_EVALUATIONS, f"{most:,} would be all; steps share what is allowed", evidence)]
 
     def _timesteps(self, config: Config) -> list[Decision]:
         key = "network.timesteps"
@@ -313,7 +311,7 @@ class Enhancer:
             return [_as_given(config, key)]
         reason = (
             "as the data have"
-            if not open_data(config).dataset.static
+            if not self._opened.dataset.static
             else "T takes time, no memory, and scores of different T cannot be compared; --timesteps sets it"
         )
         return [Decision(key, config.network.timesteps, reason)]
@@ -338,7 +336,7 @@ def write_space(path: Path, found: Enhancement) -> None:
 
 
 def changed(config: Config, key: str, value: object) -> Config:
-    """The configuration with one key set, checked."""
+    """The configuration with one key set."""
     section, _, name = key.partition(".")
     part = getattr(config, section).model_copy(update={name: tuple(value) if isinstance(value, list) else value})
     return config.model_copy(update={section: part})
@@ -354,14 +352,6 @@ def _as_given(config: Config, key: str) -> Decision:
     return Decision(key, list(value) if isinstance(value, tuple) else value, "as asked", given=True)
 
 
-def _sizes(cost: Footprint) -> dict[str, int]:
-    return {"params": cost.params, "flash_bytes": cost.flash_bytes, "ram_bytes": cost.ram_bytes}
-
-
-def _told(cost: Footprint) -> str:
-    return f"{format_size(cost.flash_bytes)} of flash and {format_size(cost.ram_bytes)} of RAM"
-
-
 def _read_analysis(folder: Path) -> dict[str, Any]:
     path = folder / "analysis.json" if folder.is_dir() else folder
     try:
@@ -372,6 +362,3 @@ def _read_analysis(folder: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or any(key not in found for key in keys):
         raise ConfigError(f"{path}: not an analysis; 'spikenas analyze' writes one")
     return found
-
-
-__all__: Sequence[str] = ("Decision", "Enhancement", "Enhancer", "write_space")

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from spikenas.errors import DataError, RunError, SpikeNASError
 
 
@@ -49,6 +51,25 @@ def open_csv(path: Path) -> Iterator[csv.DictReader[str]]:
         raise DataError(f"{path}: cannot be read ({reason(error)})") from None
     except csv.Error:
         raise DataError(f"{path}: cannot be read as CSV; a quotation mark may lack its pair") from None
+
+
+@contextmanager
+def sole_user(folder: Path) -> Iterator[None]:
+    """Make a folder, and keep other processes out of it.
+
+    Raises:
+        RunError: another one is in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunError(f"{folder}: in use by another spikenas process") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

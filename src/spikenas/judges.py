@@ -80,7 +80,7 @@ class Court:
         if self.table is None:
             raise ConfigError(f"evaluator {name!r}: no score; without a table there are only {known}")
         if name.lower().endswith(".csv"):
-            return [lookup_judge(score_lookup(self.table, Path(name), self.read), Path(name).stem)]
+            return [lookup_judge(score_lookup(self.table, Path(name), self.read), short_name(name))]
         try:
             return [lookup_judge(self.table.lookup(name), name)]
         except ConfigError:
@@ -108,13 +108,18 @@ def is_live(name: str) -> bool:
     return name in SCORES or name == TRAINING
 
 
+def short_name(name: str) -> str:
+    """Of an evaluator: of a CSV its stem."""
+    return Path(name).stem if name.lower().endswith(".csv") else name
+
+
 def distinct_names(names: Sequence[str]) -> None:
     """See that no evaluator is there twice.
 
     Raises:
         ConfigError: one is.
     """
-    short = [Path(name).stem if name.lower().endswith(".csv") else name for name in names]
+    short = [short_name(name) for name in names]
     if twice := [name for name in short if short.count(name) > 1]:
         raise ConfigError(f"evaluator {twice[0]!r} is there twice")
 

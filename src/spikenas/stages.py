@@ -21,7 +21,7 @@ from spikenas.enhance import SPACE, Enhancer, write_space
 from spikenas.errors import ConfigError, RunError
 from spikenas.evaluate import evaluate
 from spikenas.files import write_atomically
-from spikenas.memory import Footprint, footprint
+from spikenas.memory import footprint, sizes
 from spikenas.progress import Reporter
 from spikenas.run import BEST, EVALUATION, FRONT, STATISTICS, TRIALS, Run
 from spikenas.search import Problem, Trial, TrialStore, front, make_strategy, most_evaluations, search
@@ -218,11 +218,6 @@ def summary(run: Run, task: Task) -> dict[str, Any]:
         rows = map(asdict, search_front(run, task.config))
         values["front"] = [{key: row[key] for key in _FRONT_COLUMNS} for row in rows]
     return values | {"timesteps": task.config.network.timesteps, "budget": budget, "folder": str(run.folder)}
-
-
-def sizes(cost: Footprint) -> dict[str, int]:
-    """The three memory figures."""
-    return {"params": cost.params, "flash_bytes": cost.flash_bytes, "ram_bytes": cost.ram_bytes}
 
 
 def _statistics(run: Run, task: Task) -> Statistics:

@@ -9,16 +9,14 @@ from dataclasses import asdict, astuple, dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from spikenas.analysis.edges import EdgeEffect, Interaction, edge_effects
 from spikenas.analysis.effects import Effect, Judged, Rule, networks_of
 from spikenas.analysis.looks import Look, Looks, Viewer
 from spikenas.analysis.plot import draw_analysis
 from spikenas.analysis.variants import ALL, Variant, variants_of, without
 from spikenas.config import Config
-from spikenas.errors import ConfigError, DataError, RunError
-from spikenas.files import write_atomically
+from spikenas.errors import ConfigError, DataError
+from spikenas.files import sole_user, write_atomically
 from spikenas.judges import Court
 from spikenas.memory import Footprint, footprint
 from spikenas.progress import Reporter
@@ -148,12 +146,8 @@ class Analysis:
             DataError: the data or the table cannot be used.
             RunError: the folder is in use, or workers die.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / ".lock", timeout=0):
-                return self._answer()
-        except Timeout:
-            raise RunError(f"{self.folder}: in use by another spikenas process") from None
+        with sole_user(self.folder):
+            return self._answer()
 
     def _answer(self) -> Significance:
         inquiry, prepared = self.inquiry, self._prepared
@@ -191,7 +185,7 @@ class Analysis:
     @property
     def name(self) -> str:
         """Of the data set or table, for people."""
-        return Path(self.table.name).stem if self.table else short_name(self.config.data.name)
+        return Path(self.table.name).stem if self.table else self.config.data.short_name
 
     def check(self) -> None:
         """See that the question can be asked, before anything is evaluated; errors as `run`, without RunError."""
@@ -282,11 +276,6 @@ class _Prepared:
     config: Config
     space: Space
     viewer: Viewer
-
-
-def short_name(data: str) -> str:
-    """Of a data set, for people: the last part of a path."""
-    return Path(data.rpartition(":")[2]).resolve().name
 
 
 def write_effects(path: Path, answers: Iterable[Significance]) -> None:

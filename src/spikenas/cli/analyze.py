@@ -83,7 +83,7 @@ def analyze(
         given["space"] = "snasnet"
 
     from spikenas.analysis import Analysis, Inquiry, Rule, write_agreement
-    from spikenas.judges import distinct_names
+    from spikenas.judges import distinct_names, short_name
     from spikenas.progress import Reporter
 
     if table is None:
@@ -121,7 +121,9 @@ def analyze(
             for one, inquiry in product(about, inquiries)
         ]
         if several:
-            analyses = [replace(each, folder=out / f"{each.name}-{_stem(each.inquiry.evaluator)}") for each in analyses]
+            analyses = [
+                replace(each, folder=out / f"{each.name}-{short_name(each.inquiry.evaluator)}") for each in analyses
+            ]
         folders = [each.folder for each in analyses]
         if several and (twice := [folder.name for folder in folders if folders.count(folder) > 1]):
             raise ConfigError(f"two analyses are called {twice[0]!r}; results are kept by that name")
@@ -147,7 +149,3 @@ def analyze(
         if agreement:
             console.print(agreement_table(asdict(agreement)))
         messages.print(f"the files are in {out}", highlight=False)
-
-
-def _stem(evaluator: str) -> str:
-    return Path(evaluator).stem if evaluator.lower().endswith(".csv") else evaluator

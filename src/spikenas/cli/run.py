@@ -179,7 +179,7 @@ def _stages(names: tuple[str, ...], file: Path | None, out: Path | None, given: 
     settings: Config = opt.make_config(base, given, given["set_"])
     if file and file.name == "config.toml" and out is None:
         out = file.parent
-    folder = out or Path("runs") / Path(settings.data.name.rpartition(":")[2]).resolve().name
+    folder = out or Path("runs") / settings.data.short_name
 
     from spikenas import stages
     from spikenas.progress import Reporter

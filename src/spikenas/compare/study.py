@@ -10,16 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
-from filelock import FileLock, Timeout
-
 from spikenas.compare.arena import Arena, Limits, compare, table_arenas
 from spikenas.compare.plot import draw_comparison
 from spikenas.compare.ranks import Rank, rank_of, write_ranks
 from spikenas.compare.results import Result, Summary, summarise
 from spikenas.config import Config, NetworkConfig
 from spikenas.correlation import correlate
-from spikenas.errors import ConfigError, DataError, RunError
-from spikenas.files import write_atomically
+from spikenas.errors import ConfigError, DataError
+from spikenas.files import sole_user, write_atomically
 from spikenas.judges import Court, Judge, distinct_names
 from spikenas.memory import Footprint, footprint
 from spikenas.progress import Reporter
@@ -108,12 +106,8 @@ class Study:
             DataError: the table, a CSV or the data cannot be used.
             RunError: the folder holds results of another comparison, or workers die.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / ".lock", timeout=0):
-                return self._answer()
-        except Timeout:
-            raise RunError(f"{self.folder}: in use by another spikenas process") from None
+        with sole_user(self.folder):
+            return self._answer()
 
     def _answer(self) -> Findings:
         question = self.question

@@ -23,3 +23,8 @@ def describe(footprint: Footprint) -> str:
         f"{footprint.params:,} params, {format_size(footprint.flash_bytes)} flash, "
         f"{format_size(footprint.ram_bytes)} RAM"
     )
+
+
+def sizes(footprint: Footprint) -> dict[str, int]:
+    """The three figures by name."""
+    return {"params": footprint.params, "flash_bytes": footprint.flash_bytes, "ram_bytes": footprint.ram_bytes}
