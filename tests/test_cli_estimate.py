@@ -61,9 +61,9 @@ def test_json_has_the_figures_and_their_parts(run: Spikenas) -> None:
     assert sum(layer["params"] for layer in found["layers"]) == found["params"]
     assert found["code_bytes"] + sum(layer["flash_bytes"] for layer in found["layers"]) == found["flash_bytes"]
     assert found["peak_step"] in [layer["name"] for layer in found["layers"]]
-    step = [layer["name"] for layer in found["layers"]].index(found["peak_step"])
-    live = [b["size_bytes"] for b in found["buffers"] if b["persistent"] or b["first"] <= step <= b["last"]]
-    assert found["stack_bytes"] + sum(live) == found["ram_bytes"]
+    ends = [buffer["offset"] + buffer["size_bytes"] for buffer in found["buffers"]]
+    assert found["stack_bytes"] + max(ends) == found["ram_bytes"]
+    assert {step["phase"] for step in found["steps"]} == {"once", "each", "last"}
 
 
 def test_the_table_shows_the_totals(run: Spikenas) -> None:
@@ -122,10 +122,10 @@ def test_the_benchmarks_ids_and_digits(run: Spikenas, tmp_path: Path) -> None:
 
 def test_settings_come_from_a_run(run: Spikenas, tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
-    file.write_text("[network]\nchannels = 6\ncells = 1\nmap_bits = 8\n", encoding="utf-8")
+    file.write_text("[network]\nchannels = 6\ncells = 1\nmembrane_bits = 8\n", encoding="utf-8")
     _, out, _ = run("estimate", "0-3:conv3x3", "--config", file, "--set", "network.weight_bits=4", "--json")
     found = json.loads(out)
-    expected = figures("0-3:conv3x3", NetworkConfig(channels=6, cells=1, map_bits=8, weight_bits=4))
+    expected = figures("0-3:conv3x3", NetworkConfig(channels=6, cells=1, membrane_bits=8, weight_bits=4))
     assert {key: found[key] for key in expected} == expected
 
 

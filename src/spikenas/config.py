@@ -22,7 +22,17 @@ from spikenas.units import parse_count, parse_size
 
 Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0)]
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
-Bits = Literal[2, 4, 8, 16, 32]
+Bits = Literal[2, 4, 8]
+Core = Literal["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "rv32"]
+
+
+def _layer_bits(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"[a-z0-9_.]+=[248]", value):
+        return value
+    raise ValueError("expected a stage or layer and its bits, such as 'cell1=4'")
+
+
+LayerBits = Annotated[str, BeforeValidator(_layer_bits)]
 
 
 def _positive_or(*words: str) -> BeforeValidator:
@@ -79,14 +89,16 @@ class NetworkConfig(_Section):
     hidden: int = Field(1024, ge=1, description="snasnet: width of the hidden layer")
     votes: int = Field(10, ge=1, description="snasnet: outputs per class that are averaged")
     dropout: float = Field(0.5, ge=0, lt=1, description="snasnet: before the hidden layer")
-    weight_bits: Bits = Field(8, description="of a stored weight on the device")
-    membrane_bits: Literal[8, 16, 32] = Field(16, description="of a membrane potential on the device")
-    map_bits: Literal[8, 16, 32] = Field(16, description="of an element of a node's map on the device")
+    weight_bits: Bits = Field(8, description="of a weight on the device; the first and the last layer have 8")
+    layer_bits: tuple[LayerBits, ...] = Field((), description="of stages or layers, such as cell1=4, head.linear=2")
+    membrane_bits: Literal[8, 16] = Field(16, description="of a membrane potential on the device")
+    core: Core = Field("cortex-m4", description="of the device, whose code is counted")
 
 
 class BudgetConfig(_Section):
     """Limits that all must hold; absent means free."""
 
+    target: str | None = Field(None, description="a device, which sets flash, ram and network.core (spikenas targets)")
     params: Count | None = None
     flash: Size | None = None
     ram: Size | None = None
@@ -174,6 +186,17 @@ class TrainConfig(_Section):
     tensorboard: bool = False
 
 
+class QuantiseConfig(_Section):
+    """From the trained network to integers of `network.weight_bits`."""
+
+    weight_bits: Bits | None = Field(None, description="others than network.weight_bits, which the search budgets for")
+    epochs: int | None = Field(
+        None, ge=0, description="of fine-tuning; absent: 0 where all weights have 8 bits, else a tenth of train.epochs"
+    )
+    lr: float = Field(0.01, gt=0, description="of fine-tuning")
+    vectors: int = Field(20, ge=1, description="validation images that the firmware is tested with")
+
+
 class Config(_Section):
     """One run. `Config.load` reads it, `dump` writes it back."""
 
@@ -189,6 +212,7 @@ class Config(_Section):
     short_training: ShortTrainingConfig = ShortTrainingConfig()
     executor: ExecutorConfig = ExecutorConfig()
     train: TrainConfig = TrainConfig()
+    quantise: QuantiseConfig = QuantiseConfig()
 
     @classmethod
     def parse(

@@ -26,6 +26,7 @@ from spikenas.memory import Footprint, describe, footprint, sizes, violations
 from spikenas.progress import Reporter
 from spikenas.search import Problem, TrialStore, make_strategy, search
 from spikenas.search.width import LADDER
+from spikenas.short_training import TRAINING
 from spikenas.space.genotype import Cell, Genotype
 from spikenas.space.ops import SNASNET_OPS
 from spikenas.space.plan import make_plan
@@ -174,59 +175,67 @@ class Enhancer:
         key = "network.cells"
         if self._given(key) or config.network.kind == "snasnet":
             return [_as_given(config, key)]
-        default = self._looked_at(config, _DEFAULT_CELLS)
-        rows: dict[str, Any] = {}
-        best, best_gain = _DEFAULT_CELLS, 0.0
-        confidence = 1 - (1 - self.rule.confidence) / (MOST_CELLS - 1)
-        for cells in range(1, MOST_CELLS + 1):
-            looked = default if cells == _DEFAULT_CELLS else self._looked_at(config, cells)
-            if isinstance(looked, str):
-                rows[str(cells)] = {"left_out": looked}
-                continue
-            task, found = looked
-            row: dict[str, Any] = {
-                "channels": task.config.network.channels,
-                "stem_stride": task.config.network.stem_stride,
-                "found": fmean(one.found.score for one in found if one.found),
-            }
-            if not isinstance(default, str) and cells != _DEFAULT_CELLS:
-                pairs = zip(found, default[1], strict=True)
-                gains = [a.found.value - b.found.value for a, b in pairs if a.found and b.found]
-                if len(gains) > 1:
-                    interval = Interval.of(gains, confidence)
-                    row["gain"] = asdict(interval)
-                    if interval.low > 0 and interval.mean > best_gain:
-                        best, best_gain = cells, interval.mean
-            elif isinstance(default, str) and "left_out" in rows.get(str(best), {"left_out": ""}):
-                best = cells
-            rows[str(cells)] = row
-        if all("left_out" in row for row in rows.values()):
+        tasks, rows = self._possible(config)
+        if not tasks:
             prepare(config)  # raises, with what would make room
+        start = min(tasks, key=lambda cells: (abs(cells - _DEFAULT_CELLS), cells))
+        evidence = {"evaluator": self._judge, "cells": rows}
+        if start != _DEFAULT_CELLS:
+            left_out = rows[str(_DEFAULT_CELLS)]["left_out"]
+            return [Decision(key, start, f"{_DEFAULT_CELLS} cells cannot be: {left_out}", evidence)]
+        if self._judge != TRAINING:
+            reason = (
+                "as configured: a score is taken at one width for all, so it cannot weigh depth against width; "
+                f"'spikenas enhance --by {TRAINING}' does"
+            )
+            return [Decision(key, start, reason, evidence)]
+        best, best_gain = start, 0.0
+        confidence = 1 - (1 - self.rule.confidence) / (MOST_CELLS - 1)
+        looked = {cells: self._looked_at(task) for cells, task in tasks.items()}
+        for cells, found in looked.items():
+            rows[str(cells)]["found"] = fmean(one.found.score for one in found if one.found)
+            pairs = zip(found, looked[start], strict=True)
+            gains = [a.found.value - b.found.value for a, b in pairs if a.found and b.found]
+            if cells != start and len(gains) > 1:
+                interval = Interval.of(gains, confidence)
+                rows[str(cells)]["gain"] = asdict(interval)
+                if interval.low > 0 and interval.mean > best_gain:
+                    best, best_gain = cells, interval.mean
         reason = (
-            f"networks of {best} cells have surely higher scores than those of {_DEFAULT_CELLS}, each at its own width"
-            if best != _DEFAULT_CELLS and not isinstance(default, str)
-            else f"no other number of cells has surely higher scores than {_DEFAULT_CELLS}, each at its own width"
-            if best == _DEFAULT_CELLS
-            else f"{_DEFAULT_CELLS} cells do not fit: {default}"
+            f"short trainings of {best} cells are surely better than those of {start}, each at its own width"
+            if best != start
+            else f"short trainings find no other number of cells surely better than {start}, each at its own width"
         )
-        return [Decision(key, best, reason, {"evaluator": self._judge, "cells": rows})]
+        return [Decision(key, best, reason, evidence)]
 
-    def _looked_at(self, config: Config, cells: int) -> tuple[Task, list[Looks]] | str:
-        """Networks of so many cells at the width that the budget leaves them, or why there are none."""
-        at = changed(config, "network.cells", cells)
+    def _possible(self, config: Config) -> tuple[dict[int, Task], dict[str, Any]]:
+        """The numbers of cells that can be, at the width that the budget leaves; and a row of evidence for each."""
+        tasks: dict[int, Task] = {}
+        rows: dict[str, Any] = {}
         stride = 2 if config.network.stem_stride == 2 else 1
-        side = min(self._opened.input.height, self._opened.input.width) // stride // 2 ** (cells - 1)
-        if side < LEAST_MAP:
-            return f"the last cell would see maps of {side}x{side}, less than {LEAST_MAP}x{LEAST_MAP}"
-        try:
-            task = prepare(at)
-            judges = self._judges(task, self.seeds)
-            viewer = Viewer(judges, _cost(task), config.budget, self.seeds, self.draws, config.seed)
-            with self.report.task(f"{cells} cells") as progress:
-                found = viewer.look([whole(task.space)], lambda done, total: progress(done, total, ""))
-        except BudgetError as error:
-            return str(error)
-        return (task, found) if any(looks.found for looks in found) else "none of the networks drawn has a score"
+        for cells in range(1, MOST_CELLS + 1):
+            side = min(self._opened.input.height, self._opened.input.width) // stride // 2 ** (cells - 1)
+            if side < LEAST_MAP:
+                small = f"the last cell would see maps of {side}x{side}, less than {LEAST_MAP}x{LEAST_MAP}"
+                rows[str(cells)] = {"left_out": small}
+                continue
+            try:
+                task = prepare(changed(config, "network.cells", cells))
+            except BudgetError as error:
+                rows[str(cells)] = {"left_out": str(error)}
+                continue
+            tasks[cells] = task
+            network = task.config.network
+            rows[str(cells)] = {"channels": network.channels, "stem_stride": network.stem_stride}
+        return tasks, rows
+
+    def _looked_at(self, task: Task) -> list[Looks]:
+        """Networks of a task, trained shortly at the width that they will have."""
+        wide = changed(task.config, "short_training.channels", task.config.network.channels)
+        judges = self._judges(Task(wide, task.dataset), self.seeds)
+        viewer = Viewer(judges, _cost(task), task.config.budget, self.seeds, self.draws, task.config.seed)
+        with self.report.task(f"{task.config.network.cells} cells") as progress:
+            return viewer.look([whole(task.space)], lambda done, total: progress(done, total, ""))
 
     def _judges(self, task: Task, count: int) -> list[Judge]:
         """So many initialisations, which remember what they said of networks of as many cells."""

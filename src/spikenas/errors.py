@@ -35,3 +35,7 @@ class RunError(SpikeNASError):
 
 class DivergedError(RunError):
     """A training whose loss is no longer finite."""
+
+
+class DeployError(SpikeNASError):
+    """Firmware that cannot be built or run, or a device that a network does not fit."""

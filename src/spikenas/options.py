@@ -17,6 +17,7 @@ from spikenas.space.genotype import Genotype, parse_bench
 from spikenas.space.ops import BENCH_OPS
 from spikenas.space.plan import InputSpec
 from spikenas.space.space import NAMED_OPS
+from spikenas.targets import aimed
 
 T = TypeVar("T")
 
@@ -54,6 +55,10 @@ SkipBroken = Annotated[
 Params = Annotated[str | None, typer.Option(help="Most learnable parameters, such as 1.2M.", rich_help_panel=_BUDGET)]
 Flash = Annotated[str | None, typer.Option(help="Most flash, such as 96KiB.", rich_help_panel=_BUDGET)]
 Ram = Annotated[str | None, typer.Option(help="Most RAM, such as 128KiB.", rich_help_panel=_BUDGET)]
+Target = Annotated[
+    str | None,
+    typer.Option(help="A device, which sets flash, RAM and core: spikenas targets.", rich_help_panel=_BUDGET),
+]
 NetworkKind = Annotated[
     str | None,
     typer.Option("--network", metavar="<compact|snasnet>", help="Macro structure.", rich_help_panel=_NETWORK),
@@ -61,6 +66,10 @@ NetworkKind = Annotated[
 Cells = Annotated[int | None, typer.Option(help="Number of cells.", rich_help_panel=_NETWORK)]
 Channels = Annotated[str | None, typer.Option(help="Width C1, or auto.", rich_help_panel=_NETWORK)]
 StemStride = Annotated[str | None, typer.Option(help="1, 2 or auto.", rich_help_panel=_NETWORK)]
+WeightBits = Annotated[
+    str | None,
+    typer.Option(metavar="<2|4|8>", help="Bits of a weight on the device.", rich_help_panel=_NETWORK),
+]
 Timesteps = Annotated[int | None, typer.Option(help="T.", rich_help_panel=_NETWORK)]
 SpaceName = Annotated[
     str | None,
@@ -113,7 +122,7 @@ GenotypeFile = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-_NUMBERS_OR_WORDS = ("channels", "stem_stride")
+_NUMBERS_OR_WORDS = ("channels", "stem_stride", "weight_bits", "bits")
 _KEYS = {
     "data": "data.name",
     "image_size": "data.image_size",
@@ -126,6 +135,8 @@ _KEYS = {
     "cells": "network.cells",
     "channels": "network.channels",
     "stem_stride": "network.stem_stride",
+    "target": "budget.target",
+    "weight_bits": "network.weight_bits",
     "timesteps": "network.timesteps",
     "score": "search.score",
     "strategy": "search.strategy",
@@ -135,6 +146,8 @@ _KEYS = {
     "workers": "executor.workers",
     "ray_address": "executor.address",
     "epochs": "train.epochs",
+    "bits": "quantise.weight_bits",
+    "tuning": "quantise.epochs",
     "seed": "seed",
     "device": "device",
 }
@@ -173,7 +186,7 @@ def make_config(base: Path | None, options: dict[str, Any], assignments: list[st
             raise ConfigError(f"--set {assignment}: expected KEY=VALUE, such as train.lr=0.05")
         _put(values, key.strip(), _toml_value(text.strip()))
         given[key.strip()] = f"--set {key.strip()}"
-    return Config.parse(values, "options", given)
+    return aimed(Config.parse(values, "options", given))
 
 
 def network_of(config: Config) -> NetworkConfig:

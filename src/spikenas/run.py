@@ -21,6 +21,9 @@ BEST = "best.json"
 FRONT = "front.csv"
 STATISTICS = "statistics.json"
 EVALUATION = "evaluation.json"
+QUANTISATION = "quantise.json"
+FOOTPRINT = "footprint.json"
+FIRMWARE = "firmware"
 
 # What a section of the configuration decides cannot change once this file exists.
 _FIXED_BY = {

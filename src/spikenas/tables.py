@@ -10,7 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from spikenas.memory import Footprint
+from spikenas.memory.fitting import Need
 from spikenas.space.plan import Plan
+from spikenas.targets import Target
 from spikenas.units import format_size
 
 
@@ -55,14 +57,18 @@ def footprint_json(plan: Plan, cost: Footprint) -> dict[str, Any]:
         ],
         "buffers": [
             {
-                "layer": buffer.layer,
+                "name": buffer.name,
                 "kind": buffer.kind,
+                "offset": cost.arena.offsets[buffer.name],
                 "size_bytes": buffer.size_bytes,
                 "first": buffer.first,
                 "last": buffer.last,
-                "persistent": buffer.persistent,
             }
-            for buffer in cost.schedule.buffers
+            for buffer in cost.program.buffers
+        ],
+        "steps": [
+            {key: getattr(step, key) for key in ("kernel", "layer", "phase", "reads", "writes")}
+            for step in cost.program.steps
         ],
     }
 
@@ -80,14 +86,45 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
         table.add_row("validation", f"{values['validation_accuracy']:.2%} after {values['epochs']} epochs")
     if "test_accuracy" in values:
         table.add_row("test", f"{values['test_accuracy']:.2%}, {values['synops']:,.0f} synops per inference")
+    if "quantised_test_accuracy" in values:
+        accuracy, bits = values["quantised_test_accuracy"], values["weight_bits"]
+        table.add_row("on the device", f"{accuracy:.2%}, by integers with weights of {bits} bits")
     for name, unit in (("params", str), ("flash", format_size), ("ram", format_size)):
         value = values[name if name == "params" else f"{name}_bytes"]
         limit = values["budget"][name]
         shown = f"{value:,}" if unit is str else format_size(value)
         allowed = "" if limit is None else f" of {f'{limit:,}' if unit is str else format_size(limit)}"
         table.add_row(name, shown + allowed)
+    if "linked" in values.get("footprint", {}):
+        found = values["footprint"]
+        sizes = ", ".join(f"{format_size(found['linked'][f'{name}_bytes'])} {name}" for name in ("flash", "ram"))
+        shown = f"{sizes} linked, {found['instructions']:,} instructions, {found['images']} outputs equal"
+        table.add_row(found["target"] or found["core"], shown)
     table.add_row("files", values["folder"])
     table.add_row("time", f"{seconds:.0f} s (this command)")
+    return table
+
+
+def target_table(rows: list[tuple[Target, list[Need]]]) -> RenderableType:
+    """The devices, and for a network what it needs of each."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("target", "device", "core"):
+        table.add_column(name, no_wrap=name == "target")
+    table.add_column("flash left", justify="right")
+    table.add_column("RAM left", justify="right")
+    judged = any(found for _, found in rows)
+    if judged:
+        table.add_column("the network")
+    for target, found in rows:
+        left = [format_size(size) if size else "" for size in (target.flash_left, target.ram_left)]
+        core = target.core if target.kind == "microcontroller" else f"{len(target.cores)} cores"
+        over = [
+            f"{need.what} {format_size(need.over) if need.what in ('flash', 'ram') else need.over} over"
+            for need in found
+            if need.over
+        ]
+        verdict = [Text(", ".join(over), style="red") if over else Text("fits", style="green")] if judged else []
+        table.add_row(target.name, target.title, core, *left, *verdict)
     return table
 
 

@@ -71,6 +71,7 @@ def train(
     config: Config,
     folder: Path | None,
     progress: Progress = lambda done, total, epochs: None,
+    network: Network | None = None,
 ) -> list[Epoch]:
     """Train a network on the training split, choose its weights on the validation split.
 
@@ -85,6 +86,7 @@ def train(
         config: `train`, `seed`, `device` and `threads` are read.
         folder: Where the files go; None writes none.
         progress: Called after each step with the steps done, the steps of the whole training and the epochs done.
+        network: Of that plan, whose training goes on from its weights; None begins with new ones.
     Returns:
         All epochs.
     Raises:
@@ -97,7 +99,7 @@ def train(
     accelerator = _accelerator(config, folder)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
-    network = Network(plan, config.seed)
+    network = network or Network(plan, config.seed)
     optimiser = torch.optim.SGD(
         _groups(network, settings.weight_decay),
         settings.lr,

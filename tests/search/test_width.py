@@ -160,7 +160,7 @@ def test_the_narrowest_width_is_among_the_suggestions() -> None:
 
 def test_changes_that_make_room_only_together_are_named() -> None:
     """The narrowest network with every setting at its smallest: one change alone does not get there."""
-    used = {"channels": 4, "stem_stride": 2, "membrane_bits": 8, "map_bits": 8}
+    used = {"channels": 4, "stem_stride": 2, "membrane_bits": 8}
     cell = SMALL.distinct_cells[0]
     least = footprint(make_plan(Genotype((cell,) * 2), NetworkConfig(**used), RGB)).ram_bytes
     network = NetworkConfig(stem_stride=1, channels=16)

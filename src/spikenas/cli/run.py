@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +30,7 @@ def run(
     params: opt.Params = None,
     flash: opt.Flash = None,
     ram: opt.Ram = None,
+    target: opt.Target = None,
     image_size: opt.ImageSize = None,
     download: opt.Download = None,
     skip_broken: opt.SkipBroken = None,
@@ -36,6 +39,7 @@ def run(
     channels: opt.Channels = None,
     stem_stride: opt.StemStride = None,
     timesteps: opt.Timesteps = None,
+    weight_bits: opt.WeightBits = None,
     space: opt.SpaceName = None,
     ops: opt.Ops = None,
     score: opt.ScoreName = None,
@@ -60,9 +64,9 @@ def run(
     quiet: opt.Quiet = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Enhance, search, train and evaluate: from images and a budget to a trained network that fits."""
-    stages = ("search", "train", "evaluate")
-    _stages(stages if no_enhance else ("enhance", *stages), config, out, locals())
+    """All stages: from images and a budget to a trained network of integers that fits, with a target to firmware."""
+    stages = ("search", "train", "quantise", "evaluate")
+    _stages(stages if no_enhance else ("enhance", *stages), config, out, locals(), deploys=True)
 
 
 @app.command()
@@ -83,6 +87,7 @@ def enhance(
     params: opt.Params = None,
     flash: opt.Flash = None,
     ram: opt.Ram = None,
+    target: opt.Target = None,
     image_size: opt.ImageSize = None,
     download: opt.Download = None,
     skip_broken: opt.SkipBroken = None,
@@ -91,6 +96,7 @@ def enhance(
     channels: opt.Channels = None,
     stem_stride: opt.StemStride = None,
     timesteps: opt.Timesteps = None,
+    weight_bits: opt.WeightBits = None,
     space: opt.SpaceName = None,
     ops: opt.Ops = None,
     executor: opt.ExecutorKind = None,
@@ -114,6 +120,7 @@ def search(
     params: opt.Params = None,
     flash: opt.Flash = None,
     ram: opt.Ram = None,
+    target: opt.Target = None,
     image_size: opt.ImageSize = None,
     download: opt.Download = None,
     skip_broken: opt.SkipBroken = None,
@@ -122,6 +129,7 @@ def search(
     channels: opt.Channels = None,
     stem_stride: opt.StemStride = None,
     timesteps: opt.Timesteps = None,
+    weight_bits: opt.WeightBits = None,
     space: opt.SpaceName = None,
     ops: opt.Ops = None,
     score: opt.ScoreName = None,
@@ -162,19 +170,60 @@ def evaluate(
     quiet: opt.Quiet = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Run the trained network of a run folder on the test set; writes evaluation.json."""
+    """Run the trained network of a run folder, and its integers, on the test set; writes evaluation.json."""
     _stages(("evaluate",), None, out, locals())
 
 
-def _stages(names: tuple[str, ...], file: Path | None, out: Path | None, given: dict[str, Any]) -> None:
-    """Run some stages on a run folder."""
+@app.command("quantise")
+def quantise_(
+    out: opt.RunFolder,
+    bits: Annotated[
+        str | None,
+        typer.Option(metavar="<2|4|8>", help="Bits of a weight; network.weight_bits when absent.", show_default=False),
+    ] = None,
+    tuning: Annotated[
+        int | None, typer.Option(help="Epochs of fine-tuning with rounded weights.", min=0, show_default=False)
+    ] = None,
+    device: opt.Device = None,
+    set_: opt.Set = None,
+    quiet: opt.Quiet = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Make integers of the trained network of a run folder; writes quantised.safetensors and quantise.json."""
+    _stages(("quantise",), None, out, locals())
+
+
+@app.command("deploy")
+def deploy_(
+    out: opt.RunFolder,
+    target: Annotated[
+        str | None, typer.Option(help="Device; that of the budget when absent: spikenas targets.", show_default=False)
+    ] = None,
+    set_: opt.Set = None,
+    quiet: opt.Quiet = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Write the C firmware of a run folder, build it, run it under QEMU; writes firmware/ and footprint.json."""
+    given = locals()
+    _stages(("deploy",), None, out, {**given, "target": None}, device_name=target)
+
+
+def _stages(
+    names: tuple[str, ...],
+    file: Path | None,
+    out: Path | None,
+    given: dict[str, Any],
+    deploys: bool = False,
+    device_name: str | None = None,
+) -> None:
+    """Run some stages on a run folder; with `deploys` firmware too, where a target is set."""
     quiet, as_json = given["quiet"], given["as_json"]
     start = time.perf_counter()
     if file and not file.suffix and not file.exists():
         raise ConfigError(f"CONFIG {file}: no such file; a value of several words needs quotes, as in --flash '64 KiB'")
     stored = out / "config.toml" if out else None
     base = file or (stored if stored and stored.exists() else None)
-    if base is None and names[0] in ("train", "evaluate"):
+    if base is None and names[0] in ("train", "evaluate", "quantise", "deploy"):
         raise ConfigError(f"{stored}: no such file; 'spikenas search --out {out}' makes a run folder")
     settings: Config = opt.make_config(base, given, given["set_"])
     if file and file.name == "config.toml" and out is None:
@@ -190,7 +239,15 @@ def _stages(names: tuple[str, ...], file: Path | None, out: Path | None, given: 
         raise ConfigError("several processes can only train: 'spikenas search' first, then launch 'spikenas train'")
     quiet = quiet or not is_leader()
     log_messages(quiet)
-    work = {"search": stages.run_search, "train": stages.run_train, "evaluate": stages.run_evaluate}
+    if deploys and settings.budget.target:
+        names = (*names, "deploy")
+    work: dict[str, Callable[..., Any]] = {
+        "search": stages.run_search,
+        "train": stages.run_train,
+        "quantise": stages.run_quantise,
+        "evaluate": stages.run_evaluate,
+        "deploy": partial(stages.run_deploy, target=device_name),
+    }
     with interruptible() as interrupted:
         report = Reporter(None if quiet else messages, interrupted)
         try:

@@ -1,7 +1,21 @@
 """What a plan costs: learnable parameters, flash and RAM, computed without torch."""
 
+from spikenas.memory.arena import Arena, make_arena
 from spikenas.memory.budget import describe, sizes, violations
 from spikenas.memory.model import Footprint, LayerCost, footprint
-from spikenas.memory.schedule import Buffer, Schedule, schedule
+from spikenas.memory.program import Buffer, Program, Step, make_program
 
-__all__ = ["Buffer", "Footprint", "LayerCost", "Schedule", "describe", "footprint", "schedule", "sizes", "violations"]
+__all__ = [
+    "Arena",
+    "Buffer",
+    "Footprint",
+    "LayerCost",
+    "Program",
+    "Step",
+    "describe",
+    "footprint",
+    "make_arena",
+    "make_program",
+    "sizes",
+    "violations",
+]

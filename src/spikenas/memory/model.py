@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from math import prod
 
-from spikenas.memory.schedule import STACK_BYTES, Schedule, schedule
+from spikenas.memory.arena import Arena, make_arena
+from spikenas.memory.program import Program, Step, aligned, make_program
 from spikenas.space.plan import LayerSpec, Plan
 
-SCALE_BYTES = 4
-BIAS_BYTES = 4
-# Allowances above what prototypes of the kernels take on a Cortex-M4: benchmarks/kernel_size.
-CODE_BASE_BYTES = 1152
-CALL_BYTES = 40
-KERNEL_BYTES = {
-    "input conv": 448,
-    "conv": 576,
-    "depthwise": 352,
-    "pointwise": 288,
-    "lif": 256,
-    "avgpool": 352,
-    "sum": 96,
-    "globalpool": 96,
-    "linear": 192,
-    "vote": 96,
-}
+STACK_BYTES = 512
+# Bytes of the descriptors that the kernels read (firmware/kernels.h), with pointers of 4 bytes.
+DESCRIPTOR_BYTES = {
+    "stem": 36, "fill": 16, "add": 20, "avgpool": 20, "lif": 24, "lif_bn": 24, "lif_wide": 24, "conv": 24,
+    "conv_pool": 24, "depthwise": 24, "pointwise": 28, "count": 16, "linear": 28, "scores": 28, "votes": 20,
+    "zero": 0, "copy": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class LayerCost:
         kind: Its kind.
         shape: Of its output, per sample and timestep.
         params: Learnable parameters.
-        flash_bytes: Weights, scales and biases on the device, padded to 4 bytes.
+        flash_bytes: Weights and tables on the device, each padded to 4 bytes.
         ram_bytes: Its buffers, whether live at the peak or not.
     """
 
@@ -53,13 +48,15 @@ class Footprint:
 
     Attributes:
         layers: Layer by layer.
-        code_bytes: The program: a base, each kernel used, each call.
-        schedule: The buffers and when they are live.
+        code_bytes: The code: a base, each kernel used, each call and its descriptor.
+        program: The kernels in order, and their buffers.
+        arena: Where the buffers lie.
     """
 
     layers: tuple[LayerCost, ...]
     code_bytes: int
-    schedule: Schedule
+    program: Program
+    arena: Arena
 
     @property
     def params(self) -> int:
@@ -73,14 +70,14 @@ class Footprint:
 
     @property
     def ram_bytes(self) -> int:
-        """Peak bytes of working memory on the device, stack included."""
-        return self.schedule.ram_bytes
+        """Bytes of working memory on the device: the arena and the stack."""
+        return self.arena.size_bytes + STACK_BYTES
 
     @property
     def peak_step(self) -> str:
         """The layer at whose computation most RAM is in use."""
-        live = self.schedule.live_bytes
-        return self.schedule.steps[live.index(max(live))]
+        live = self.arena.live_bytes
+        return self.program.steps[live.index(max(live))].layer
 
     @property
     def stack_bytes(self) -> int:
@@ -89,18 +86,20 @@ class Footprint:
 
 
 def footprint(plan: Plan) -> Footprint:
-    """What a plan costs, exactly and without building it."""
-    timeline = schedule(plan)
+    """What a plan costs on a core of `plan.network.core`, without building it."""
+    program = make_program(plan)
     ram: dict[str, int] = {}
-    for buffer in timeline.buffers:
+    for buffer in program.buffers:
         ram[buffer.layer] = ram.get(buffer.layer, 0) + buffer.size_bytes
+    flash: dict[str, int] = {}
+    for step in program.steps:
+        for owner, size_bytes in _tables(plan, step):
+            flash[owner] = flash.get(owner, 0) + size_bytes
     layers = tuple(
-        LayerCost(layer.name, layer.kind, layer.shape, params(layer), _stored(plan, layer), ram.get(layer.name, 0))
+        LayerCost(layer.name, layer.kind, layer.shape, params(layer), flash.get(layer.name, 0), ram.get(layer.name, 0))
         for layer in plan.layers
     )
-    calls = [kernel for layer in plan.layers if (kernel := _kernel(layer))]
-    code = CODE_BASE_BYTES + sum(KERNEL_BYTES[kernel] for kernel in set(calls)) + CALL_BYTES * len(calls)
-    return Footprint(layers, code, timeline)
+    return Footprint(layers, _code_bytes(program), program, make_arena(program))
 
 
 def params(layer: LayerSpec) -> int:
@@ -110,22 +109,58 @@ def params(layer: LayerSpec) -> int:
     return layer.weights + (layer.shape[0] if layer.bias else 0)
 
 
-def _stored(plan: Plan, layer: LayerSpec) -> int:
-    """Bytes of constants; a BatchNorm that folds is in its convolution's scale and bias."""
-    if layer.kind == "batchnorm":
-        return 0 if plan.folds(layer) else layer.shape[0] * (SCALE_BYTES + BIAS_BYTES)
-    if not layer.weights:
-        return 0
-    weights = -(-layer.weights * plan.network.weight_bits // 8)
-    return -(-weights // 4) * 4 + layer.shape[0] * (SCALE_BYTES + BIAS_BYTES)
+def kernel_name(plan: Plan, step: Step) -> str:
+    """The function that computes a step; convolutions have one for words of 8-bit and of 4-bit weights each."""
+    if step.kernel in ("conv", "conv_pool"):
+        layer = plan.by_name[step.layer]
+        in_words = layer.bits > 2 and layer.shape[0] % (32 // layer.bits) == 0
+        return f"conv{layer.bits if in_words else '_any'}{step.kernel[4:]}"
+    return {"zero": "memset", "copy": "memcpy"}.get(step.kernel, step.kernel)
 
 
-def _kernel(layer: LayerSpec) -> str | None:
-    """The kernel that computes a layer; BatchNorm and dropout are part of others."""
-    if layer.kind == "conv":
-        if layer.stage == "stem":
-            return "input conv"
-        if layer.groups > 1:
-            return "depthwise"
-        return "pointwise" if layer.terms[0].layer.endswith(".depthwise") else "conv"
-    return None if layer.kind in ("input", "batchnorm", "dropout") else layer.kind
+def _tables(plan: Plan, step: Step) -> list[tuple[str, int]]:
+    """The constants that a step brings: the layer they belong to, and their bytes."""
+    layer = plan.by_name[step.layer]
+    channels = layer.shape[0]
+    found = []
+    if step.kernel in ("stem", "conv", "conv_pool", "depthwise", "pointwise", "linear", "scores"):
+        found.append((layer.name, aligned(-(-layer.weights * layer.bits // 8))))
+    if step.kernel in ("stem", "pointwise", "scores"):
+        found.append((layer.name, 4 * channels))
+    if step.kernel == "stem":
+        found.append((layer.name, aligned(2 * layer.in_shape[0])))
+    if step.kernel == "scores":
+        found.append((layer.name, 4 * channels))
+    if step.kernel == "votes":
+        found.append((layer.name, 8 * prod(layer.in_shape)))
+    if step.biases:
+        found.append((step.writes, aligned(2 * channels)))
+    if step.kernel in ("lif", "lif_wide"):
+        found.append((layer.name, aligned(2 * channels)))
+    if step.kernel == "lif_bn":
+        found.append((layer.name, aligned(6 * channels)))
+    return found
+
+
+def _code_bytes(program: Program) -> int:
+    plan = program.plan
+    sizes = code_sizes()[plan.network.core]
+    kernels, call = sizes[str(plan.network.membrane_bits)], sizes["base"]["call"]
+    used = {name for step in program.steps if (name := kernel_name(plan, step)) in kernels}
+    resets = sum(step.kernel == "lif_bn" for step in program.steps)
+    if resets:
+        used.add("lif_bn_reset")
+    descriptors = sum(DESCRIPTOR_BYTES[step.kernel] for step in program.steps)
+    calls = call * (len(program.steps) + resets)
+    return sizes["base"]["base"] + sum(kernels[name] for name in used) + calls + descriptors
+
+
+@cache
+def code_sizes() -> dict[str, dict[str, dict[str, int]]]:
+    """Bytes of code by core: `base` (the rest of a program, and a call) and, by bits of a membrane, the kernels.
+
+    Measured by `benchmarks/code_sizes.py`.
+    """
+    text = (resources.files("spikenas.memory") / "code_sizes.json").read_text(encoding="utf-8")
+    found: dict[str, dict[str, dict[str, int]]] = json.loads(text)
+    return found

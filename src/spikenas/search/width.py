@@ -99,7 +99,7 @@ def _excess(costs: Sequence[Footprint], budget: BudgetConfig) -> str:
         "flash": min(cost.flash_bytes for cost in costs),
         "ram": min(cost.ram_bytes for cost in costs),
     }
-    limits = {name: limit for name, limit in budget.model_dump().items() if limit is not None}
+    limits = {name: limit for name, limit in budget.model_dump(exclude={"target"}).items() if limit is not None}
     parts = []
     for name, limit in limits.items():
         if least[name] > limit and name == "params":
@@ -149,8 +149,8 @@ def _changes(network: NetworkConfig) -> Iterator[dict[str, Any]]:
     yield from ({"channels": width} for width in reversed(LADDER) if width < channels)
     if network.stem_stride == 1:
         yield {"stem_stride": 2}
-    if network.membrane_bits > 8 or network.map_bits > 8:
-        yield {"membrane_bits": 8, "map_bits": 8}
+    if network.membrane_bits > 8:
+        yield {"membrane_bits": 8}
     if network.weight_bits > 4:
         yield {"weight_bits": 4}
     if network.kind == "snasnet":

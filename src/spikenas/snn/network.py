@@ -88,16 +88,16 @@ class Network(nn.Module):
         built = [layer for layers in self._stages.values() for layer in layers]
         self._last_reader = {term.layer: layer.name for layer in built for term in layer.terms}
         for layer in built:
-            self.layers[_key(layer.name)] = _module(plan, layer)
+            self.layers[module_key(layer.name)] = _module(plan, layer)
         self.initialise(seed, repeat)
 
     @torch.no_grad()
     def initialise(self, seed: int, repeat: int = 0) -> None:
         """Draw all weights anew: uniform, variance 1 / (3 fan-in) as PyTorch does, each layer from its own seed."""
         for layer in self.plan.layers:
-            if not layer.weights or _key(layer.name) not in self.layers:
+            if not layer.weights or module_key(layer.name) not in self.layers:
                 continue
-            module = self.layers[_key(layer.name)]
+            module = self.layers[module_key(layer.name)]
             generator = torch.Generator().manual_seed(seed_of(seed, repeat, layer.lineage))
             bound = 1 / math.sqrt(layer.weights / layer.shape[0])
             for parameter in module.parameters():
@@ -140,7 +140,7 @@ class Network(nn.Module):
                 values |= outputs
             else:
                 for layer in layers:
-                    values[layer.name] = self._run(layer, [values[term.layer] for term in layer.terms], like)
+                    values[layer.name] = self.run_layer(layer, [values[term.layer] for term in layer.terms], like)
                     see(layer, values[layer.name])
                     self._drop(layer, values)
             for layer in layers:
@@ -168,17 +168,17 @@ class Network(nn.Module):
         leading = "B" if spec.static else f"{T}, B"
         raise RunError(f"the network takes [{leading}, {', '.join(map(str, wanted))}], got {list(x.shape)}")
 
-    def _run(self, layer: LayerSpec, inputs: list[Tensor], like: Tensor) -> Tensor:
-        """One layer over all timesteps of its inputs."""
+    def run_layer(self, layer: LayerSpec, inputs: list[Tensor], like: Tensor) -> Tensor:
+        """One layer over all timesteps of its inputs, [T or 1, B, ...]; `like` is any tensor of the same batch."""
         if layer.kind in ("lif", "dropout", "linear"):
-            module = self.layers[_key(layer.name)]
+            module = self.layers[module_key(layer.name)]
             return module(inputs[0].flatten(2) if layer.kind == "linear" else inputs[0])  # type: ignore[no-any-return]
         if layer.kind == "sum":
             if not inputs:  # a node that nothing leads to, in a plan as written
                 return like.new_zeros(1, like.shape[1], *layer.shape)
-            return self.layers[_key(layer.name)](*inputs)  # type: ignore[no-any-return]
+            return self.layers[module_key(layer.name)](*inputs)  # type: ignore[no-any-return]
         x = inputs[0]
-        return self.layers[_key(layer.name)](x.flatten(0, 1)).unflatten(0, x.shape[:2])  # type: ignore[no-any-return]
+        return self.layers[module_key(layer.name)](x.flatten(0, 1)).unflatten(0, x.shape[:2])  # type: ignore[no-any-return]
 
     def _run_stepwise(self, layers: tuple[LayerSpec, ...], outside: dict[str, Tensor], see: See) -> dict[str, Tensor]:
         """A stage with feedback, timestep by timestep; returns what other stages read."""
@@ -206,7 +206,7 @@ class Network(nn.Module):
                 if layer.kind == "lif":
                     out, potentials[layer.name] = self._neuron_step(layer, inputs[0][0], potentials)
                 else:
-                    out = self._run(layer, inputs, like)[0]
+                    out = self.run_layer(layer, inputs, like)[0]
                 history[layer.name].append(out)
         outputs = {}
         for layer in layers:
@@ -224,7 +224,8 @@ class Network(nn.Module):
         return lif_step(x, v, network.tau, layer.threshold, network.v_reset, network.surrogate_alpha)
 
 
-def _key(name: str) -> str:
+def module_key(name: str) -> str:
+    """The key of a layer's module in `Network.layers`."""
     return name.replace(".", "_")
 
 

@@ -66,6 +66,7 @@ class LayerSpec:
         groups: Of `conv`; its channels when depthwise.
         bias: Whether a `linear` has one.
         threshold: Firing threshold of a `lif`.
+        bits: Of a weight of `conv` and `linear` on the device.
         lineage: What it computes. Two layers of equal lineage, of any two plans of the same settings and input, are
             the same function of the input, with the same weights before training.
     """
@@ -82,6 +83,7 @@ class LayerSpec:
     groups: int = 1
     bias: bool = False
     threshold: float = 0.0
+    bits: int = 8
     lineage: str = ""
 
     @property
@@ -196,7 +198,17 @@ def make_plan(genotype: Genotype, network: NetworkConfig, input: InputSpec, as_w
             value = builder.reduction(f"reduction{number - 1}", value, network.channels << number - 1)
         value = builder.cell(f"cell{number}", value, _graph(genotype, number, cell, as_written))
     (builder.compact_head if network.kind == "compact" else builder.snasnet_head)(value)
+    named = {layer.stage for layer in builder.layers} | {layer.name for layer in builder.layers if layer.weights}
+    if unknown := sorted(layer_bits(network).keys() - named):
+        known = ", ".join(sorted(named))
+        raise ConfigError(f"network.layer_bits: {unknown[0]!r} is no stage and no layer with weights; known: {known}")
     return Plan(genotype, network, input, tuple(builder.layers))
+
+
+def layer_bits(network: NetworkConfig) -> dict[str, int]:
+    """The bits of single stages and layers, by name."""
+    pairs = (text.partition("=") for text in network.layer_bits)
+    return {name: int(bits) for name, _, bits in pairs}
 
 
 def _graph(genotype: Genotype, number: int, cell: Cell, as_written: bool) -> CellGraph:
@@ -249,11 +261,20 @@ class _Builder:
             shape or in_shape,
             self.stage,
             static,
+            bits=self.bits(name, kind),
             lineage=lineage,
             **settings,  # type: ignore[arg-type]
         )
         self.append(layer)
         return name
+
+    def bits(self, name: str, kind: LayerKind) -> int:
+        """Of a layer's weights: its own, its stage's, 8 for the first and the last layer, or the network's."""
+        given = layer_bits(self.network)
+        if found := given.get(name) or given.get(self.stage):
+            return found
+        ends = self.stage == "stem" or name == "head.linear"
+        return 8 if ends or kind not in ("conv", "linear") else self.network.weight_bits
 
     def append(self, layer: LayerSpec) -> None:
         self.layers.append(layer)

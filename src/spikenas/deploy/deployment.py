@@ -1,0 +1,97 @@
+"""Firmware for a device: checked, built, run, and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from spikenas.deploy.folder import write_folder
+from spikenas.deploy.measure import Measurement, measure
+from spikenas.deploy.toolchain import CORES
+from spikenas.errors import DeployError
+from spikenas.memory import footprint, make_program
+from spikenas.quantise.integers import IntegerNetwork, Integers
+from spikenas.space.plan import make_plan
+from spikenas.targets import Target
+from spikenas.units import format_size
+
+_GENERIC_BYTES = 3 << 20  # flash and RAM where no device is named
+
+
+def deploy(
+    network: IntegerNetwork,
+    inputs: Sequence[Integers],
+    target: Target | None,
+    folder: Path,
+    warn: Callable[[str], None],
+) -> dict[str, Any]:
+    """Write the firmware folder of a network; returns what footprint.json holds.
+
+    It is built at the size of the device and run under QEMU first; where the tools for that are missing, `warn` is told
+    what to install, and the C is written all the same.
+
+    Args:
+        network: The integers.
+        inputs: Test vectors, each [1 or T, C, H, W] of 0 to 255.
+        target: The device; None is a core of `network.core` with a lot of memory.
+        folder: Where the files go, once everything has succeeded.
+        warn: Takes a line.
+    Raises:
+        DeployError: it does not fit, does not compile, or computes something else than the reference.
+    """
+    if target:
+        if target.kind != "microcontroller":
+            raise DeployError(f"{target.title} runs no firmware; 'spikenas targets GENOTYPE' says what it holds")
+        network = _for_core(network, target.core)
+    predicted = footprint(network.plan)
+    flash_bytes = (target and target.flash_left) or _GENERIC_BYTES
+    ram_bytes = (target and target.ram_left) or _GENERIC_BYTES
+    if target:
+        _check(target, predicted.flash_bytes, predicted.ram_bytes)
+    core = CORES[network.plan.network.core]
+    measured: Measurement | None = None
+    missing = core.missing()
+    if target and not target.emulated:
+        warn(f"{target.title}: no compiler and emulator for it here; the firmware is written, not built")
+    elif missing:
+        warn(f"{missing}; the firmware is written, not built")
+    else:
+        measured = measure(network, inputs, flash_bytes, ram_bytes)
+        if measured.images_equal != measured.images:
+            raise DeployError(
+                f"the firmware gives other outputs than the integer reference for "
+                f"{measured.images - measured.images_equal} of {measured.images} inputs"
+            )
+    write_folder(network, inputs, core, folder)
+    values: dict[str, Any] = {
+        "target": target.name if target else None,
+        "core": core.name,
+        "predicted": {"flash_bytes": predicted.flash_bytes, "ram_bytes": predicted.ram_bytes},
+    }
+    if measured:
+        values |= {
+            "linked": {"flash_bytes": measured.linked.flash_bytes, "ram_bytes": measured.linked.ram_bytes},
+            "outputs_equal": True,
+            "images": measured.images,
+            "instructions": measured.instructions,
+            "stack_bytes": measured.stack_bytes,
+            "symbols": dict(sorted(measured.symbols.items(), key=lambda item: -item[1])),
+        }
+    return values
+
+
+def _for_core(network: IntegerNetwork, core: str) -> IntegerNetwork:
+    plan = network.plan
+    settings = plan.network.model_copy(update={"core": core})
+    return replace(network, program=make_program(make_plan(plan.genotype, settings, plan.input)))
+
+
+def _check(target: Target, flash_bytes: int, ram_bytes: int) -> None:
+    for what, needed, left in (("flash", flash_bytes, target.flash_left), ("RAM", ram_bytes, target.ram_left)):
+        if left is not None and needed > left:
+            raise DeployError(
+                f"the network does not fit {target.title}: it takes {format_size(needed)} of {what}, "
+                f"{format_size(needed - left)} more than the {format_size(left)} that are left to it"
+            )

@@ -1,0 +1,150 @@
+/* Integer kernels of a spiking network. Plain C11 without libc; each kernel reads one constant descriptor.
+ *
+ * Maps are [height][width][channels] of int16. Spikes are bits, a pixel begins with a byte of its own: channel c of pixel p
+ * is bit c % 8 of byte p * ((channels + 7) / 8) + c / 8. Weights of 4 and 2 bits are packed from the low bits of a byte
+ * up and stand for 16 and 64 times their value; those of snn_conv8 and snn_conv4 are in the order of their words (kernels.c).
+ * No sum can overflow: the exporter has bounded them all.
+ */
+#ifndef SNN_KERNELS_H
+#define SNN_KERNELS_H
+#include "network.h"
+
+#if SNN_MEMBRANE_BITS == 8
+typedef int8_t snn_membrane_t;
+#else
+typedef int16_t snn_membrane_t;
+#endif
+
+typedef struct { int16_t mul, shift; } snn_ratio_t; /* value -> (value * mul + 2^(shift-1)) >> shift */
+
+typedef struct { int16_t threshold, reset, sign; } snn_neuron_t; /* sign: 1 or -1, times the input */
+
+typedef struct {
+    const uint8_t *weights; /* [out][3][3][in], 8 bits */
+    const snn_ratio_t *ratio; /* [out] */
+    const int16_t *bias; /* [out] */
+    const int16_t *zero; /* [in] */
+    const uint8_t *input; /* [height][width][in] */
+    int16_t *target;
+    uint16_t height, width, in, out, kernel, stride;
+} snn_stem_t;
+
+typedef struct {
+    int16_t *target;
+    const int16_t *bias; /* [channels], or 0 */
+    uint32_t pixels;
+    uint32_t channels;
+} snn_fill_t;
+
+typedef struct {
+    int16_t *target;
+    const int16_t *source;
+    const int16_t *bias; /* [channels], or 0 */
+    uint32_t pixels;
+    uint16_t channels;
+    int16_t times;
+} snn_add_t;
+
+typedef struct {
+    int16_t *target;
+    const int16_t *source;
+    uint16_t height, width, channels, half, factor, unused; /* half: of the kernel; factor: 2^16 / its area */
+} snn_avgpool_t;
+
+typedef struct {
+    const int16_t *source;
+    const int16_t *thresholds; /* [channels] */
+    snn_membrane_t *membrane;
+    uint8_t *spikes;
+    uint32_t pixels;
+    uint16_t channels;
+    uint8_t leak_mul, leak_shift; /* 1 / tau = mul / 2^shift */
+} snn_lif_t;
+
+typedef struct {
+    const int16_t *source;
+    const snn_neuron_t *neurons; /* [channels] */
+    snn_membrane_t *membrane;
+    uint8_t *spikes;
+    uint32_t pixels;
+    uint16_t channels;
+    uint8_t leak_mul, leak_shift;
+} snn_lif_bn_t;
+
+typedef struct {
+    const int32_t *source; /* [channels] */
+    const int16_t *thresholds; /* [channels] */
+    snn_membrane_t *membrane;
+    uint8_t *spikes;
+    uint16_t channels, shift; /* shift: of the source, before it is clamped to 16 bits */
+    uint8_t leak_mul, leak_shift, unused[2];
+} snn_lif_wide_t;
+
+typedef struct {
+    const uint8_t *weights; /* conv: [in][kernel][kernel][out], each kernel turned by 180 degrees; depthwise: [in][kernel][kernel] */
+    const uint8_t *spikes;
+    int16_t *target;
+    uint16_t height, width, in, out, kernel, bits;
+} snn_conv_t;
+
+typedef struct {
+    const int16_t *source;
+    const uint8_t *weights; /* [out][in] */
+    const snn_ratio_t *ratio; /* [out] */
+    int16_t *target;
+    uint32_t pixels;
+    uint16_t in, out, bits, unused;
+} snn_pointwise_t;
+
+typedef struct {
+    const uint8_t *spikes;
+    int32_t *counts; /* [channels] */
+    uint32_t pixels;
+    uint32_t channels;
+} snn_count_t;
+
+typedef struct {
+    const uint8_t *weights; /* [rows][columns][channels][out] */
+    const uint8_t *spikes; /* of height x width pixels */
+    int32_t *target; /* [out] */
+    uint16_t height, width, channels, out, rows, columns, inverse, bits; /* inverse: 2^15 / pixels of a row, rounded up */
+} snn_linear_t;
+
+typedef struct {
+    const int32_t *source; /* [in] */
+    const uint8_t *weights; /* [out][in] */
+    const snn_ratio_t *ratio; /* [out] */
+    const int32_t *bias; /* [out] */
+    int32_t *target; /* [out] */
+    uint16_t in, out, bits, unused;
+} snn_scores_t;
+
+typedef struct {
+    const int32_t *source; /* [classes][group] */
+    const snn_ratio_t *ratio; /* the same */
+    const int32_t *bias; /* the same */
+    int32_t *target; /* [classes] */
+    uint16_t classes, group;
+} snn_votes_t;
+
+void snn_stem(const snn_stem_t *layer);
+void snn_fill(const snn_fill_t *layer);
+void snn_add(const snn_add_t *layer);
+void snn_avgpool(const snn_avgpool_t *layer);
+void snn_lif(const snn_lif_t *layer);
+void snn_lif_bn(const snn_lif_bn_t *layer);
+void snn_lif_bn_reset(const snn_lif_bn_t *layer);
+void snn_lif_wide(const snn_lif_wide_t *layer);
+void snn_conv8(const snn_conv_t *layer);
+void snn_conv4(const snn_conv_t *layer);
+void snn_conv_any(const snn_conv_t *layer);
+void snn_conv8_pool(const snn_conv_t *layer);
+void snn_conv4_pool(const snn_conv_t *layer);
+void snn_conv_any_pool(const snn_conv_t *layer);
+void snn_depthwise(const snn_conv_t *layer);
+void snn_pointwise(const snn_pointwise_t *layer);
+void snn_count(const snn_count_t *layer);
+void snn_linear(const snn_linear_t *layer);
+void snn_scores(const snn_scores_t *layer);
+void snn_votes(const snn_votes_t *layer);
+#endif

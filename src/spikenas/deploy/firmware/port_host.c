@@ -1,0 +1,9 @@
+#include <stdio.h>
+
+#include "port.h"
+
+void port_print(const char *text) { fputs(text, stdout); }
+void port_start_counting(void) {}
+uint64_t port_count(void) { return 0; }
+void port_paint_stack(void) {}
+uint32_t port_stack_bytes(void) { return 0; }

@@ -1,0 +1,94 @@
+"""What a network needs of a device, beside what it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, log2, prod
+
+from spikenas.memory.model import footprint
+from spikenas.space.plan import LayerSpec, Plan, make_plan
+from spikenas.targets import CoreMemory, Target
+
+
+@dataclass(frozen=True)
+class Need:
+    """One limit of a device.
+
+    Attributes:
+        what: `flash` or `ram` in bytes, `cores`, or `layers` that no core holds.
+        needed: What the network takes.
+        limit: What there is for it.
+    """
+
+    what: str
+    needed: int
+    limit: int
+
+    @property
+    def over(self) -> int:
+        """By how much it does not fit; 0 where it does."""
+        return max(0, self.needed - self.limit)
+
+
+def fits(found: list[Need]) -> bool:
+    """Whether no limit is exceeded."""
+    return not any(need.over for need in found)
+
+
+def needs(plan: Plan, target: Target) -> list[Need]:
+    """What a network takes of each limit of a device.
+
+    Microcontrollers: the memory model's flash and RAM, with the code of the device's core. Chips with limits on neurons
+    and synapses: cores, where a layer takes as many as its neurons or the synapses of the convolutions it feeds need.
+    Chips with a memory for each layer's kernel and neurons (`words`): a core for each convolution.
+    """
+    if target.kind == "microcontroller":
+        settings = plan.network.model_copy(update={"core": target.core})
+        cost = footprint(make_plan(plan.genotype, settings, plan.input))
+        figures = (("flash", cost.flash_bytes, target.flash_left), ("ram", cost.ram_bytes, target.ram_left))
+        return [Need(what, needed, limit) for what, needed, limit in figures if limit is not None]
+    if target.cores[0].kernel_words:
+        return _layers(plan, target.cores)
+    return [Need("cores", sum(_cores(plan, layer, target.cores[0]) for layer in plan.layers), len(target.cores))]
+
+
+def _cores(plan: Plan, layer: LayerSpec, core: CoreMemory) -> int:
+    """Cores of a layer of neurons, or of the outputs; synapses lie with the neurons that send."""
+    if layer.kind != "lif":
+        return 1 if layer is plan.layers[-1] else 0
+    synapses = sum(_synapses(reader) for reader, _ in plan.readers[layer.name])
+    by_neurons = ceil(layer.size / core.neurons) if core.neurons else 1
+    by_synapses = ceil(synapses / core.synapse_bytes) if core.synapse_bytes else 1
+    return max(by_neurons, by_synapses)
+
+
+def _synapses(layer: LayerSpec) -> int:
+    """Connections of a convolution or linear layer, each counted; those over the border too."""
+    return layer.weights * (prod(layer.shape[1:]) if layer.kind == "conv" else 1)
+
+
+def _layers(plan: Plan, cores: tuple[CoreMemory, ...]) -> list[Need]:
+    """A core for each layer with weights, as many as can be placed; the words by the vendor's formulas."""
+    layers = [layer for layer in plan.layers if layer.weights]
+    taken: dict[int, int] = {}
+
+    def place(layer: int, seen: set[int]) -> bool:
+        for number, core in enumerate(cores):
+            if number in seen or not _holds(core, layers[layer]):
+                continue
+            seen.add(number)
+            if number not in taken or place(taken[number], seen):
+                taken[number] = layer
+                return True
+        return False
+
+    placed = sum(place(layer, set()) for layer in range(len(layers)))
+    return [Need("layers", len(layers), placed)]
+
+
+def _holds(core: CoreMemory, layer: LayerSpec) -> bool:
+    kernel = max(1, layer.kernel)
+    height, width = (*layer.shape, 1, 1)[1:3]
+    kernel_words = layer.in_shape[0] << ceil(log2(kernel**2)) + ceil(log2(layer.shape[0]))
+    neuron_words = layer.shape[0] << ceil(log2(height)) + ceil(log2(width))
+    return kernel_words <= (core.kernel_words or 0) and neuron_words <= (core.neuron_words or 0)

@@ -1,0 +1,81 @@
+"""8-bit input, and what an integer network makes of labelled images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spikenas.data import DataSet, Split
+from spikenas.quantise.integers import IntegerNetwork
+from spikenas.quantise.tensors import run_batch
+
+_SAMPLE = 256  # items that the scale of an input is taken from
+
+
+def input_scale(dataset: DataSet) -> float:
+    """What one step of an 8-bit input stands for, in the data's scale: 1/255 of images; of event frames one event.
+
+    Frames with more than 255 events, or with fractions, are scaled to the largest of a sample of the training frames.
+    """
+    frames = dataset.train.fetch(range(min(_SAMPLE, len(dataset.train))))
+    if frames.dtype == np.uint8:
+        return 1 / 255
+    largest = float(np.abs(frames).max())
+    counts = largest <= 255 and bool((frames == np.rint(frames)).all())
+    return 1.0 if counts or largest == 0 else largest / 255
+
+
+def as_bytes(items: NDArray[np.generic], scale: float) -> NDArray[np.uint8]:
+    """Images or frames as an integer network takes them: [frames, N, C, H, W] of [N, C, H, W] or [N, T, C, H, W]."""
+    whole = items if items.dtype == np.uint8 else np.clip(np.rint(items.astype(np.float64) / scale), 0, 255)
+    frames = whole.astype(np.uint8)
+    return frames[None] if frames.ndim == 4 else np.moveaxis(frames, 1, 0)
+
+
+@dataclass(frozen=True)
+class IntegerEvaluation:
+    """What an integer network does on labelled images.
+
+    Attributes:
+        accuracy: Share classified correctly.
+        predictions: Class of each item.
+        clipped: By LIF layer, the share of updates at which an 8-bit membrane is too short.
+    """
+
+    accuracy: float
+    predictions: NDArray[np.int64]
+    clipped: dict[str, float]
+
+
+def evaluate_integers(
+    network: IntegerNetwork,
+    split: Split,
+    device: str = "cpu",
+    batch: int = 128,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> IntegerEvaluation:
+    """Run every item of a split through an integer network.
+
+    Args:
+        network: The integers.
+        split: Images and labels.
+        device: Where to compute.
+        batch: Items at a time.
+        progress: Called with the items done and all items.
+    """
+    found = []
+    clipped: Counter[str] = Counter()
+    for first in range(0, len(split), batch):
+        items = split.fetch(range(first, min(first + batch, len(split))))
+        frames = torch.from_numpy(as_bytes(items, network.input_scale)).to(device)
+        found.append(run_batch(network, frames, clipped).argmax(1).cpu().numpy())
+        progress(min(first + batch, len(split)), len(split))
+    predictions = np.concatenate(found).astype(np.int64)
+    updates = clipped.pop("updates", 0)
+    shares = {name: count / updates for name, count in clipped.items() if count}
+    return IntegerEvaluation(float((predictions == split.labels).mean()), predictions, shares)

@@ -1,0 +1,181 @@
+"""A network of integers: the constants of its kernels, and their file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spikenas.checkpoint import load_tensors, save_tensors
+from spikenas.config import NetworkConfig
+from spikenas.errors import GenotypeError, RunError
+from spikenas.memory.program import Program, make_program
+from spikenas.space.genotype import Genotype
+from spikenas.space.plan import InputSpec, Plan, make_plan
+
+QUANTISED = "quantised.safetensors"
+MAP_MAX = 32767
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """1 / tau as mul / 2^shift."""
+
+    mul: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class IntegerNetwork:
+    """The constants of a program, all integers; `reference` says what they do.
+
+    Attributes:
+        program: The kernels.
+        constants: By layer and name:
+
+            - `weight` of convolutions and linear layers, as PyTorch lays them out: multiples of 2^(8 - bits), 8 bits;
+            - `mul`, `shift` [outputs] of the stem, pointwise convolutions, outputs: to the scale of what they write;
+            - `bias` [C] of a map that has biases, and of the outputs;
+            - `threshold` [C] of a LIF, and `reset`, `sign` [C] where its input is scaled or its reset is not 0;
+            - `drop` [1] of a LIF: bits that a membrane of 8 bits leaves out; `shift` [1] of one that reads 32-bit sums.
+        leak: Of all neurons.
+        zero: What of the input, per channel, stands for 0.
+        input_scale: What one step of the 8-bit input stands for, in the data's scale.
+        score_scale: What one step of the outputs stands for.
+        classes: Names, in the order of the outputs.
+    """
+
+    program: Program
+    constants: dict[str, dict[str, Integers]]
+    leak: Leak
+    zero: tuple[int, ...]
+    input_scale: float
+    score_scale: float
+    classes: tuple[str, ...]
+
+    @property
+    def plan(self) -> Plan:
+        """The network."""
+        return self.program.plan
+
+    def save(self, path: Path) -> None:
+        """Write a file that `load` reads, whole or not at all.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        header = {
+            "genotype": str(self.plan.genotype),
+            "network": self.plan.network.model_dump(mode="json"),
+            "input": asdict(self.plan.input),
+            "leak": asdict(self.leak),
+            **{key: getattr(self, key) for key in ("zero", "input_scale", "score_scale", "classes")},
+        }
+        tensors = {
+            f"{layer}.{name}": torch.from_numpy(value.astype(_dtype(name)))
+            for layer, named in self.constants.items()
+            for name, value in named.items()
+        }
+        save_tensors(path, tensors, header)
+
+    @classmethod
+    def load(cls, path: Path) -> IntegerNetwork:
+        """Read what `save` wrote.
+
+        Raises:
+            RunError: not there, truncated, foreign, or its constants are not those of its genotype.
+        """
+        tensors, header = load_tensors(path)
+        try:
+            plan = make_plan(
+                Genotype.parse(header["genotype"]),
+                NetworkConfig.model_validate(header["network"]),
+                InputSpec(**header["input"]),
+            )
+            found: dict[str, dict[str, Integers]] = {}
+            for key, tensor in tensors.items():
+                layer, _, name = key.rpartition(".")
+                found.setdefault(layer, {})[name] = tensor.numpy().astype(np.int64)
+            network = cls(
+                make_program(plan),
+                found,
+                Leak(**header["leak"]),
+                tuple(map(int, header["zero"])),
+                float(header["input_scale"]),
+                float(header["score_scale"]),
+                tuple(map(str, header["classes"])),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError, GenotypeError):
+            raise RunError(f"{path}: its header does not describe an integer network") from None
+        network.check(path)
+        return network
+
+    def check(self, path: Path | str) -> None:
+        """See that every constant is there, of the right shape and range.
+
+        Raises:
+            RunError: names the first that is not.
+        """
+        wanted = dict(constant_shapes(self.program))
+        given = {(layer, name): value for layer, named in self.constants.items() for name, value in named.items()}
+        for key in sorted(wanted.keys() | given.keys()):
+            name = ".".join(key)
+            if key not in given or key not in wanted:
+                raise RunError(f"{path}: {name} is {'missing' if key not in given else 'left over'}")
+            if given[key].shape != wanted[key]:
+                raise RunError(f"{path}: {name} is {list(given[key].shape)} instead of {list(wanted[key])}")
+            low, high = _RANGES[key[1]]
+            if given[key].size and not low <= given[key].min() <= given[key].max() <= high:
+                raise RunError(f"{path}: {name} has values outside {low} to {high}")
+            if key[1] == "weight" and (given[key] % (1 << 8 - self.plan.by_name[key[0]].bits)).any():
+                raise RunError(f"{path}: {name} has weights that are not of {self.plan.by_name[key[0]].bits} bits")
+
+
+_RANGES = {
+    "weight": (-128, 127),
+    "mul": (-MAP_MAX, MAP_MAX),
+    "shift": (0, 31),
+    "bias": (-(2**31), 2**31 - 1),
+    "threshold": (-MAP_MAX, MAP_MAX),
+    "reset": (-MAP_MAX, MAP_MAX),
+    "sign": (-1, 1),
+    "drop": (0, 15),
+}
+
+
+def _dtype(name: str) -> type[np.integer[Any]]:
+    return np.int8 if name == "weight" else np.int32
+
+
+def constant_shapes(program: Program) -> list[tuple[tuple[str, str], tuple[int, ...]]]:
+    """The constants that a program needs: ((layer, name), shape)."""
+    plan = program.plan
+    found: list[tuple[tuple[str, str], tuple[int, ...]]] = []
+    for step in program.steps:
+        layer = plan.by_name[step.layer]
+        if layer.kind == "conv" and step.kernel != "fill":
+            shape = (layer.shape[0], layer.in_shape[0] // layer.groups, layer.kernel, layer.kernel)
+            found.append(((step.layer, "weight"), shape))
+        elif layer.kind == "linear" and step.kernel != "zero":
+            found.append(((step.layer, "weight"), (layer.shape[0], int(np.prod(layer.in_shape)))))
+        outputs = layer.in_shape if step.kernel == "votes" else layer.shape[:1]
+        if step.kernel in ("stem", "pointwise", "scores", "votes"):
+            found.extend(((step.layer, name), outputs) for name in ("mul", "shift"))
+        if step.kernel in ("scores", "votes"):
+            found.append(((step.layer, "bias"), outputs))
+        elif step.biases:
+            found.append(((step.writes, "bias"), layer.shape[:1]))
+        if step.kernel in ("lif", "lif_bn", "lif_wide"):
+            found.append(((step.layer, "threshold"), layer.shape[:1]))
+            found.append(((step.layer, "drop"), (1,)))
+        if step.kernel == "lif_bn":
+            found.extend(((step.layer, name), layer.shape[:1]) for name in ("reset", "sign"))
+        if step.kernel == "lif_wide":
+            found.append(((step.layer, "shift"), (1,)))
+    return found

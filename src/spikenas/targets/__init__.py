@@ -1,0 +1,126 @@
+"""Devices: what their memory leaves to a network. One TOML file a device, in this folder."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from spikenas.config import Config, Core, Size, explain
+from spikenas.errors import ConfigError
+
+
+class CoreMemory(BaseModel):
+    """Limits of one core of a neuromorphic chip; absent means that the chip has no such limit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    neurons: int | None = None
+    axons: int | None = None
+    synapse_bytes: Size | None = None
+    kernel_words: int | None = None
+    neuron_words: int | None = None
+
+
+class Target(BaseModel):
+    """A device.
+
+    Attributes:
+        name: Its file's.
+        title: For people.
+        source: Page of the vendor that the figures are from.
+        note: What else has to be known.
+        kind: `microcontroller`, with flash and RAM; `neuromorphic`, with cores.
+        core: Whose code is counted and built.
+        emulated: Whether firmware for it can be run here.
+        flash: Bytes of program memory.
+        ram: Bytes of its largest block of RAM.
+        runtime_flash: What start-up, drivers and the user's program take of it.
+        runtime_ram: The same of the RAM.
+        cores: Of a neuromorphic chip.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str
+    source: str
+    note: str = ""
+    kind: Literal["microcontroller", "neuromorphic"] = "microcontroller"
+    core: Core = "cortex-m4"
+    emulated: bool = True
+    flash: Size | None = None
+    ram: Size | None = None
+    runtime_flash: int = Field(0, ge=0)
+    runtime_ram: int = Field(0, ge=0)
+    cores: tuple[CoreMemory, ...] = ()
+
+    @property
+    def flash_left(self) -> int | None:
+        """Bytes of flash for the network and its kernels."""
+        return None if self.flash is None else self.flash - self.runtime_flash
+
+    @property
+    def ram_left(self) -> int | None:
+        """Bytes of RAM for the network and its stack."""
+        return None if self.ram is None else self.ram - self.runtime_ram
+
+
+@cache
+def targets() -> dict[str, Target]:
+    """All devices, by name.
+
+    Raises:
+        ConfigError: a file that does not describe one.
+    """
+    found = {}
+    for file in sorted(resources.files(__name__).iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            name = file.name.removesuffix(".toml")
+            try:
+                found[name] = Target(name=name, **tomllib.loads(file.read_text(encoding="utf-8")))
+            except ValidationError as error:
+                raise ConfigError(f"target {name}: {explain(error)}") from None
+    return found
+
+
+def find_target(name: str) -> Target:
+    """A device.
+
+    Raises:
+        ConfigError: unknown; names the nearest, or all.
+    """
+    known = targets()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        raise ConfigError(f"unknown target {name!r}, {hint}")
+    return known[name]
+
+
+def aimed(config: Config) -> Config:
+    """The configuration with the limits and the core of `budget.target`; a smaller limit that is given stays.
+
+    Raises:
+        ConfigError: an unknown target, or one that is no microcontroller.
+    """
+    if config.budget.target is None:
+        return config
+    target = find_target(config.budget.target)
+    if target.kind != "microcontroller":
+        raise ConfigError(
+            f"budget.target: {target.title} has no firmware; 'spikenas targets GENOTYPE' says what it holds"
+        )
+    left = {"flash": target.flash_left, "ram": target.ram_left}
+    given = config.budget.model_dump()
+    limits = {key: min(limit for limit in (given[key], value) if limit is not None) for key, value in left.items()}
+    return config.model_copy(
+        update={
+            "budget": config.budget.model_copy(update=limits),
+            "network": config.network.model_copy(update={"core": target.core}),
+        }
+    )

@@ -1,0 +1,70 @@
+"""Firmware under QEMU: the reference's outputs, and the memory model against the linker."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from test_host import CASES, random_case
+
+from programs import Case, frames_for, integers_of
+from spikenas.deploy.deployment import deploy
+from spikenas.deploy.measure import measure
+from spikenas.deploy.toolchain import CORES
+from spikenas.errors import DeployError
+from spikenas.memory import footprint
+from spikenas.memory.model import STACK_BYTES
+from spikenas.targets import Target
+
+
+def needs(core: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(CORES[core].missing() is not None, reason=CORES[core].missing() or "")
+
+
+def check(case: Case, images: int) -> None:
+    network = integers_of(case.plan)
+    found = measure(network, list(frames_for(case.plan, images)))
+    assert found.images_equal == found.images == images
+    assert found.linked.ram_bytes == found.predicted.ram_bytes
+    assert abs(found.linked.flash_bytes - found.predicted.flash_bytes) <= max(256, found.linked.flash_bytes / 100)
+    assert 0 < found.stack_bytes <= STACK_BYTES
+
+
+@pytest.mark.parametrize(
+    ("core", "case"),
+    [pytest.param(core, CASES[number % len(CASES)], marks=needs(core), id=core) for number, core in enumerate(CORES)],
+)
+def test_every_core(core: str, case: Case) -> None:
+    check(replace(case, core=core), 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", [pytest.param(core, marks=needs(core)) for core in ("cortex-m4", "rv32")])
+@pytest.mark.parametrize("seed", range(30))
+def test_random_networks(seed: int, core: str) -> None:
+    check(replace(random_case(seed), core=core), 20)
+
+
+@needs("cortex-m4")
+def test_a_byte_too_many_is_refused_by_the_model_and_by_the_linker(tmp_path: Path) -> None:
+    network = integers_of(CASES[0].plan)
+    inputs = list(frames_for(CASES[0].plan, 3))
+    linked = measure(network, inputs).linked
+    measure(network, inputs, linked.flash_bytes, linked.ram_bytes)
+    with pytest.raises(DeployError, match="will not fit in region `RAM'"):
+        measure(network, inputs, linked.flash_bytes, linked.ram_bytes - 1)
+    with pytest.raises(DeployError, match="FLASH"):
+        measure(network, inputs, linked.flash_bytes - 1, linked.ram_bytes)
+    cost = footprint(network.plan)
+    device = Target(name="small", title="a small device", source="", flash=cost.flash_bytes, ram=cost.ram_bytes - 1)
+    with pytest.raises(DeployError, match=r"does not fit a small device: .* of RAM, 1 B more"):
+        deploy(network, inputs, device, tmp_path / "firmware", print)
+    assert not (tmp_path / "firmware").exists()
+
+
+@needs("cortex-m4")
+def test_instructions_are_repeatable() -> None:
+    network = integers_of(CASES[0].plan)
+    inputs = list(frames_for(CASES[0].plan, 3))
+    assert measure(network, inputs).instructions == measure(network, inputs).instructions > 0

@@ -1,0 +1,120 @@
+"""The program against the network: the same results, from buffers that are there for no longer than they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+
+from programs import Case, Floats, T, cases, model_of
+from spikenas.memory import Program, Step, make_program
+from spikenas.quantise import fold
+from spikenas.quantise.machine import execute
+
+QUICK = settings(max_examples=60, deadline=None)
+
+
+class Forgetful:
+    """Another machine, in which a buffer is gone outside the time that it says it is needed."""
+
+    def __init__(self, machine: Floats, program: Program) -> None:
+        self.machine, self.program = machine, program
+        self.spans = {buffer.name: (buffer.first, buffer.last) for buffer in program.buffers}
+
+    def zero(self, name: str) -> torch.Tensor:
+        return self.machine.zero(name)
+
+    def compute(self, step: Step, reads: Sequence[torch.Tensor], target: torch.Tensor | None) -> torch.Tensor:
+        index = next(number for number, other in enumerate(self.program.steps) if other is step)
+        for name in (*step.reads, step.writes):
+            first, last = self.spans[self.program.buffer_of(name)]
+            assert first <= index <= last, (step, name)
+        return self.machine.compute(step, reads, target)
+
+
+@QUICK
+@given(cases())
+def test_the_program_computes_the_network(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize("v_reset", [-0.5, 0.25])
+@pytest.mark.parametrize("text", ["0-1:conv3x3 0-3:skip 1-3:skip", "0-3:conv3x3"])
+def test_other_resets(text: str, v_reset: float) -> None:
+    check(Case(text, v_reset=v_reset))
+
+
+def check(case: Case) -> None:
+    plan = case.plan
+    model = model_of(plan)
+    network = model.network.double().eval()
+    shape = (2, case.size, case.size)
+    x = torch.rand((T, 1, *shape), generator=torch.Generator().manual_seed(2), dtype=torch.float64) * 4 - 2
+    with torch.no_grad():
+        expected = network(x[0] if case.static else x)[0]
+        folded = fold(model)
+        machine = Forgetful(Floats(folded), folded.program)
+        found = execute(folded.program, machine, list(x[:1, 0] if case.static else x[:, 0]))
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9)
+
+
+@QUICK
+@given(cases())
+def test_every_step_belongs_to_what_is_built(case: Case) -> None:
+    plan = case.plan
+    program = make_program(plan)
+    computed = {step.layer for step in program.steps}
+    assert {layer.name for layer in plan.layers if layer.weights or layer.kind == "lif"} <= computed
+    phases = ["once", "each", "last"]
+    assert [phases.index(step.phase) for step in program.steps] == sorted(phases.index(s.phase) for s in program.steps)
+    for buffer in program.buffers:
+        assert 0 <= buffer.first <= buffer.last < len(program.steps)
+        assert buffer.size_bytes > 0
+        assert buffer.size_bytes % 4 == 0
+
+
+def steps_of(case: Case, *kernels: str) -> list[Any]:
+    return [
+        (step.kernel, step.writes) for step in make_program(case.plan).steps if not kernels or step.kernel in kernels
+    ]
+
+
+def test_a_plain_network_by_hand() -> None:
+    assert steps_of(Case("0-3:conv3x3")) == [
+        ("stem", "stem.bn"),
+        ("lif", "cell1.op1.lif.spikes"),
+        ("fill", "head.bn"),
+        ("conv", "head.bn"),
+        ("lif", "head.lif.spikes"),
+        ("count", "head.pool"),
+        ("scores", "head.linear"),
+    ]
+
+
+def test_a_sum_is_written_over_what_nobody_needs_any_more() -> None:
+    program = make_program(Case("0-1:conv3x3 1-2:conv3x3 1-3:skip 2-3:skip").plan)
+    assert list(program.aliases.values()) == ["cell1.op1.bn"]
+    # the stem's map is static: it is needed at every timestep, so nothing is written over it
+    assert not make_program(Case("0-1:conv3x3 0-3:skip 1-3:skip").plan).aliases
+
+
+def test_convolutions_of_one_threshold_share_their_spikes() -> None:
+    assert len(steps_of(Case("0-1:conv3x3 0-3:conv1x1 1-3:skip"), "lif", "lif_bn")) == 2
+    assert len(steps_of(Case("0-1:conv3x3@0.5 0-3:conv1x1 1-3:skip"), "lif", "lif_bn")) == 3
+
+
+def test_event_frames_go_through_the_stem_at_every_timestep() -> None:
+    phases = {step.kernel: step.phase for step in make_program(Case("0-3:conv3x3", static=False).plan).steps}
+    assert phases["stem"] == "each"
+    assert phases["scores"] == "last"
+
+
+def test_feedback_stays_for_the_next_timestep() -> None:
+    program = make_program(Case("0-1:conv3x3 1-2:conv3x3 2-3:skip 3-1:skip").plan)
+    fed_back = [buffer for buffer in program.buffers if buffer.kind == "feedback"]
+    assert fed_back
+    each = [index for index, step in enumerate(program.steps) if step.phase == "each"]
+    assert all(buffer.first <= each[0] and buffer.last >= each[-1] for buffer in fed_back)

@@ -1,0 +1,179 @@
+"""The integer network: its two implementations, its bounds, its file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from programs import Case, cases, frames_for, integers_of, model_of
+from spikenas.errors import RunError
+from spikenas.quantise import IntegerNetwork, fold, quantise, run_batch, run_reference
+from spikenas.quantise.rounding import on_grid, ratios
+
+QUICK = settings(max_examples=25, deadline=None)
+CONVS = "0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3"
+
+
+@QUICK
+@given(cases())
+def test_tensors_compute_what_the_reference_defines(case: Case) -> None:
+    network = integers_of(case.plan)
+    frames = frames_for(case.plan, 4)
+    expected = np.stack([run_reference(network, one) for one in frames])
+    found = run_batch(network, torch.from_numpy(frames.astype(np.uint8)).transpose(0, 1))
+    assert (found.numpy() == expected).all()
+
+
+@QUICK
+@given(cases())
+def test_a_file_holds_the_whole_network(case: Case) -> None:
+    network = integers_of(case.plan)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spikenas.quantise.integers.save_tensors", lambda path, tensors, header: saved.update(tensors))
+        saved: dict[str, torch.Tensor] = {}
+        network.save(Path("nowhere"))
+    assert {key: tuple(value.shape) for key, value in saved.items()} == {
+        f"{layer}.{name}": value.shape for layer, named in network.constants.items() for name, value in named.items()
+    }
+    network.check("network")
+
+
+def test_eight_bits_hardly_change_a_network() -> None:
+    """Random weights, so the outputs are noise-like; a kernel that computes something else would not correlate."""
+    plan = Case(f"{CONVS} / {CONVS}", size=16, channels=8).plan
+    model = model_of(plan)
+    network = quantise(fold(model), 1 / 64, model.classes)
+    frames = frames_for(plan, 40)
+    found = np.stack([run_reference(network, one) for one in frames]) * network.score_scale
+    with torch.no_grad():
+        x = torch.from_numpy(frames[:, 0] / 64).float()
+        expected = model.network.eval()(x).numpy()
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
+
+
+def test_fewer_bits_change_it_more() -> None:
+    errors = []
+    for bits in (8, 4, 2):
+        plan = Case(f"{CONVS} / {CONVS}", size=16, channels=8, weight_bits=bits).plan
+        model = model_of(plan)
+        network = quantise(fold(model), 1 / 64, model.classes)
+        frames = frames_for(plan, 20)
+        found = np.stack([run_reference(network, one) for one in frames]) * network.score_scale
+        with torch.no_grad():
+            expected = model.network.eval()(torch.from_numpy(frames[:, 0] / 64).float()).numpy()
+        errors.append(np.abs(found - expected).mean())
+    assert errors[0] < errors[1] < errors[2]
+
+
+@given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=20), st.sampled_from([2, 4, 8]))
+def test_the_grid(values: list[float], bits: int) -> None:
+    found = on_grid(np.asarray(values), bits)
+    step, most = 1 << 8 - bits, (1 << bits - 1) - 1
+    assert (found % step == 0).all()
+    assert np.abs(found).max() <= most * step
+    inside = np.abs(np.asarray(values)) <= most * step
+    assert (np.abs(found - values)[inside] <= step / 2 + 1e-9).all()
+
+
+@given(st.floats(1e-6, 1e4))
+def test_ratios_are_near(value: float) -> None:
+    mul, shift = (int(one[0]) for one in ratios(np.asarray([value])))
+    assert 0 <= mul <= 32767
+    assert 1 <= shift <= 30
+    assert mul / 2**shift == pytest.approx(value, rel=1e-4) or value < 1e-5
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_the_worst_input_stays_within_16_bits(bits: int) -> None:
+    """Weights of one sign and frames of one colour reach the bound; the reference refuses what leaves 16 bits."""
+    plan = Case("0-1:conv7x7 0-3:skip 1-3:conv7x7", size=16, channels=8, weight_bits=bits).plan
+    model = model_of(plan)
+    for parameter in model.network.parameters():
+        if parameter.dim() == 4:
+            parameter.data.abs_()
+    network = quantise(fold(model), 1 / 64, model.classes)
+    for frames in frames_for(plan, 3):
+        run_reference(network, frames)
+    broken = {layer: dict(named) for layer, named in network.constants.items()}
+    for named in broken.values():
+        if "bias" in named and len(named["bias"]) == 8:
+            named["bias"] = named["bias"] * 0 + 32767
+    with pytest.raises(RunError, match="does not fit 16 bits"):
+        run_reference(replace(network, constants=broken), frames_for(plan, 3)[1])
+
+
+def test_short_membranes_are_counted() -> None:
+    plan = Case(CONVS, size=16, channels=8, membrane_bits=8).plan
+    network = integers_of(plan)
+    counted: Counter[str] = Counter()
+    run_batch(network, torch.from_numpy(frames_for(plan, 4).astype(np.uint8)).transpose(0, 1), counted)
+    neurons = sum(layer.size for layer in plan.layers if layer.kind == "lif")
+    assert counted["updates"] == 4 * plan.network.timesteps * neurons
+
+
+def saved(folder: Path) -> tuple[IntegerNetwork, Path]:
+    network = integers_of(Case(CONVS, channels=4, weight_bits=4).plan)
+    network.save(folder / "quantised.safetensors")
+    return network, folder / "quantised.safetensors"
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    network, path = saved(tmp_path)
+    found = IntegerNetwork.load(path)
+    frames = frames_for(network.plan, 3)
+    assert [run_reference(found, one).tolist() for one in frames] == [
+        run_reference(network, one).tolist() for one in frames
+    ]
+    assert (found.leak, found.zero, found.classes) == (network.leak, network.zero, network.classes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("cell1.op1.conv.weight"), "cell1.op1.conv.weight is missing"),
+        (lambda t: t.update(extra=t["stem.conv.weight"].clone()), "extra is left over"),
+        (lambda t: t.update({"stem.conv.weight": t["stem.conv.weight"][:2]}), "instead of"),
+        (lambda t: t["stem.conv.shift"].fill_(40), "values outside 0 to 31"),
+        (lambda t: t["cell1.op1.conv.weight"].fill_(3), "weights that are not of 4 bits"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, change: object, message: str) -> None:
+    from safetensors import safe_open
+
+    _, path = saved(tmp_path)
+    tensors = load_file(path)
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    change(tensors)  # type: ignore[operator]
+    save_file(tensors, path, metadata)
+    with pytest.raises(RunError, match=message):
+        IntegerNetwork.load(path)
+
+
+def test_a_truncated_file_is_named(tmp_path: Path) -> None:
+    _, path = saved(tmp_path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(RunError, match="truncated"):
+        IntegerNetwork.load(path)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 9, 8), (2, 2, 9, 9), (1, 3, 9, 9)])
+def test_input_of_another_shape(shape: tuple[int, ...]) -> None:
+    network = integers_of(Case("0-3:conv3x3").plan)
+    with pytest.raises(RunError, match="the network takes"):
+        run_reference(network, np.zeros(shape, dtype=np.int64))
+
+
+def test_a_network_that_has_diverged() -> None:
+    model = model_of(Case("0-3:conv3x3").plan)
+    next(model.network.parameters()).data.fill_(float("nan"))
+    with pytest.raises(RunError, match="not finite"):
+        quantise(fold(model), 1 / 64, model.classes)
