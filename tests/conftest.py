@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support import SHARED, Spikenas, Unpack
+from spikenas.cli import main
+from support import SHARED, Main, Spikenas, Unpack
 
 
 @pytest.fixture
@@ -16,6 +17,21 @@ def spikenas(tmp_path: Path) -> Spikenas:
     def call(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
         command: Sequence[str] = [sys.executable, "-m", "spikenas", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300, **options)  # type: ignore[call-overload,no-any-return]
+
+    return call
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Main:
+    """Run the command line in this process: status, standard output, standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["spikenas", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "160")
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, err = capsys.readouterr()
+        return int(left.value.code or 0), out, err
 
     return call
 

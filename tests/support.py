@@ -11,4 +11,5 @@ TINY = (
 )
 
 Spikenas = Callable[..., subprocess.CompletedProcess[str]]
+Main = Callable[..., tuple[int, str, str]]  # status, standard output, standard error
 Unpack = Callable[[str], Path]

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,24 +17,9 @@ from spikenas.cli import main
 from spikenas.config import NetworkConfig
 from spikenas.memory import footprint
 from spikenas.space import BENCH_OPS, Genotype, InputSpec, make_plan, parse_bench
+from support import Main
 
-Spikenas = Callable[..., tuple[int, str, str]]
 RGB = InputSpec(3, 32, 32, 10)
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Spikenas:
-    """Run the command line in this process: status, standard output, standard error."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["spikenas", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "160")
-        with pytest.raises(SystemExit) as left:
-            main()
-        out, err = capsys.readouterr()
-        return int(left.value.code or 0), out, err
-
-    return call
 
 
 def figures(genotype: str, network: NetworkConfig, spec: InputSpec = RGB, as_written: bool = False) -> dict[str, int]:
@@ -51,7 +35,7 @@ def values(row: dict[str, str]) -> dict[str, int]:
     return {key: int(value) for key, value in row.items() if key != "genotype"}
 
 
-def test_json_has_the_figures_and_their_parts(run: Spikenas) -> None:
+def test_json_has_the_figures_and_their_parts(run: Main) -> None:
     status, out, err = run("estimate", "0-3:conv3x3 / 0-3:skip", "--channels", 8, "--json")
     found = json.loads(out)
     assert (status, err) == (0, "")
@@ -66,7 +50,7 @@ def test_json_has_the_figures_and_their_parts(run: Spikenas) -> None:
     assert {step["phase"] for step in found["steps"]} == {"once", "each", "last"}
 
 
-def test_the_table_shows_the_totals(run: Spikenas) -> None:
+def test_the_table_shows_the_totals(run: Main) -> None:
     status, out, _ = run("estimate", "0-3:conv3x3", "--channels", 4, "--input", "1x8x8", "--classes", 3)
     expected = figures("0-3:conv3x3 / 0-3:conv3x3", NetworkConfig(channels=4), InputSpec(1, 8, 8, 3))
     total = next(line for line in out.splitlines() if line.startswith("total"))
@@ -76,7 +60,7 @@ def test_the_table_shows_the_totals(run: Spikenas) -> None:
     assert re.search(r"cell1\.op1\.conv +4x8x8 +144 ", out)
 
 
-def test_csv_is_in_the_order_of_the_file(run: Spikenas, tmp_path: Path) -> None:
+def test_csv_is_in_the_order_of_the_file(run: Main, tmp_path: Path) -> None:
     lines = ["0-3:conv3x3", "0-3:skip,0-1:conv3x3", "0302 0030 3003 0000", "0-3:skip / 0-3:conv5x5", "0-3:conv3x3"]
     file = tmp_path / "genotypes.txt"
     file.write_text("# first\n" + "\n\n  # and\n".join(lines) + "\n", encoding="utf-8")
@@ -94,7 +78,7 @@ def test_csv_is_in_the_order_of_the_file(run: Spikenas, tmp_path: Path) -> None:
     assert target.read_text(encoding="utf-8") == out
 
 
-def test_as_written_counts_dead_edges(run: Spikenas) -> None:
+def test_as_written_counts_dead_edges(run: Main) -> None:
     text = "0-3:conv3x3 0-1:conv3x3"
     found = {}
     for option in ([], ["--as-written"]):
@@ -103,7 +87,7 @@ def test_as_written_counts_dead_edges(run: Spikenas) -> None:
     assert found[True] - found[False] == 9 * 8 * 8 + 2 * 8
 
 
-def test_the_benchmarks_ids_and_digits(run: Spikenas, tmp_path: Path) -> None:
+def test_the_benchmarks_ids_and_digits(run: Main, tmp_path: Path) -> None:
     digits = "041302"
     number = sum(int(digit) * 5**k for k, digit in enumerate(digits))
     file = tmp_path / "ids.txt"
@@ -120,7 +104,7 @@ def test_the_benchmarks_ids_and_digits(run: Spikenas, tmp_path: Path) -> None:
     assert json.loads(out)["params"] == 17_179_620 + 9 * (128**2 + 256**2) + 2 * (128 + 256)
 
 
-def test_settings_come_from_a_run(run: Spikenas, tmp_path: Path) -> None:
+def test_settings_come_from_a_run(run: Main, tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("[network]\nchannels = 6\ncells = 1\nmembrane_bits = 8\n", encoding="utf-8")
     _, out, _ = run("estimate", "0-3:conv3x3", "--config", file, "--set", "network.weight_bits=4", "--json")
@@ -129,7 +113,7 @@ def test_settings_come_from_a_run(run: Spikenas, tmp_path: Path) -> None:
     assert {key: found[key] for key in expected} == expected
 
 
-def test_a_width_of_auto_is_32_here(run: Spikenas) -> None:
+def test_a_width_of_auto_is_32_here(run: Main) -> None:
     _, out, _ = run("estimate", "0-3:conv3x3", "--json")
     assert json.loads(out)["params"] == figures("0-3:conv3x3 / 0-3:conv3x3", NetworkConfig(channels=32))["params"]
 
@@ -163,7 +147,7 @@ def test_a_width_of_auto_is_32_here(run: Spikenas) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_wrong_input_is_one_line_and_status_2(run: Spikenas, arguments: list[str], fragment: str) -> None:
+def test_a_wrong_input_is_one_line_and_status_2(run: Main, arguments: list[str], fragment: str) -> None:
     status, out, err = run("estimate", *arguments)
     assert status == 2
     assert out == ""
@@ -172,7 +156,7 @@ def test_a_wrong_input_is_one_line_and_status_2(run: Spikenas, arguments: list[s
     assert fragment in err
 
 
-def test_a_bad_line_of_a_file_is_named(run: Spikenas, tmp_path: Path) -> None:
+def test_a_bad_line_of_a_file_is_named(run: Main, tmp_path: Path) -> None:
     file = tmp_path / "genotypes.txt"
     file.write_text("0-3:skip\n0-3:skipp\n", encoding="utf-8")
     status, _, err = run("estimate", "--genotypes", file)
@@ -185,7 +169,7 @@ def test_a_bad_line_of_a_file_is_named(run: Spikenas, tmp_path: Path) -> None:
     assert "no path" in err
 
 
-def test_a_file_that_cannot_be_written_is_named(run: Spikenas, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_named(run: Main, tmp_path: Path) -> None:
     file = tmp_path / "genotypes.txt"
     file.write_text("0-3:skip\n", encoding="utf-8")
     status, _, err = run("estimate", "--genotypes", file, "--out", tmp_path)
@@ -196,7 +180,7 @@ def test_a_file_that_cannot_be_written_is_named(run: Spikenas, tmp_path: Path) -
 @pytest.mark.parametrize(
     "arguments", [["estimate", "0-3:skip", "--chanels", "4"], ["estimat"], ["show"], ["estimate", "0-3:skip", "more"]]
 )
-def test_a_mistyped_command_line_has_status_2(run: Spikenas, arguments: list[str]) -> None:
+def test_a_mistyped_command_line_has_status_2(run: Main, arguments: list[str]) -> None:
     status, out, err = run(*arguments)
     assert status == 2
     assert out == ""
@@ -212,7 +196,7 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
         main()
 
 
-def test_show_draws_text(run: Spikenas) -> None:
+def test_show_draws_text(run: Main) -> None:
     status, out, err = run("show", "0-1:conv3x3 1-3:avgpool3x3")
     assert (status, err) == (0, "")
     assert out.splitlines()[0] == "cell 1: 0-1:conv3x3 1-3:avgpool3x3"
@@ -224,7 +208,7 @@ def test_show_draws_text(run: Spikenas) -> None:
     assert out.splitlines()[0] == f"cell 1: {parse_bench('041302', BENCH_OPS)}"
 
 
-def test_show_writes_svg(run: Spikenas, tmp_path: Path) -> None:
+def test_show_writes_svg(run: Main, tmp_path: Path) -> None:
     text = "0-1:conv3x3@0.5 1-3:avgpool3x3 3-2:conv1x1 / 0-2:dwconv3x3 2-3:skip"
     status, out, err = run("show", text, "--svg", tmp_path / "cell.svg")
     root = ElementTree.fromstring((tmp_path / "cell.svg").read_text(encoding="utf-8"))
@@ -235,7 +219,7 @@ def test_show_writes_svg(run: Spikenas, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["0-3:skip", "--space", "nope"], ["0-9:skip"]])
-def test_show_refuses_wrong_input(run: Spikenas, arguments: list[str]) -> None:
+def test_show_refuses_wrong_input(run: Main, arguments: list[str]) -> None:
     status, _, err = run("show", *arguments)
     assert status == 2
     assert err.startswith("spikenas: ")

@@ -51,8 +51,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any])
     write_atomically(path, lambda partial: partial.write_bytes(save(kept, metadata)))
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save_tensors` wrote.
+def load_tensors(path: Path, written_by: str = "train") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote, by the command `written_by`.
 
     Raises:
         RunError: not there, truncated, or not written by SpikeNAS.
@@ -65,10 +65,10 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         header = json.loads(metadata[_FORMAT])
     except FileNotFoundError:
-        raise RunError(f"{path}: no such file; 'spikenas train' writes it") from None
+        raise RunError(f"{path}: no such file; 'spikenas {written_by}' writes it") from None
     except (SafetensorError, OSError, ValueError):
         raise RunError(
-            f"{path}: truncated or not a safetensors file; remove it, and 'spikenas train' begins anew"
+            f"{path}: truncated or not a safetensors file; remove it, and 'spikenas {written_by}' begins anew"
         ) from None
     return tensors, header
 

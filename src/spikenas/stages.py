@@ -17,9 +17,9 @@ from spikenas.analysis import Rule
 from spikenas.checkpoint import MODEL, Model, load_model
 from spikenas.config import Config
 from spikenas.data import Statistics, channel_statistics, load_statistics, save_statistics
-from spikenas.deploy import deploy
+from spikenas.deploy import deploy, write_nir
 from spikenas.enhance import SPACE, Enhancer, write_space
-from spikenas.errors import ConfigError, RunError
+from spikenas.errors import ConfigError, DeployError, RunError
 from spikenas.evaluate import evaluate
 from spikenas.files import write_atomically
 from spikenas.memory import footprint, sizes
@@ -67,6 +67,7 @@ _FRONT_COLUMNS = ("genotype", "score", "params", "flash_bytes", "ram_bytes", "sy
 
 ENHANCE = "enhance"  # folder of what the decisions were made from
 TUNING = "tuning"  # folder of fine-tunings
+NIR = "network.nir"
 _CLIPPED = 0.01  # share of the updates of a LIF above which 8-bit membranes are warned of
 
 _log = logging.getLogger(__name__)
@@ -279,6 +280,10 @@ def run_deploy(run: Run, task: Task, report: Reporter, target: str | None = None
         progress(1, 2, "build and run")
         values = deploy(network, inputs, find_target(name) if name else None, run / FIRMWARE, _log.warning)
         progress(2, 2, "")
+    try:
+        write_nir(run / NIR, load_model(run / MODEL))
+    except (ConfigError, DeployError) as error:
+        _log.warning("%s: not written (%s)", run / NIR, error)
     run.write_json(FOOTPRINT, values)
     return values
 

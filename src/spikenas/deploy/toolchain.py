@@ -189,9 +189,10 @@ def emulate(core: Core, folder: Path) -> dict[str, list[int]]:
 
 
 def symbol_sizes(core: Core, file: Path) -> dict[str, int]:
-    """Bytes of each symbol of an object or program."""
+    """Bytes of each function and table of a program, without those of the test."""
     text = _run([f"{core.prefix}nm", "--print-size", file.name], file.parent, f"{file} cannot be read")
-    return {name: int(size, 16) for size, name in re.findall(r"^\w+ (\w+) \w (\S+)$", text, re.MULTILINE)}
+    found = re.findall(r"^(\w+) (\w+) \w (\S+)$", text, re.MULTILINE)
+    return {name: int(size, 16) for address, size, name in found if int(address, 16) < core.test}
 
 
 def section_sizes(core: Core, file: Path) -> dict[str, int]:

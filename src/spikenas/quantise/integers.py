@@ -91,7 +91,7 @@ class IntegerNetwork:
         Raises:
             RunError: not there, truncated, foreign, or its constants are not those of its genotype.
         """
-        tensors, header = load_tensors(path)
+        tensors, header = load_tensors(path, "quantise")
         try:
             plan = make_plan(
                 Genotype.parse(header["genotype"]),
