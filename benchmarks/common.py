@@ -6,6 +6,7 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the networks that the tests make
 PACKAGES = ("torch", "numba", "numpy", "spikingjelly", "snntorch")
 
 

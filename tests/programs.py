@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,6 +74,28 @@ def cases(draw: st.DrawFn) -> Case:
         weight_bits=draw(st.sampled_from([8, 8, 4, 2])),
         membrane_bits=draw(st.sampled_from([16, 8])),
     )
+
+
+def random_case(seed: int) -> Case:
+    """Of all ops, numbers of cells, widths and bits."""
+    rng = random.Random(seed)
+    while True:
+        cells = []
+        for _ in range(rng.choice([1, 2, 3])):
+            ops = [Op(rng.choice(list(OPS))) for _ in range(6)]
+            backward = rng.choice([0, 0, 0.3])
+            cells.append(Cell(tuple(Edge(op, rng.random() < backward and op.kind != "none") for op in ops)))
+        genotype = Genotype(tuple(cells))
+        if genotype.connected:
+            return Case(
+                str(genotype),
+                rng.choice(["compact", "snasnet"]) if len(cells) == 2 else "compact",
+                rng.random() < 0.8,
+                rng.choice([12, 16, 17]),
+                channels=rng.choice([4, 5, 6, 8, 12, 16, 24]),
+                weight_bits=rng.choice([2, 4, 8, 8]),
+                membrane_bits=rng.choice([8, 16]),
+            )
 
 
 def model_of(plan: Plan) -> Model:

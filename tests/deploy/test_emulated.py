@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_host import CASES, random_case
+from test_host import CASES
 
-from programs import Case, frames_for, integers_of
+from programs import Case, frames_for, integers_of, random_case
 from spikenas.deploy.deployment import deploy
 from spikenas.deploy.measure import measure
 from spikenas.deploy.toolchain import CORES

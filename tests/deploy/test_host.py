@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,11 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from programs import Case, frames_for, integers_of
+from programs import Case, frames_for, integers_of, random_case
 from spikenas.deploy.folder import write_folder
 from spikenas.deploy.source import pack
 from spikenas.deploy.toolchain import CORES
-from spikenas.space import OPS, Cell, Edge, Genotype, Op
 
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 SANITIZE = (
@@ -38,28 +36,6 @@ CASES = [
     Case("0-1:conv3x3 0-3:skip 1-3:skip / 0-3:conv3x3", kind="snasnet", channels=8, weight_bits=4, membrane_bits=8),
     Case("0-3:conv3x3", v_reset=-0.5, channels=5),
 ]
-
-
-def random_case(seed: int) -> Case:
-    """Of all ops, numbers of cells, widths and bits."""
-    rng = random.Random(seed)
-    while True:
-        cells = []
-        for _ in range(rng.choice([1, 2, 3])):
-            ops = [Op(rng.choice(list(OPS))) for _ in range(6)]
-            backward = rng.choice([0, 0, 0.3])
-            cells.append(Cell(tuple(Edge(op, rng.random() < backward and op.kind != "none") for op in ops)))
-        genotype = Genotype(tuple(cells))
-        if genotype.connected:
-            return Case(
-                str(genotype),
-                rng.choice(["compact", "snasnet"]) if len(cells) == 2 else "compact",
-                rng.random() < 0.8,
-                rng.choice([12, 16, 17]),
-                channels=rng.choice([4, 5, 6, 8, 12, 16, 24]),
-                weight_bits=rng.choice([2, 4, 8, 8]),
-                membrane_bits=rng.choice([8, 16]),
-            )
 
 
 def run_on_host(case: Case, folder: Path, compiler: str, images: int) -> str:

@@ -44,7 +44,7 @@ def deploy(
     if target:
         if target.kind != "microcontroller":
             raise DeployError(f"{target.title} runs no firmware; 'spikenas targets GENOTYPE' says what it holds")
-        network = _for_core(network, target.core)
+        network = for_core(network, target.core)
     predicted = footprint(network.plan)
     flash_bytes = (target and target.flash_left) or _GENERIC_BYTES
     ram_bytes = (target and target.ram_left) or _GENERIC_BYTES
@@ -82,7 +82,8 @@ def deploy(
     return values
 
 
-def _for_core(network: IntegerNetwork, core: str) -> IntegerNetwork:
+def for_core(network: IntegerNetwork, core: str) -> IntegerNetwork:
+    """The same network, planned for another core."""
     plan = network.plan
     settings = plan.network.model_copy(update={"core": core})
     return replace(network, program=make_program(make_plan(plan.genotype, settings, plan.input)))

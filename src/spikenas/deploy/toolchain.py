@@ -131,9 +131,23 @@ def compile_objects(
     return objects
 
 
-def link(core: Core, folder: Path, objects: Iterable[Path], flash_bytes: int, ram_bytes: int) -> Linked:
+def link(
+    core: Core,
+    folder: Path,
+    objects: Iterable[Path],
+    flash_bytes: int,
+    ram_bytes: int,
+    keep: Iterable[str] = ("snn_run",),
+) -> Linked:
     """Link objects into `firmware.elf` at the size of a device.
 
+    Args:
+        core: What for.
+        folder: Where the objects are.
+        objects: Their files.
+        flash_bytes: Of the device.
+        ram_bytes: Of the device.
+        keep: Functions that stay though the test does not call them.
     Raises:
         DeployError: it does not fit, by the linker, or the linker fails.
     """
@@ -149,7 +163,8 @@ def link(core: Core, folder: Path, objects: Iterable[Path], flash_bytes: int, ra
     for name, value in sorted(places.items(), reverse=True):
         script = script.replace(name, str(value))
     (folder / "memory.ld").write_text(script, encoding="utf-8")
-    flags = ("-nostartfiles", "-Wl,--gc-sections,--undefined=snn_run", "-T", "memory.ld", "-o", "firmware.elf")
+    kept = "".join(f",--undefined={name}" for name in keep)
+    flags = ("-nostartfiles", f"-Wl,--gc-sections{kept}", "-T", "memory.ld", "-o", "firmware.elf")
     names = [path.name for path in objects]
     _run([f"{core.prefix}gcc", *core.flags, *core.libraries, *flags, *names], folder, "linking fails")
     sections = _sections(core, folder / "firmware.elf")

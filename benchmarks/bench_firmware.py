@@ -1,0 +1,151 @@
+"""Firmware under QEMU: the memory model against the linker, RAM against naive buffers, instructions against dense ones.
+
+    python benchmarks/bench_firmware.py --networks 30 --images 20 --runs runs/a runs/b \
+      --out benchmarks/results/firmware.json --plot docs/firmware.svg
+
+Random networks of all ops, numbers of cells, widths and bits, and the trained ones of run folders, on a Cortex-M4 and
+an RV32. For the trained ones also: what buffers of their own for each layer's result and each edge's membranes would
+take, and the instructions of the same convolutions as dense int8 layers in plain C (benchmarks/dense), at every
+timestep, and once, as in an ordinary CNN.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from common import machine
+
+from programs import frames_for, integers_of, random_case
+from spikenas.config import Config
+from spikenas.deploy.deployment import for_core
+from spikenas.deploy.measure import Measurement, measure
+from spikenas.deploy.toolchain import CORES, FIRMWARE, compile_objects, emulate, link
+from spikenas.quantise import QUANTISED, IntegerNetwork, as_bytes
+from spikenas.space.plan import Plan
+from spikenas.task import open_data
+
+CORE_NAMES = ("cortex-m4", "rv32")
+DENSE = Path(__file__).parent / "dense"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", type=int, default=30)
+    parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--runs", type=Path, nargs="*", default=[])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--plot", type=Path)
+    args = parser.parse_args()
+    rows = []
+    for core in CORE_NAMES:
+        for seed in range(args.networks):
+            case = replace(random_case(seed), core=core)
+            found = measure(integers_of(case.plan), list(frames_for(case.plan, args.images)))
+            rows.append({"network": f"random {seed}", "core": core, **figures(found)})
+            print(rows[-1], flush=True)
+    trained = []
+    for folder in args.runs:
+        network = IntegerNetwork.load(folder / QUANTISED)
+        split = open_data(Config.load(folder / "config.toml")).dataset.validation
+        frames = as_bytes(split.fetch(range(args.images)), network.input_scale).astype(np.int64)
+        inputs = [frames[:, number] for number in range(args.images)]
+        for core in CORE_NAMES:
+            found = measure(for_core(network, core), inputs)
+            rows.append({"network": folder.name, "core": core, **figures(found)})
+            if core == CORE_NAMES[0]:
+                trained.append({"network": folder.name, **compared(network.plan, found)})
+            print(rows[-1], flush=True)
+    result = {"memory": rows, "trained": trained, "machine": machine()}
+    args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if args.plot:
+        draw(rows, args.plot)
+
+
+def figures(found: Measurement) -> dict[str, object]:
+    return {
+        "images": found.images,
+        "images_equal": found.images_equal,
+        "flash_predicted": found.predicted.flash_bytes,
+        "flash_linked": found.linked.flash_bytes,
+        "ram_predicted": found.predicted.ram_bytes,
+        "ram_linked": found.linked.ram_bytes,
+        "stack_used": found.stack_bytes,
+        "instructions": found.instructions,
+    }
+
+
+def compared(plan: Plan, found: Measurement) -> dict[str, object]:
+    dense = dense_instructions(plan)
+    stem, others = dense[0], sum(dense[1:])
+    return {
+        "ram": found.predicted.ram_bytes,
+        "ram_naive": naive_bytes(plan),
+        "instructions": found.instructions,
+        "dense_at_every_timestep": stem + plan.network.timesteps * others,
+        "dense_once": stem + others,
+    }
+
+
+def naive_bytes(plan: Plan) -> int:
+    """Maps of 16 bits and spikes of a byte for each layer's result, membranes of 16 bits for each edge."""
+    total = 0
+    for layer in plan.layers:
+        results = {"input": 1, "lif": 1, "globalpool": 4, "linear": 4, "vote": 4}.get(layer.kind, 2)
+        total += results * layer.size
+        if layer.kind == "lif":
+            total += 2 * layer.size * plan.edges(layer)
+    return total
+
+
+def dense_instructions(plan: Plan) -> list[int]:
+    """Of each convolution of a plan, as a dense int8 layer on a Cortex-M4, once."""
+    core = CORES["cortex-m4"]
+    convs = [layer for layer in plan.layers if layer.kind == "conv" and layer.groups == 1]
+    shapes = [(*one.in_shape[1:], one.in_shape[0], one.shape[0], one.kernel, one.stride) for one in convs]
+    largest = max(max(layer.size, np.prod(layer.in_shape)) for layer in convs)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file in DENSE.iterdir():
+            shutil.copy(file, folder)
+        for file in ("port.h", "port_device.c", "startup.c"):
+            shutil.copy(str(FIRMWARE / file), folder)
+        text = ", ".join(f"{{{', '.join(map(str, shape))}}}" for shape in shapes)
+        (folder / "layers.h").write_text(
+            f"#define LARGEST_MAP {largest}\nstatic const dense_t layers[] = {{{text}}};\n"
+        )
+        size = max(layer.weights for layer in convs)
+        (folder / "weights.c").write_text(f"const signed char weights[{size}] = {{1}};\n")
+        objects = compile_objects(core, folder, ("main", "dense", "weights", "startup", "port_device"))
+        link(core, folder, objects, 3 << 20, 3 << 20, keep=())
+        return [16 * count for count in emulate(core, folder)["instructions_by_16"]]
+
+
+def draw(rows: list[dict[str, object]], path: Path) -> None:
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
+    for axis, name in zip(axes, ("flash", "ram"), strict=True):
+        for core, marker in zip(CORE_NAMES, "ox", strict=True):
+            chosen = [row for row in rows if row["core"] == core]
+            axis.loglog(
+                [row[f"{name}_predicted"] for row in chosen],
+                [row[f"{name}_linked"] for row in chosen],
+                marker,
+                label=core,
+                alpha=0.7,
+            )
+        ends = [min(axis.get_xlim()[0], axis.get_ylim()[0]), max(axis.get_xlim()[1], axis.get_ylim()[1])]
+        axis.plot(ends, ends, "k-", linewidth=0.7)
+        axis.set_xlabel(f"{name.upper() if name == 'ram' else name} predicted, bytes")
+        axis.set_ylabel("linked, bytes")
+        axis.legend()
+    figure.savefig(path)
+
+
+if __name__ == "__main__":
+    main()
