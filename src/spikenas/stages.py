@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +22,7 @@ from spikenas.enhance import SPACE, Enhancer, write_space
 from spikenas.errors import ConfigError, DeployError, RunError
 from spikenas.evaluate import evaluate
 from spikenas.files import write_atomically
-from spikenas.memory import footprint, sizes
+from spikenas.memory import footprint, sizes, violations
 from spikenas.progress import Reporter
 from spikenas.quantise import (
     QUANTISED,
@@ -166,12 +166,17 @@ def run_train(run: Run, task: Task, report: Reporter) -> list[training.Epoch]:
     plan = task.plan(Genotype.parse(best["genotype"]))
     statistics = _statistics(run, task)
     with report.task("training") as progress:
+        return training.train(plan, task.dataset, statistics, task.config, run.folder, _shown(progress))
 
-        def on_step(done: int, total: int, epochs: Any) -> None:
-            last = f"epoch {len(epochs)}: validation {epochs[-1].validation_accuracy:.1%}" if epochs else ""
-            progress(done, total, last)
 
-        return training.train(plan, task.dataset, statistics, task.config, run.folder, on_step)
+def _shown(progress: Callable[[int, int, str], None]) -> training.Progress:
+    """Shows the last epoch's validation accuracy beside the steps."""
+
+    def on_step(done: int, total: int, epochs: Sequence[training.Epoch]) -> None:
+        last = f"epoch {len(epochs)}: validation {epochs[-1].validation_accuracy:.1%}" if epochs else ""
+        progress(done, total, last)
+
+    return on_step
 
 
 def run_quantise(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
@@ -190,19 +195,23 @@ def run_quantise(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
         if done["made_of"] == made_of and done["quantised_sha256"] == _digest(run / QUANTISED):
             return done
     model = with_bits(model, settings.weight_bits or task.config.network.weight_bits)
+    if over := violations(footprint(model.network.plan), task.config.budget):
+        raise RunError(
+            f"quantise.weight_bits: with {settings.weight_bits} bits the network no longer meets its budget of "
+            f"{', '.join(over)}"
+        )
     scale = input_scale(task.dataset)
     grid = make_grid(fold(model), scale)
     epochs = tuning_epochs(task.config, model.network.plan)
     if epochs:
+        tuned = RoundedNetwork(model, grid, scale)
         changes = {"epochs": epochs, "lr": settings.lr, "warmup_epochs": 0.0, "keep": "best", "precision": "no"}
         config = task.config.model_copy(update={"train": task.config.train.model_copy(update=changes)})
         folder = run / TUNING / digest_of(made_of)
+        plan = model.network.plan
         with report.task("fine-tuning") as progress:
-            training.train(
-                model.network.plan, task.dataset, model.statistics, config, folder,
-                lambda done, total, _: progress(done, total, ""), RoundedNetwork(model, grid, scale),
-            )  # fmt: skip
-        model = with_bits(load_model(folder / MODEL), model.network.plan.network.weight_bits)
+            training.train(plan, task.dataset, model.statistics, config, folder, _shown(progress), tuned)
+        model = with_bits(load_model(folder / MODEL), plan.network.weight_bits)
     network = quantise(fold(model), scale, model.classes, grid)
     held_out = task.dataset.validation
     with report.task("integers") as progress:
@@ -284,6 +293,7 @@ def run_deploy(run: Run, task: Task, report: Reporter, target: str | None = None
         write_nir(run / NIR, load_model(run / MODEL))
     except (ConfigError, DeployError) as error:
         _log.warning("%s: not written (%s)", run / NIR, error)
+    values["quantised_sha256"] = _digest(run / QUANTISED)
     run.write_json(FOOTPRINT, values)
     return values
 
@@ -338,15 +348,16 @@ def summary(run: Run, task: Task) -> dict[str, Any]:
         values["epochs"] = len(epochs)
         kept = training.kept_epoch(epochs, task.config.train.keep)
         values["validation_accuracy"] = kept.validation_accuracy
+    integers = _digest(run / QUANTISED) if run.has(QUANTISED) else None
     if run.has(EVALUATION):
         evaluation = run.read_json(EVALUATION, "evaluate", **_EVALUATION)
-        values |= {
-            key: evaluation[key]
-            for key in (*_EVALUATION, "quantised_test_accuracy", "weight_bits")
-            if key in evaluation
-        }
+        values |= {key: evaluation[key] for key in _EVALUATION}
+        if integers and evaluation.get("quantised_sha256") == integers:
+            values |= {key: evaluation[key] for key in ("quantised_test_accuracy", "weight_bits")}
     if run.has(FOOTPRINT):
-        values["footprint"] = run.read_json(FOOTPRINT, "deploy", predicted=dict)
+        measured = run.read_json(FOOTPRINT, "deploy", predicted=dict)
+        if integers and measured.get("quantised_sha256") == integers:
+            values["footprint"] = measured
     budget = task.config.budget.model_dump(exclude={"target"})
     if task.config.search.front:
         rows = map(asdict, search_front(run, task.config))
