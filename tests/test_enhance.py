@@ -7,6 +7,7 @@ from spikenas.config import Config
 from spikenas.enhance import Enhancer, write_space
 from spikenas.errors import BudgetError, ConfigError
 from spikenas.progress import Reporter
+from spikenas.search.width import LADDER
 from support import Spikenas
 
 FIDELITY = {"channels": 4, "batch": 8, "repeats": 1, "timesteps": 2}
@@ -24,7 +25,8 @@ def test_each_setting_is_decided_with_a_reason_and_its_evidence(tmp_path: Path) 
     found = enhancer(tmp_path, {"network": {"timesteps": 2}}).run()
     by_key = {decision.key: decision for decision in found.decisions}
     assert list(by_key) == [
-        *("network.kind", "space.ops", "network.cells", "network.channels", "network.stem_stride"),
+        *("network.kind", "space.ops", "network.cells", "network.weight_bits", "network.channels"),
+        "network.stem_stride",
         *("space.shared", "search.refine", "search.evaluations", "network.timesteps"),
     ]
     assert all(decision.reason for decision in found.decisions)
@@ -35,8 +37,10 @@ def test_each_setting_is_decided_with_a_reason_and_its_evidence(tmp_path: Path) 
     }
     cells = by_key["network.cells"].evidence["cells"]
     assert "left_out" in cells["3"]  # 8x8 images
-    assert cells["2"]["found"] > cells["1"]["found"]
+    assert {cells[number]["channels"] for number in "12"} <= set(LADDER)
     assert found.config.network.cells == 2
+    widths = by_key["network.weight_bits"].evidence["channels_by_bits"]
+    assert widths["8"] == found.config.network.channels <= widths["4"] <= widths["2"]
     assert isinstance(found.config.network.channels, int)
     assert by_key["network.channels"].evidence["share_that_fits"]["4"] == 1
     assert found.config.space.shared is not bool(found.config.search.refine)
@@ -45,6 +49,18 @@ def test_each_setting_is_decided_with_a_reason_and_its_evidence(tmp_path: Path) 
     write_space(tmp_path / "space.json", found)
     stored = json.loads((tmp_path / "space.json").read_text())
     assert Config.parse(stored["config"]) == found.config
+
+
+@pytest.mark.slow
+def test_short_trainings_can_decide_the_number_of_cells(tmp_path: Path) -> None:
+    short = {"epochs": 1, "images": 60, "validation": 60}
+    values = {"network": {"timesteps": 2}, "space": {"ops": ["skip", "conv3x3"]}, "short_training": short}
+    found = enhancer(tmp_path, values, evaluator="train").run()
+    (decision,) = [one for one in found.decisions if one.key == "network.cells"]
+    rows = decision.evidence["cells"]
+    assert decision.evidence["evaluator"] == "train"
+    assert {"mean", "low", "high"} <= set(rows["1"]["gain"])
+    assert "short trainings" in decision.reason
 
 
 def test_what_is_given_stays(tmp_path: Path) -> None:

@@ -103,7 +103,10 @@ class Enhancer:
         """
         decisions: list[Decision] = []
         config = self._opened.config
-        for decide in (self._head, self._ops, self._cells, self._width, self._sharing, self._effort, self._timesteps):
+        for decide in (
+            *(self._head, self._ops, self._cells, self._bits, self._width),
+            *(self._sharing, self._effort, self._timesteps),
+        ):
             for decision in decide(config):
                 decisions.append(decision)
                 config = changed(config, decision.key, decision.value)
@@ -242,6 +245,19 @@ class Enhancer:
         network = task.config.network
         court = Court(task.config, self.folder / f"cells-{network.cells}", count, candidates=self.draws)
         return court.judges(self._judge, network)
+
+    def _bits(self, config: Config) -> list[Decision]:
+        """A score cannot see bits, so they are not traded for width here; the evidence says what they would buy."""
+        key = "network.weight_bits"
+        if self._given(key) or config.budget == BudgetConfig() or config.network.channels != "auto":
+            return [_as_given(config, key)]
+        widths = {}
+        for bits in (8, 4, 2):
+            with contextlib.suppress(BudgetError):
+                widths[str(bits)] = prepare(changed(config, key, bits)).config.network.channels
+        bought = [f"{bits} bits would allow {widths[bits]} channels" for bits in ("4", "2") if bits in widths]
+        reason = f"as configured, for {widths.get('8', 'no')} channels; {', '.join(bought)}: --weight-bits sets them"
+        return [Decision(key, config.network.weight_bits, reason, {"channels_by_bits": widths})]
 
     def _width(self, config: Config) -> list[Decision]:
         task = prepare(config)
