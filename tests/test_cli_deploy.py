@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from spikenas.deploy.toolchain import CORES
+from spikenas.targets import Target
 from support import Main
 
 READY = CORES["cortex-m4"].missing() is None
@@ -77,12 +79,18 @@ def test_without_tools_the_c_is_written(
     assert (folder / "firmware" / "network.c").exists()
 
 
-def test_a_device_that_is_too_small_leaves_everything(run: Main, folder: Path) -> None:
+def test_a_device_that_is_too_small_leaves_everything(run: Main, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("deploy", "--out", folder)
     before = {path.name: path.read_bytes() for path in (folder / "firmware").iterdir()}
     status, _, err = run("deploy", "--out", folder, "--target", "loihi", "--quiet")
     assert (status, len(err.splitlines())) == (2, 1)
     assert "runs no firmware" in err
+    small = Target(name="small", title="a small device", source="", flash=3000, ram=100000)
+    monkeypatch.setattr("spikenas.finishing.find_target", lambda name: small)
+    status, _, err = run("deploy", "--out", folder, "--target", "small", "--quiet")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "the network does not fit a small device" in err
+    assert "of flash" in err
     assert {path.name: path.read_bytes() for path in (folder / "firmware").iterdir()} == before
 
 
@@ -94,10 +102,15 @@ def test_a_compiler_that_fails_leaves_everything(
     before = (folder / "footprint.json").read_bytes()
     broken = tmp_path / "bin" / "arm-none-eabi-gcc"
     broken.parent.mkdir()
-    broken.write_text("#!/bin/sh\necho 'internal compiler error: of a test' >&2\nexit 1\n", encoding="utf-8")
+    real = shutil.which("arm-none-eabi-gcc")
+    broken.write_text(
+        f"#!/bin/sh\ncase $1 in -print*) exec {real} $1;; esac\n"
+        "echo 'internal compiler error: of a test' >&2\nexit 1\n",
+        encoding="utf-8",
+    )
     broken.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{broken.parent}:{__import__('os').environ['PATH']}")
-    status, _, err = run("deploy", "--out", folder, "--quiet")
+    monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
+    status, _, err = run("deploy", "--out", folder, "--target", "stm32f405", "--quiet")
     assert (status, len(err.splitlines())) == (2, 1)
     assert "does not compile: internal compiler error: of a test" in err
     assert (folder / "footprint.json").read_bytes() == before
@@ -134,11 +147,36 @@ def test_other_bits_and_fine_tuning(run: Main, folder: Path) -> None:
     assert run("quantise", "--out", folder, "--bits", 4, "--tuning", 1, "--quiet")[0] == 0
     found = json.loads((folder / "quantise.json").read_text(encoding="utf-8"))
     assert (found["weight_bits"], found["epochs"]) == (4, 1)
-    assert len((folder / "quantised.safetensors").read_bytes()) != 0
     assert (folder / "quantised.safetensors").read_bytes() != before
     again = (folder / "quantised.safetensors").stat().st_mtime_ns
     assert run("quantise", "--out", folder, "--quiet")[0] == 0  # done is done
     assert (folder / "quantised.safetensors").stat().st_mtime_ns == again
+
+
+def test_integers_of_other_settings_are_not_deployed(run: Main, folder: Path) -> None:
+    status, _, err = run("deploy", "--out", folder, "--set", "quantise.weight_bits=2", "--quiet")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "of other settings or another model; 'spikenas quantise' makes it anew" in err
+
+
+def test_bits_beyond_the_budget_are_refused_and_leave_nothing_behind(run: Main, tmp_path: Path) -> None:
+    """The budget holds with 4 bits alone."""
+    small = (*SMALL, "--ops", "conv3x3", "--channels", 16, "--no-enhance", "--epochs", 1, "--set", "threads=1")
+    folder = tmp_path / "run"
+    four = ("run", *small, "--weight-bits", 4, "--set", "quantise.epochs=0", "--out", folder)
+    assert run(*four, "--flash", "12KiB")[0] == 0
+    status, _, err = run("quantise", "--out", folder, "--bits", 8, "--quiet")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "with 8 bits the network no longer meets its budget of flash" in err
+    assert run("quantise", "--out", folder, "--quiet")[0] == 0
+
+
+@needs_tools
+def test_deploy_is_done_once(run: Main, folder: Path) -> None:
+    assert run("deploy", "--out", folder, "--quiet")[0] == 0
+    before = (folder / "firmware" / "network.c").stat().st_mtime_ns
+    assert run("deploy", "--out", folder, "--quiet")[0] == 0
+    assert (folder / "firmware" / "network.c").stat().st_mtime_ns == before
 
 
 def test_targets_lists_and_judges(run: Main) -> None:

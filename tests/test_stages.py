@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spikenas import stages
+from spikenas import finishing, stages
 from spikenas.config import Config
 from spikenas.errors import BudgetError, ConfigError, RunError
 from spikenas.memory import footprint
@@ -34,7 +34,7 @@ def test_all_stages_from_digits_to_accuracy(tmp_path: Path) -> None:
         run.fix(task.config)
         best = stages.run_search(run, task, QUIET)
         epochs = stages.run_train(run, task, QUIET)
-        evaluation = stages.run_evaluate(run, task, QUIET)
+        evaluation = finishing.run_evaluate(run, task, QUIET)
         summary = stages.summary(run, task)
     cost = footprint(task.plan(Genotype.parse(best["genotype"])))
     assert (best["params"], best["flash_bytes"], best["ram_bytes"]) == (cost.params, cost.flash_bytes, cost.ram_bytes)
@@ -57,7 +57,7 @@ def test_a_run_s_own_config_gives_the_same_result_again(tmp_path: Path) -> None:
             run.fix(task.config)
             stages.run_search(run, task, QUIET)
             stages.run_train(run, task, QUIET)
-            stages.run_evaluate(run, task, QUIET)
+            finishing.run_evaluate(run, task, QUIET)
             results.append([(run / BEST).read_bytes(), json.loads((run / EVALUATION).read_text())["model_sha256"]])
         config = Config.load(tmp_path / name / "config.toml")
     assert results[0] == results[1]
@@ -98,13 +98,13 @@ def test_an_evaluation_is_repeated_only_for_another_model(tmp_path: Path, monkey
     with Run(tmp_path) as run:
         stages.run_search(run, task, QUIET)
         stages.run_train(run, task, QUIET)
-        first = stages.run_evaluate(run, task, QUIET)
-        real, calls = stages.evaluate, []
-        monkeypatch.setattr(stages, "evaluate", lambda *args, **named: calls.append(1) or real(*args, **named))
-        assert stages.run_evaluate(run, task, QUIET) == first
+        first = finishing.run_evaluate(run, task, QUIET)
+        real, calls = finishing.evaluate, []
+        monkeypatch.setattr(finishing, "evaluate", lambda *args, **named: calls.append(1) or real(*args, **named))
+        assert finishing.run_evaluate(run, task, QUIET) == first
         assert not calls
         run.write_json(EVALUATION, first | {"model_sha256": "another"})
-        assert stages.run_evaluate(run, task, QUIET)["test_accuracy"] == first["test_accuracy"]
+        assert finishing.run_evaluate(run, task, QUIET)["test_accuracy"] == first["test_accuracy"]
         assert calls
 
 
@@ -135,7 +135,7 @@ def test_a_model_of_other_classes(tmp_path: Path) -> None:
         stages.run_train(run, task, QUIET)
         (tmp_path / "data" / "a").rename(tmp_path / "data" / "c")
         with pytest.raises(RunError, match=r"trained on 2 classes \(a, b\), the data have 2 classes \(b, c\)"):
-            stages.run_evaluate(run, open_data(config), QUIET)
+            finishing.run_evaluate(run, open_data(config), QUIET)
 
 
 def test_no_such_device() -> None:

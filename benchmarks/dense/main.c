@@ -3,7 +3,7 @@
 #include "port.h"
 
 static int8_t input[LARGEST_MAP], output[LARGEST_MAP];
-static int32_t bias[1024];
+static int32_t bias[LARGEST_MAP];
 extern const int8_t weights[];
 
 static void number(const char *name, uint32_t value) {

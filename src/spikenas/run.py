@@ -94,6 +94,10 @@ class Run:
             (self / STATISTICS).unlink(missing_ok=True)
         write_atomically(self / CONFIG, lambda path: path.write_text(config.dump(), encoding="utf-8"))
 
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        (self / name).unlink(missing_ok=True)
+
     def write_json(self, name: str, values: dict[str, Any]) -> None:
         """Write a file of JSON, whole or not at all."""
         text = json.dumps(values, indent=2) + "\n"

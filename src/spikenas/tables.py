@@ -117,7 +117,7 @@ def target_table(rows: list[tuple[Target, list[Need]]]) -> RenderableType:
         table.add_column("the network")
     for target, found in rows:
         left = [format_size(size) if size else "" for size in (target.flash_left, target.ram_left)]
-        core = target.core if target.kind == "microcontroller" else f"{len(target.cores)} cores"
+        core = target.core if target.kind == "microcontroller" else f"{sum(core.count for core in target.cores)} cores"
         over = [
             f"{need.what} {format_size(need.over) if need.what in ('flash', 'ram') else need.over} over"
             for need in found

@@ -31,7 +31,8 @@ CASES = [
 def expected(model: Model, x: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     record: list[SpikeTrain] = []
     with torch.no_grad():
-        outputs = model.network.eval()(x - torch.tensor(model.statistics.mean)[:, None, None], record)
+        mean, deviation = (torch.tensor(one)[:, None, None] for one in model.statistics)
+        outputs = model.network.eval()((x - mean) / deviation, record)
     return outputs, {train.name.replace(".", "_"): train.spikes for train in record}
 
 
@@ -90,7 +91,7 @@ def check_spikes(case: Case, load: Any, folder: Path) -> None:
     write_nir(folder / "network.nir", model)
     x = torch.randn((5, 2, case.size, case.size), generator=torch.Generator().manual_seed(0))
     outputs, spikes = expected(model, x)
-    found, fired = stepped(load(str(folder / "network.nir")), x)
+    found, fired = stepped(load(str(folder / "network.nir")), x - torch.tensor(model.statistics.mean)[:, None, None])
     assert fired.keys() == spikes.keys()
     assert 0 < spikes[next(iter(spikes))].mean() < 1
     for name, train in spikes.items():

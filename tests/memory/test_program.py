@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from programs import Case, Floats, T, cases, model_of
+from programs import INPUT, Case, Floats, T, cases, model_of
 from spikenas.memory import Program, Step, make_program
 from spikenas.quantise import fold
 from spikenas.quantise.machine import execute
@@ -53,11 +53,14 @@ def check(case: Case) -> None:
     network = model.network.double().eval()
     shape = (2, case.size, case.size)
     x = torch.rand((T, 1, *shape), generator=torch.Generator().manual_seed(2), dtype=torch.float64) * 4 - 2
+    folded_mean = torch.tensor(INPUT[0]).double()[:, None, None]
     with torch.no_grad():
-        expected = network(x[0] if case.static else x)[0]
+        normalised = (x - folded_mean) / torch.tensor(INPUT[1]).double()[:, None, None]
+        expected = network(normalised[0] if case.static else normalised)[0]
         folded = fold(model)
         machine = Forgetful(Floats(folded), folded.program)
-        found = execute(folded.program, machine, list(x[:1, 0] if case.static else x[:, 0]))
+        centred = x - folded_mean
+        found = execute(folded.program, machine, list(centred[:1, 0] if case.static else centred[:, 0]))
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +11,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from programs import Case, cases, frames_for, integers_of, model_of
+from spikenas.checkpoint import Model
 from spikenas.errors import RunError
-from spikenas.quantise import IntegerNetwork, fold, quantise, run_batch, run_reference
+from spikenas.quantise import IntegerNetwork, fold, leak_of, quantise, run_batch, run_reference
+from spikenas.quantise.integers import Leak
 from spikenas.quantise.rounding import on_grid, ratios
 
 QUICK = settings(max_examples=25, deadline=None)
@@ -46,31 +49,58 @@ def test_a_file_holds_the_whole_network(case: Case) -> None:
     network.check("network")
 
 
-def test_eight_bits_hardly_change_a_network() -> None:
-    """Random weights, so the outputs are noise-like; a kernel that computes something else would not correlate."""
-    plan = Case(f"{CONVS} / {CONVS}", size=16, channels=8).plan
-    model = model_of(plan)
+def errors(case: Case, change: Callable[[Model], None] = lambda model: None) -> NDArray[np.float64]:
+    """Outputs of the integers less those of the network, in standard deviations of these."""
+    model = model_of(case.plan)
+    change(model)
     network = quantise(fold(model), 1 / 64, model.classes)
-    frames = frames_for(plan, 40)
+    network.check("network")
+    frames = frames_for(case.plan, 40)
     found = np.stack([run_reference(network, one) for one in frames]) * network.score_scale
+    mean, deviation = (torch.tensor(one)[:, None, None] for one in model.statistics)
     with torch.no_grad():
-        x = torch.from_numpy(frames[:, 0] / 64).float()
-        expected = model.network.eval()(x).numpy()
-    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
+        expected = model.network.eval()((torch.from_numpy(frames[:, 0] / 64).float() - mean) / deviation).numpy()
+    return np.asarray(np.abs(found - expected).mean() / expected.std())
+
+
+@pytest.mark.parametrize("v_reset", [0.0, -0.5, 0.5])
+@pytest.mark.parametrize("kind", ["compact", "snasnet"])
+def test_eight_bits_hardly_change_a_network(v_reset: float, kind: str) -> None:
+    """Random weights, so the outputs are noise-like; a kernel that computes something else would be far off."""
+    assert errors(Case(f"{CONVS} / {CONVS}", kind=kind, size=16, channels=8, v_reset=v_reset)) < 0.15
 
 
 def test_fewer_bits_change_it_more() -> None:
-    errors = []
-    for bits in (8, 4, 2):
-        plan = Case(f"{CONVS} / {CONVS}", size=16, channels=8, weight_bits=bits).plan
-        model = model_of(plan)
-        network = quantise(fold(model), 1 / 64, model.classes)
-        frames = frames_for(plan, 20)
-        found = np.stack([run_reference(network, one) for one in frames]) * network.score_scale
-        with torch.no_grad():
-            expected = model.network.eval()(torch.from_numpy(frames[:, 0] / 64).float()).numpy()
-        errors.append(np.abs(found - expected).mean())
-    assert errors[0] < errors[1] < errors[2]
+    found = [errors(Case(f"{CONVS} / {CONVS}", size=16, channels=8, weight_bits=bits)) for bits in (8, 4, 2)]
+    assert found[0] < found[1] < found[2]
+
+
+def test_a_dead_neuron_does_not_set_the_scale_of_the_others() -> None:
+    def kill(model: Model) -> None:
+        model.network.layers["head_hidden"].weight.data[0] = 0
+
+    assert errors(Case("0-3:conv3x3 / 0-3:conv3x3", kind="snasnet", size=8, channels=8), kill) < 0.15
+
+
+def test_a_batchnorm_that_hardly_sees_its_input() -> None:
+    """Its neurons fire by their bias alone, far beyond the range of the map."""
+
+    def mute(model: Model) -> None:
+        norm = model.network.layers["head_bn"]
+        norm.weight.data.fill_(1e-5)
+        norm.bias.data.fill_(1.05)
+
+    assert errors(Case("0-1:conv3x3 0-3:skip 1-3:skip", size=8, channels=8), mute) < 0.05
+
+
+def test_sums_that_32_bits_cannot_hold_are_refused_or_coarsened() -> None:
+    model = model_of(Case("0-3:conv3x3", channels=4).plan)
+    model.network.layers["head_linear"].bias.data.fill_(1e6)
+    network = quantise(fold(model), 1 / 64, model.classes)
+    network.check("network")
+    assert run_reference(network, frames_for(network.plan, 3)[0]).max() * network.score_scale == pytest.approx(
+        1e6, 1e-3
+    )
 
 
 @given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=20), st.sampled_from([2, 4, 8]))
@@ -113,10 +143,13 @@ def test_the_worst_input_stays_within_16_bits(bits: int) -> None:
 def test_short_membranes_are_counted() -> None:
     plan = Case(CONVS, size=16, channels=8, membrane_bits=8).plan
     network = integers_of(plan)
-    counted: Counter[str] = Counter()
+    counted: dict[str, tuple[int, int]] = {}
     run_batch(network, torch.from_numpy(frames_for(plan, 4).astype(np.uint8)).transpose(0, 1), counted)
-    neurons = sum(layer.size for layer in plan.layers if layer.kind == "lif")
-    assert counted["updates"] == 4 * plan.network.timesteps * neurons
+    neurons = {layer.name: layer.size for layer in plan.layers if layer.kind == "lif"}
+    assert {name: updates for name, (_, updates) in counted.items()} == {
+        name: 4 * plan.network.timesteps * size for name, size in neurons.items()
+    }
+    assert all(0 <= short <= updates for short, updates in counted.values())
 
 
 def saved(folder: Path) -> tuple[IntegerNetwork, Path]:
@@ -141,7 +174,7 @@ def test_round_trip(tmp_path: Path) -> None:
         (lambda t: t.pop("cell1.op1.conv.weight"), "cell1.op1.conv.weight is missing"),
         (lambda t: t.update(extra=t["stem.conv.weight"].clone()), "extra is left over"),
         (lambda t: t.update({"stem.conv.weight": t["stem.conv.weight"][:2]}), "instead of"),
-        (lambda t: t["stem.conv.shift"].fill_(40), "values outside 0 to 31"),
+        (lambda t: t["stem.conv.shift"].fill_(40), "values outside 1 to 31"),
         (lambda t: t["cell1.op1.conv.weight"].fill_(3), "weights that are not of 4 bits"),
     ],
 )
@@ -156,6 +189,34 @@ def test_a_damaged_file_is_named(tmp_path: Path, change: object, message: str) -
     save_file(tensors, path, metadata)
     with pytest.raises(RunError, match=message):
         IntegerNetwork.load(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("zero", (1, 2, 3), "zero is"),
+        ("leak", Leak(300, 20), "leak is"),
+        ("classes", ("a",), "classes is"),
+        ("input_scale", float("nan"), "input_scale is"),
+    ],
+)
+def test_a_header_that_cannot_be(key: str, value: object, message: str, tmp_path: Path) -> None:
+    network = replace(integers_of(Case("0-3:conv3x3").plan), **{key: value})  # type: ignore[arg-type]
+    with pytest.raises(RunError, match=message):
+        network.save(tmp_path / "network.safetensors")
+
+
+@given(st.floats(1.0, 32.0))
+def test_leaks_are_near(tau: float) -> None:
+    leak = leak_of(tau)
+    assert 0 < leak.mul < 256
+    assert 0 <= leak.shift < 15
+    assert leak.mul / 2**leak.shift == pytest.approx(1 / tau, rel=0.005)
+
+
+def test_a_tau_that_integers_do_not_have() -> None:
+    with pytest.raises(RunError, match=r"network\.tau: integer neurons have at most 32"):
+        leak_of(100)
 
 
 def test_a_truncated_file_is_named(tmp_path: Path) -> None:

@@ -230,7 +230,7 @@ def _stages(
         out = file.parent
     folder = out or Path("runs") / settings.data.short_name
 
-    from spikenas import stages
+    from spikenas import finishing, stages
     from spikenas.progress import Reporter
     from spikenas.run import Run, is_leader
     from spikenas.task import open_data, prepare
@@ -244,9 +244,9 @@ def _stages(
     work: dict[str, Callable[..., Any]] = {
         "search": stages.run_search,
         "train": stages.run_train,
-        "quantise": stages.run_quantise,
-        "evaluate": stages.run_evaluate,
-        "deploy": partial(stages.run_deploy, target=device_name),
+        "quantise": finishing.run_quantise,
+        "evaluate": finishing.run_evaluate,
+        "deploy": partial(finishing.run_deploy, target=device_name),
     }
     with interruptible() as interrupted:
         report = Reporter(None if quiet else messages, interrupted)
@@ -257,6 +257,8 @@ def _stages(
                     settings = stages.run_enhance(opened, settings, report, **chosen)
             task = prepare(settings) if {"enhance", "search"} & set(names) else open_data(settings)
             with Run(folder) as opened:
+                if "quantise" in names:
+                    finishing.check_integers(opened, task)
                 opened.fix(task.config)
                 for name in names:
                     if name in work:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from spikenas.deploy.folder import write_folder
-from spikenas.deploy.measure import Measurement, measure
+from spikenas.deploy.folder import replace_folder, write_folder
+from spikenas.deploy.measure import GENERIC_BYTES, Measurement, build_and_run
 from spikenas.deploy.toolchain import CORES
 from spikenas.errors import DeployError
 from spikenas.memory import footprint, make_program
@@ -17,7 +18,7 @@ from spikenas.space.plan import make_plan
 from spikenas.targets import Target
 from spikenas.units import format_size
 
-_GENERIC_BYTES = 3 << 20  # flash and RAM where no device is named
+_VECTOR_BYTES = 6 << 20  # of test vectors, in the memory beyond the device's
 
 
 def deploy(
@@ -26,6 +27,7 @@ def deploy(
     target: Target | None,
     folder: Path,
     warn: Callable[[str], None],
+    before: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Write the firmware folder of a network; returns what footprint.json holds.
 
@@ -38,6 +40,7 @@ def deploy(
         target: The device; None is a core of `network.core` with a lot of memory.
         folder: Where the files go, once everything has succeeded.
         warn: Takes a line.
+        before: Called when all has succeeded, before the folder is replaced.
     Raises:
         DeployError: it does not fit, does not compile, or computes something else than the reference.
     """
@@ -45,26 +48,31 @@ def deploy(
         if target.kind != "microcontroller":
             raise DeployError(f"{target.title} runs no firmware; 'spikenas targets GENOTYPE' says what it holds")
         network = for_core(network, target.core)
+    inputs = inputs[: max(1, _VECTOR_BYTES // inputs[0].size)]
     predicted = footprint(network.plan)
-    flash_bytes = (target and target.flash_left) or _GENERIC_BYTES
-    ram_bytes = (target and target.ram_left) or _GENERIC_BYTES
+    flash_bytes = (target and target.flash_left) or GENERIC_BYTES
+    ram_bytes = (target and target.ram_left) or GENERIC_BYTES
     if target:
         _check(target, predicted.flash_bytes, predicted.ram_bytes)
     core = CORES[network.plan.network.core]
     measured: Measurement | None = None
-    missing = core.missing()
-    if target and not target.emulated:
-        warn(f"{target.title}: no compiler and emulator for it here; the firmware is written, not built")
-    elif missing:
-        warn(f"{missing}; the firmware is written, not built")
-    else:
-        measured = measure(network, inputs, flash_bytes, ram_bytes)
-        if measured.images_equal != measured.images:
-            raise DeployError(
-                f"the firmware gives other outputs than the integer reference for "
-                f"{measured.images - measured.images_equal} of {measured.images} inputs"
-            )
-    write_folder(network, inputs, core, folder)
+    buildable = target is None or target.emulated
+    with tempfile.TemporaryDirectory() as name:
+        built = Path(name)
+        write_folder(network, inputs, core if buildable else None, built)
+        if target and not buildable:
+            warn(f"{target.title}: no compiler and emulator for it here; the firmware is written, not built")
+        elif missing := core.missing():
+            warn(f"{missing}; the firmware is written, not built")
+        else:
+            measured = build_and_run(network, built, flash_bytes, ram_bytes)
+            if measured.images_equal != measured.images:
+                raise DeployError(
+                    f"the firmware gives other outputs than the integer reference for "
+                    f"{measured.images - measured.images_equal} of {measured.images} inputs"
+                )
+        before()
+        replace_folder(built, folder)
     values: dict[str, Any] = {
         "target": target.name if target else None,
         "core": core.name,

@@ -10,7 +10,6 @@ import numpy as np
 
 from spikenas.deploy.source import frames_of, make_sources
 from spikenas.deploy.toolchain import FIRMWARE, WARNINGS, Core
-from spikenas.files import write_atomically
 from spikenas.quantise.integers import IntegerNetwork, Integers
 from spikenas.quantise.reference import run_reference
 
@@ -19,14 +18,16 @@ SOURCES = ("main", "network", "kernels", "startup", "port_device")
 _PER_LINE = 32
 
 
-def write_folder(network: IntegerNetwork, inputs: Sequence[Integers], core: Core, folder: Path) -> list[Integers]:
-    """Write everything that a build needs; returns the reference's scores of the inputs.
+def write_folder(network: IntegerNetwork, inputs: Sequence[Integers], core: Core | None, folder: Path) -> None:
+    """Write everything that a build needs.
 
     Args:
         network: The integers.
         inputs: Test vectors, each [1 or T, C, H, W] of 0 to 255.
-        core: The Makefile's compiler.
+        core: The Makefile's compiler for the device; None leaves that out.
         folder: Made if it is not there; files of the same names are replaced.
+    Raises:
+        DeployError: a layer that the kernels' descriptors cannot hold.
     """
     folder.mkdir(parents=True, exist_ok=True)
     scores = [run_reference(network, frames) for frames in inputs]
@@ -37,12 +38,7 @@ def write_folder(network: IntegerNetwork, inputs: Sequence[Integers], core: Core
         "Makefile": _makefile(core),
     }
     for name, text in texts.items():
-        _write(folder / name, text)
-    return scores
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _vectors(network: IntegerNetwork, inputs: Sequence[Integers], scores: Sequence[Integers]) -> str:
@@ -63,24 +59,28 @@ def _numbers(values: Iterable[object]) -> str:
     return ",\n    ".join(", ".join(texts[at : at + _PER_LINE]) for at in range(0, len(texts), _PER_LINE))
 
 
-def _makefile(core: Core) -> str:
-    flags, warnings = " ".join(core.flags), " ".join(WARNINGS)
-    return f"""# make: the test on this computer. make device: objects for a {core.name}.
-CFLAGS ?= {warnings}
+def _makefile(core: Core | None) -> str:
+    warnings = " ".join(WARNINGS)
+    device = ""
+    if core:
+        device = f"""
 DEVICE_CC ?= {core.prefix}gcc
-DEVICE_CFLAGS ?= {flags} {" ".join(core.libraries)} {warnings} -ffunction-sections -fdata-sections
+DEVICE_CFLAGS ?= {" ".join((*core.flags, *core.libraries))} {warnings} -ffunction-sections -fdata-sections
+
+device: network.o kernels.o
+
+%.o: %.c *.h
+\t$(DEVICE_CC) $(DEVICE_CFLAGS) -c $< -o $@
+"""
+    return f"""# make: the test on this computer.{f" make device: objects for a {core.name}." if core else ""}
+CFLAGS ?= {warnings}
 
 test: host
 \t./host
 
 host: main.c network.c kernels.c port_host.c *.h
 \t$(CC) $(CFLAGS) main.c network.c kernels.c port_host.c -o host
-
-device: network.o kernels.o
-
-%.o: %.c *.h
-\t$(DEVICE_CC) $(DEVICE_CFLAGS) -c $< -o $@
-
+{device}
 clean:
 \trm -f host *.o *.elf
 
@@ -88,8 +88,16 @@ clean:
 """
 
 
-def copy_folder(source: Path, target: Path) -> None:
-    """The C files of a firmware folder, to be built elsewhere."""
+def replace_folder(source: Path, folder: Path) -> None:
+    """Put the sources of a built firmware folder in the place of an older one, all or none."""
+    partial, old = (folder.with_name(f"{folder.name}.{end}") for end in ("partial", "old"))
+    for left in (partial, old):
+        shutil.rmtree(left, ignore_errors=True)
+    partial.mkdir(parents=True)
     for path in source.iterdir():
-        if path.suffix in (".c", ".h"):
-            shutil.copy(path, target)
+        if path.suffix in (".c", ".h") or path.name == "Makefile":
+            shutil.copy(path, partial)
+    if folder.exists():
+        folder.rename(old)
+    partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

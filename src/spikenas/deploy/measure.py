@@ -10,8 +10,11 @@ from statistics import fmean
 
 from spikenas.deploy.folder import SOURCES, write_folder
 from spikenas.deploy.toolchain import CORES, Linked, compile_objects, emulate, link, symbol_sizes
-from spikenas.memory.model import Footprint, footprint
+from spikenas.errors import DeployError
+from spikenas.memory.model import STACK_BYTES, Footprint, footprint
 from spikenas.quantise.integers import IntegerNetwork, Integers
+
+GENERIC_BYTES = 3 << 20  # flash and RAM where no device is named
 
 
 @dataclass(frozen=True)
@@ -40,23 +43,27 @@ class Measurement:
 def measure(
     network: IntegerNetwork,
     inputs: Sequence[Integers],
-    flash_bytes: int = 3 << 20,
-    ram_bytes: int = 3 << 20,
+    flash_bytes: int = GENERIC_BYTES,
+    ram_bytes: int = GENERIC_BYTES,
 ) -> Measurement:
-    """Build for `network.core` at the size of a device, run the inputs and compare.
+    """Build for the network's core at the size of a device, run the inputs and compare.
 
     Raises:
         DeployError: tools are missing, it does not fit, or it fails.
     """
-    core = CORES[network.plan.network.core]
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_folder(network, inputs, core, folder)
-        objects = compile_objects(core, folder, SOURCES)
-        linked = link(core, folder, objects, flash_bytes, ram_bytes)
-        symbols = symbol_sizes(core, folder / "firmware.elf")
-        said = emulate(core, folder)
-    return Measurement(
+        write_folder(network, inputs, CORES[network.plan.network.core], Path(name))
+        return build_and_run(network, Path(name), flash_bytes, ram_bytes)
+
+
+def build_and_run(network: IntegerNetwork, folder: Path, flash_bytes: int, ram_bytes: int) -> Measurement:
+    """The same of a firmware folder that is written; objects and program stay in it."""
+    core = CORES[network.plan.network.core]
+    objects = compile_objects(core, folder, SOURCES)
+    linked = link(core, folder, objects, min(flash_bytes, core.emulated_flash_bytes), ram_bytes)
+    symbols = symbol_sizes(core, folder / "firmware.elf")
+    said = emulate(core, folder)
+    found = Measurement(
         footprint(network.plan),
         linked,
         symbols,
@@ -65,3 +72,8 @@ def measure(
         said["stack_bytes"][0],
         round(16 * fmean(said["instructions_by_16"])),
     )
+    if found.stack_bytes > STACK_BYTES:
+        raise DeployError(
+            f"the firmware takes {found.stack_bytes} bytes of stack, more than the {STACK_BYTES} reserved"
+        )
+    return found

@@ -22,6 +22,7 @@ from spikenas.checkpoint import Model
 from spikenas.config import NetworkConfig
 from spikenas.data import Statistics
 from spikenas.errors import ConfigError, DeployError, GenotypeError
+from spikenas.files import write_atomically
 from spikenas.quantise.folding import Folded, fold, pooled_before
 from spikenas.snn.network import Network, module_key
 from spikenas.space.genotype import Genotype
@@ -88,7 +89,7 @@ def write_nir(path: Path, model: Model) -> None:
         ConfigError: as `to_nir`.
     """
     graph = to_nir(model)
-    _nir().write(str(path), graph)
+    write_atomically(path, lambda partial: _nir().write(str(partial), graph))
 
 
 def read_nir(path: Path) -> Model:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spikenas.errors import DeployError
 from spikenas.memory.arena import Arena, make_arena
 from spikenas.memory.model import kernel_name
 from spikenas.memory.program import Step
@@ -17,6 +18,7 @@ from spikenas.quantise.folding import pooled_before
 from spikenas.quantise.integers import IntegerNetwork, Integers
 
 _PER_LINE = 24
+_LARGEST_SIDE = 65535
 _ORDERS = {
     "conv8": [0, 2, 1, 3],
     "conv4": [0, 4, 2, 6, 1, 5, 3, 7],
@@ -150,8 +152,8 @@ class _Writer:
         pixels = int(np.prod(layer.shape[1:]))
         channels, *sides = map_shape
         bias = self._table(step.writes, "bias", "int16_t") if step.biases else "0"
-        target = self._at(step.writes, "int16_t")
-        source = self._at(step.reads[0], "const int16_t") if step.reads else "0"
+        target = self._at(step.writes, "snn_map_t")
+        source = self._at(step.reads[0], "const snn_map_t") if step.reads else "0"
         spikes = self._at(step.reads[0], "const uint8_t") if step.reads else "0"
         leak = [network.leak.mul, network.leak.shift | int(own["drop"][0]) << 4] if "drop" in own else []
         match step.kernel:
@@ -179,7 +181,7 @@ class _Writer:
                 return step.kernel, [source, table, *to, pixels, channels, *leak]
             case "lif_wide":
                 return "lif_wide", [
-                    self._at(step.reads[0], "const int32_t"), self._table(step.layer, "threshold", "int16_t"),
+                    self._at(step.reads[0], "const snn_sum_t"), self._table(step.layer, "threshold", "int16_t"),
                     self._at(f"{step.layer}.membrane", "snn_membrane_t"), self._at(step.writes), channels,
                     int(own["shift"][0]), *leak, "{0, 0}",
                 ]  # fmt: skip
@@ -201,19 +203,19 @@ class _Writer:
             case "count":
                 counted = plan.by_name[layer.terms[0].layer]
                 pixels = int(np.prod(counted.shape[1:]))
-                return "count", [spikes, self._at(step.writes, "int32_t"), pixels, counted.shape[0]]
+                return "count", [spikes, self._at(step.writes, "snn_sum_t"), pixels, counted.shape[0]]
             case "linear":
                 return "linear", self._linear(step)
             case "scores":
                 return "scores", [
-                    self._at(step.reads[0], "const int32_t"), self._weights(step, own["weight"]),
+                    self._at(step.reads[0], "const snn_sum_t"), self._weights(step, own["weight"]),
                     self._ratio(step.layer), self._table(step.layer, "bias", "int32_t"),
-                    self._at(step.writes, "int32_t"), layer.in_shape[0], layer.shape[0], layer.bits, 0,
+                    self._at(step.writes, "snn_sum_t"), layer.in_shape[0], layer.shape[0], layer.bits, 0,
                 ]  # fmt: skip
             case "votes":
                 return "votes", [
-                    self._at(step.reads[0], "const int32_t"), self._ratio(step.layer),
-                    self._table(step.layer, "bias", "int32_t"), self._at(step.writes, "int32_t"), layer.shape[0],
+                    self._at(step.reads[0], "const snn_sum_t"), self._ratio(step.layer),
+                    self._table(step.layer, "bias", "int32_t"), self._at(step.writes, "snn_sum_t"), layer.shape[0],
                     layer.kernel,
                 ]  # fmt: skip
         raise ValueError(step.kernel)
@@ -229,7 +231,7 @@ class _Writer:
         weights = self.network.constants[step.layer]["weight"].reshape(layer.shape[0], channels, rows, columns)
         return [
             self._weights(step, weights.transpose(2, 3, 1, 0)), self._at(step.reads[0], "const uint8_t"),
-            self._at(step.writes, "int32_t"), height, width, channels, layer.shape[0], rows, columns,
+            self._at(step.writes, "snn_sum_t"), height, width, channels, layer.shape[0], rows, columns,
             ceil(2**15 / pool), layer.bits,
         ]  # fmt: skip
 
@@ -278,6 +280,13 @@ def _function(head: str, lines: Iterable[str]) -> str:
 
 
 def make_sources(network: IntegerNetwork) -> dict[str, str]:
-    """The generated files of a firmware folder."""
+    """The generated files of a firmware folder.
+
+    Raises:
+        DeployError: a layer with more than 65,535 channels or rows, which no descriptor holds.
+    """
+    for layer in network.plan.layers:
+        if max(layer.shape) > _LARGEST_SIDE:
+            raise DeployError(f"{layer.name}: a size of {max(layer.shape)}, but kernels have at most {_LARGEST_SIDE}")
     arena = make_arena(network.program)
     return {"network.h": network_header(network, arena), "network.c": network_source(network, arena)}

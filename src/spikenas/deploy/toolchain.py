@@ -36,6 +36,7 @@ class Core:
         test: The same of what only the test needs, beyond the largest device.
         tick_ns: Of the machine's SysTick.
         long_calls: What lets code at `test` call code in flash.
+        emulated_flash_bytes: Of the machine.
     """
 
     name: str
@@ -49,15 +50,23 @@ class Core:
     test: int
     tick_ns: int = 0
     long_calls: tuple[str, ...] = ()
+    emulated_flash_bytes: int = 4 << 20
 
     def missing(self) -> str | None:
         """What has to be installed; None where all is there."""
-        tools = [f"{self.prefix}gcc", self.emulator[0]]
+        tools = [*(f"{self.prefix}{tool}" for tool in ("gcc", "nm", "size")), self.emulator[0]]
         absent = [tool for tool in tools if shutil.which(tool) is None]
+        if not absent:
+            specs = self.libraries[0].removeprefix("--specs=")
+            command = [tools[0], f"-print-file-name={specs}"]
+            said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+            absent = [] if Path(said.strip()).is_absolute() else [f"{specs} of {tools[0]}"]
         return f"{' and '.join(absent)} not found; on Debian: apt-get install {self.package}" if absent else None
 
 
-def _arm(name: str, cpu: str, machine: str, flash: int, ram: int, test: int, tick_ns: int) -> Core:
+def _arm(
+    name: str, cpu: str, machine: str, flash: int, ram: int, test: int, tick_ns: int, flash_bytes: int = 4 << 20
+) -> Core:
     return Core(
         name,
         "arm-none-eabi-",
@@ -70,6 +79,7 @@ def _arm(name: str, cpu: str, machine: str, flash: int, ram: int, test: int, tic
         test,
         tick_ns,
         ("-mlong-calls",),
+        flash_bytes,
     )
 
 
@@ -81,7 +91,7 @@ CORES = {
         _arm("cortex-m4", "cortex-m4", "mps2-an386", 0, 0x20000000, 0x21000000, 40),
         _arm("cortex-m7", "cortex-m7", "mps2-an500", 0, 0x20000000, 0x60000000, 40),
         _arm("cortex-m33", "cortex-m33", "mps2-an505", 0x10000000, 0x38000000, 0x80000000, 50),
-        _arm("cortex-m55", "cortex-m55", "mps3-an547", 0x10000000, 0x31000000, 0x60000000, 31),
+        _arm("cortex-m55", "cortex-m55", "mps3-an547", 0x10000000, 0x31000000, 0x60000000, 31, 512 << 10),
         Core(
             "rv32",
             "riscv64-unknown-elf-",
@@ -167,7 +177,7 @@ def link(
     flags = ("-nostartfiles", f"-Wl,--gc-sections{kept}", "-T", "memory.ld", "-o", "firmware.elf")
     names = [path.name for path in objects]
     _run([f"{core.prefix}gcc", *core.flags, *core.libraries, *flags, *names], folder, "linking fails")
-    sections = _sections(core, folder / "firmware.elf")
+    sections = section_sizes(core, folder / "firmware.elf")
     data = sections.get(".data", 0)
     return Linked(
         sections.get(".text", 0) + sections.get(".rodata", 0) + data,
@@ -212,10 +222,6 @@ def symbol_sizes(core: Core, file: Path) -> dict[str, int]:
 
 def section_sizes(core: Core, file: Path) -> dict[str, int]:
     """Bytes of each section of an object or program."""
-    return _sections(core, file)
-
-
-def _sections(core: Core, file: Path) -> dict[str, int]:
     text = _run([f"{core.prefix}size", "-A", file.name], file.parent, f"{file} cannot be read")
     return {name: int(size) for name, size in re.findall(r"^(\.\S+)\s+(\d+)", text, re.MULTILINE)}
 

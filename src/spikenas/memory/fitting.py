@@ -47,24 +47,29 @@ def needs(plan: Plan, target: Target) -> list[Need]:
         cost = footprint(make_plan(plan.genotype, settings, plan.input))
         figures = (("flash", cost.flash_bytes, target.flash_left), ("ram", cost.ram_bytes, target.ram_left))
         return [Need(what, needed, limit) for what, needed, limit in figures if limit is not None]
-    if target.cores[0].kernel_words:
-        return _layers(plan, target.cores)
-    return [Need("cores", sum(_cores(plan, layer, target.cores[0]) for layer in plan.layers), len(target.cores))]
+    cores = tuple(core for core in target.cores for _ in range(core.count))
+    if cores[0].kernel_words:
+        return _layers(plan, cores)
+    return [Need("cores", sum(_cores(plan, layer, cores[0]) for layer in plan.layers), len(cores))]
 
 
 def _cores(plan: Plan, layer: LayerSpec, core: CoreMemory) -> int:
     """Cores of a layer of neurons, or of the outputs; synapses lie with the neurons that send."""
     if layer.kind != "lif":
         return 1 if layer is plan.layers[-1] else 0
-    synapses = sum(_synapses(reader) for reader, _ in plan.readers[layer.name])
+    synapses = sum(_synapses(plan, layer, reader) for reader, _ in plan.readers[layer.name])
     by_neurons = ceil(layer.size / core.neurons) if core.neurons else 1
     by_synapses = ceil(synapses / core.synapse_bytes) if core.synapse_bytes else 1
     return max(by_neurons, by_synapses)
 
 
-def _synapses(layer: LayerSpec) -> int:
-    """Connections of a convolution or linear layer, each counted; those over the border too."""
-    return layer.weights * (prod(layer.shape[1:]) if layer.kind == "conv" else 1)
+def _synapses(plan: Plan, lif: LayerSpec, reader: LayerSpec) -> int:
+    """Connections of neurons to what reads them, also through a pooling, each counted; those over the border too."""
+    if reader.kind == "conv":
+        return reader.weights * prod(reader.shape[1:])
+    if reader.kind == "linear":
+        return lif.size * reader.shape[0]
+    return sum(_synapses(plan, lif, behind) for behind, _ in plan.readers[reader.name])
 
 
 def _layers(plan: Plan, cores: tuple[CoreMemory, ...]) -> list[Need]:
@@ -87,8 +92,8 @@ def _layers(plan: Plan, cores: tuple[CoreMemory, ...]) -> list[Need]:
 
 
 def _holds(core: CoreMemory, layer: LayerSpec) -> bool:
-    kernel = max(1, layer.kernel)
+    window = layer.kernel**2 if layer.kind == "conv" else prod(layer.in_shape[1:])
     height, width = (*layer.shape, 1, 1)[1:3]
-    kernel_words = layer.in_shape[0] << ceil(log2(kernel**2)) + ceil(log2(layer.shape[0]))
+    kernel_words = layer.in_shape[0] << ceil(log2(window)) + ceil(log2(layer.shape[0]))
     neuron_words = layer.shape[0] << ceil(log2(height)) + ceil(log2(width))
     return kernel_words <= (core.kernel_words or 0) and neuron_words <= (core.neuron_words or 0)

@@ -403,11 +403,9 @@ class _Lowering:
                 continue
             self.left[layer.name] -= 1
             scaled = self.plan.by_name[reader.terms[0].layer]
-            resets = self.plan.network.v_reset != 0
             unfolded = scaled.kind == "batchnorm" and not self.plan.folds(scaled)
-            self._add(
-                "lif_bn" if unfolded or resets else "lif", reader, (layer.name,), f"{reader.name}.spikes", begins=True
-            )
+            kernel: Kernel = "lif_bn" if unfolded else "lif"
+            self._add(kernel, reader, (layer.name,), f"{reader.name}.spikes", begins=True)
 
     def _add(
         self,

@@ -4,7 +4,7 @@ from spikenas.quantise.evaluation import as_bytes, evaluate_integers, input_scal
 from spikenas.quantise.folding import Folded, fold
 from spikenas.quantise.integers import QUANTISED, IntegerNetwork
 from spikenas.quantise.reference import run_reference
-from spikenas.quantise.rounding import Grid, make_grid, quantise, weight_units
+from spikenas.quantise.rounding import Grid, leak_of, make_grid, quantise, weight_units
 from spikenas.quantise.tensors import run_batch
 from spikenas.quantise.tuning import RoundedNetwork, tuning_epochs, with_bits
 
@@ -18,6 +18,7 @@ __all__ = [
     "evaluate_integers",
     "fold",
     "input_scale",
+    "leak_of",
     "make_grid",
     "quantise",
     "run_batch",

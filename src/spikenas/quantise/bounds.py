@@ -65,6 +65,7 @@ class Bounds:
             new = old + area * self._sums(step, reads[0])
         if step.biases:
             new = new + self.biases[step.writes]
+            self.largest[step.writes] = np.maximum(self.largest.get(step.writes, 0), np.abs(self.biases[step.writes]))
         self.largest[step.writes] = np.maximum(self.largest.get(step.writes, 0), np.abs(new).max(0))
         return new
 

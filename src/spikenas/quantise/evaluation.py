@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from spikenas.data import DataSet, Split
+from spikenas.errors import RunError
 from spikenas.quantise.integers import IntegerNetwork
 from spikenas.quantise.tensors import run_batch
 
@@ -20,12 +20,19 @@ _SAMPLE = 256  # items that the scale of an input is taken from
 def input_scale(dataset: DataSet) -> float:
     """What one step of an 8-bit input stands for, in the data's scale: 1/255 of images; of event frames one event.
 
-    Frames with more than 255 events, or with fractions, are scaled to the largest of a sample of the training frames.
+    Frames with more than 255 events, or with fractions, are scaled to the largest of a sample of the training frames;
+    larger ones are cut off.
+
+    Raises:
+        RunError: frames with negative values.
     """
-    frames = dataset.train.fetch(range(min(_SAMPLE, len(dataset.train))))
+    items = len(dataset.train)
+    frames = dataset.train.fetch(np.linspace(0, items - 1, min(_SAMPLE, items)).astype(np.int64))
     if frames.dtype == np.uint8:
         return 1 / 255
-    largest = float(np.abs(frames).max())
+    if frames.min() < 0:
+        raise RunError("the event frames have negative values; an 8-bit input has none: give polarities as channels")
+    largest = float(frames.max())
     counts = largest <= 255 and bool((frames == np.rint(frames)).all())
     return 1.0 if counts or largest == 0 else largest / 255
 
@@ -69,13 +76,12 @@ def evaluate_integers(
         progress: Called with the items done and all items.
     """
     found = []
-    clipped: Counter[str] = Counter()
+    clipped: dict[str, tuple[int, int]] = {}
     for first in range(0, len(split), batch):
         items = split.fetch(range(first, min(first + batch, len(split))))
         frames = torch.from_numpy(as_bytes(items, network.input_scale)).to(device)
         found.append(run_batch(network, frames, clipped).argmax(1).cpu().numpy())
         progress(min(first + batch, len(split)), len(split))
     predictions = np.concatenate(found).astype(np.int64)
-    updates = clipped.pop("updates", 0)
-    shares = {name: count / updates for name, count in clipped.items() if count}
+    shares = {name: short / updates for name, (short, updates) in clipped.items() if short}
     return IntegerEvaluation(float((predictions == split.labels).mean()), predictions, shares)

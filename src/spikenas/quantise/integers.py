@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,9 @@ class IntegerNetwork:
         """Write a file that `load` reads, whole or not at all.
 
         Raises:
-            RunError: it cannot be written.
+            RunError: it cannot be written, or a constant is not in its range.
         """
+        self.check(path)
         header = {
             "genotype": str(self.plan.genotype),
             "network": self.plan.network.model_dump(mode="json"),
@@ -122,6 +124,19 @@ class IntegerNetwork:
         Raises:
             RunError: names the first that is not.
         """
+        spec, leak = self.plan.input, self.leak
+        for name, right in {
+            "zero": len(self.zero) == spec.channels and all(0 <= zero <= 255 for zero in self.zero),
+            "classes": len(self.classes) == spec.classes,
+            "leak": isinstance(leak.mul, int)
+            and isinstance(leak.shift, int)
+            and 0 < leak.mul < 256
+            and 0 <= leak.shift < 15,
+            "input_scale": 0 < self.input_scale < math.inf,
+            "score_scale": 0 < self.score_scale < math.inf,
+        }.items():
+            if not right:
+                raise RunError(f"{path}: {name} is {getattr(self, name)!r}, which cannot be")
         wanted = dict(constant_shapes(self.program))
         given = {(layer, name): value for layer, named in self.constants.items() for name, value in named.items()}
         for key in sorted(wanted.keys() | given.keys()):
@@ -131,6 +146,12 @@ class IntegerNetwork:
             if given[key].shape != wanted[key]:
                 raise RunError(f"{path}: {name} is {list(given[key].shape)} instead of {list(wanted[key])}")
             low, high = _RANGES[key[1]]
+            if key[1] == "shift" and (key[0], "mul") in wanted:
+                low = 1
+            if key[1] == "bias" and (key[0], "mul") not in wanted:
+                low, high = -MAP_MAX, MAP_MAX
+            if key[1] == "drop" and self.plan.network.membrane_bits == 16:
+                high = 0
             if given[key].size and not low <= given[key].min() <= given[key].max() <= high:
                 raise RunError(f"{path}: {name} has values outside {low} to {high}")
             if key[1] == "weight" and (given[key] % (1 << 8 - self.plan.by_name[key[0]].bits)).any():

@@ -77,11 +77,12 @@ class _Reference:
             case "zero":
                 return np.zeros(layer.shape, dtype=np.int64)
             case "linear":
-                return _old(target) + own["weight"] @ self._features(step, reads[0])
+                return _within(_old(target) + own["weight"] @ self._features(step, reads[0]), step)
             case "scores":
-                return scaled(own["weight"] @ reads[0], own) + own["bias"]
+                return _within(scaled(_within(own["weight"] @ reads[0], step), own) + own["bias"], step)
             case "votes":
-                return _sum((scaled(reads[0], own) + own["bias"]).reshape(layer.shape[0], layer.kernel), 1)
+                votes = (scaled(reads[0], own) + own["bias"]).reshape(layer.shape[0], layer.kernel)
+                return _within(_sum(votes, 1), step)
         if np.abs(out).max() > MAP_MAX:
             raise RunError(f"{step.layer}: a value of {np.abs(out).max()} does not fit 16 bits")
         return out
@@ -120,6 +121,12 @@ def scaled(value: Integers, own: dict[str, Integers]) -> Integers:
     shape = (-1,) + (1,) * (value.ndim - 1)
     mul, shift = own["mul"].reshape(shape), own["shift"].reshape(shape)
     return (value * mul + (1 << (shift - 1))) >> shift
+
+
+def _within(sums: Integers, step: Step) -> Integers:
+    if np.abs(sums).max() >= 2**31:
+        raise RunError(f"{step.layer}: a value of {np.abs(sums).max()} does not fit 32 bits")
+    return sums
 
 
 def _old(target: Integers | None) -> Integers:

@@ -25,7 +25,10 @@ _SPIKING = ("conv", "conv_pool", "depthwise")
 _CLIPS = np.linspace(0.4, 1, 25)  # shares of the largest weight that are tried as the end of the scale
 _WIDE_THRESHOLD = 1 << 12  # at most, of a LIF that reads 32-bit sums
 _LARGEST_LEAK = 255
+_LARGEST_TAU = 32
 _TRIES = 8
+_DEAD = 1000  # a neuron whose weights are so many times smaller than the largest does not set the scale
+_SUM_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,13 @@ class _Rounding:
             raise RunError("no scale was found at which every map fits 16 bits")
         zero = tuple(map(int, self.zero))
         return IntegerNetwork(
-            self.program, self.constants, self.leak, zero, self.input_scale, self.score_scale, classes
+            self.program,
+            self.constants,
+            leak_of(self.plan.network.tau),
+            zero,
+            self.input_scale,
+            self.score_scale,
+            classes,
         )
 
     def _round(self, grid: Grid) -> None:
@@ -161,22 +170,29 @@ class _Rounding:
         self._head(grid)
 
     def _neurons(self, step: Step, scale: Reals) -> None:
-        """Potentials in units of the map that is read: a BatchNorm on the way moves the threshold and the reset."""
+        """Potentials less the reset, in units of the map that is read: a BatchNorm on the way moves both ends.
+
+        Where it moves them beyond 16 bits, the map hardly matters: it is left out, and the unit is a coarser one.
+        """
         layer, v_reset = self.plan.by_name[step.layer], self.plan.network.v_reset
         gain, offset = self.folded.scales.get(step.layer, (np.ones_like(scale), np.zeros_like(scale)))
         slope = np.maximum(np.abs(gain), 1e-12) * scale
         own = self.constants.setdefault(step.layer, {})
-        own["threshold"] = _clipped((layer.threshold - offset) / slope)
+        threshold, reset = (layer.threshold - v_reset - offset) / slope, -offset / slope
         if step.kernel == "lif_bn":
-            own["reset"] = _clipped((v_reset - offset) / slope)
-            own["sign"] = np.where(gain < 0, -1, 1)
-        own["drop"] = self._drop(own["threshold"])
+            largest = np.maximum(np.abs(threshold), np.abs(reset))
+            coarser = np.maximum(largest / MAP_MAX, 1)
+            own["reset"] = _clipped(reset / coarser)
+            own["sign"] = np.where(coarser > 1, 0, np.where(gain < 0, -1, 1))
+            threshold = threshold / coarser
+        own["threshold"] = _clipped(threshold)
+        own["drop"] = self._drop(np.maximum(np.abs(own["threshold"]), np.abs(own.get("reset", 0))))
 
-    def _drop(self, threshold: Integers) -> Integers:
-        """The bits that an 8-bit membrane leaves out, so that it reaches nearly all thresholds."""
+    def _drop(self, largest: Integers) -> Integers:
+        """The bits that an 8-bit membrane leaves out, so that it reaches nearly all thresholds and resets."""
         if self.plan.network.membrane_bits == 16:
             return np.zeros(1, dtype=np.int64)
-        reached = float(np.quantile(np.abs(threshold), 0.95))
+        reached = float(np.quantile(largest, 0.95))
         return np.asarray([max(0, math.ceil(math.log2(max(reached, 1) / 127)))], dtype=np.int64)
 
     def _head(self, grid: Grid) -> None:
@@ -193,32 +209,23 @@ class _Rounding:
                 linear, group = step.reads[0], layer.kernel
                 counts = self.plan.network.timesteps
             unit = grid.ends[linear] / counts / group
-            self.score_scale = float(unit.max())
+            sums = np.abs(self.constants[linear]["weight"]).sum(1) * counts
+            if sums.max() > _SUM_MAX:
+                raise RunError(f"{linear}: its sums over {counts} positions and timesteps do not fit 32 bits")
+            worst = (sums * unit + np.abs(self.biases[linear]) / group).max() * group
+            self.score_scale = float(max(unit.max(), worst / (_SUM_MAX / 2)))
             own = self.constants.setdefault(step.layer, {})
             own["mul"], own["shift"] = ratios(unit / self.score_scale)
             own["bias"] = np.rint(self.biases[linear] / group / self.score_scale).astype(np.int64)
 
     def _wide_neurons(self, step: Step, unit: Reals) -> None:
-        if self.plan.network.v_reset != 0:
-            raise RunError("network.v_reset: the hidden layer of snasnet is computed with a reset to 0 alone")
-        threshold = self.plan.by_name[step.layer].threshold / unit
-        shift = max(0, math.ceil(math.log2(threshold.max() / _WIDE_THRESHOLD)))
+        threshold = (self.plan.by_name[step.layer].threshold - self.plan.network.v_reset) / unit
+        alive = threshold[unit > unit.max() / _DEAD]
+        shift = max(0, math.ceil(math.log2(alive.max() / _WIDE_THRESHOLD)))
         own = self.constants.setdefault(step.layer, {})
         own["shift"] = np.asarray([shift], dtype=np.int64)
         own["threshold"] = _clipped(threshold / 2**shift)
-        own["drop"] = self._drop(own["threshold"])
-
-    @property
-    def leak(self) -> Leak:
-        """1 / tau with 8 bits, shortened."""
-        inverse = 1 / self.plan.network.tau
-        shift = min(14, math.floor(math.log2(_LARGEST_LEAK / inverse)))
-        mul = round(inverse * 2**shift)
-        while mul % 2 == 0 and shift:
-            mul, shift = mul // 2, shift - 1
-        if not 0 < mul <= _LARGEST_LEAK:
-            raise RunError(f"network.tau: {self.plan.network.tau} timesteps are too many for an integer neuron")
-        return Leak(mul, shift)
+        own["drop"] = self._drop(np.abs(own["threshold"]))
 
     def _integer_bounds(self) -> dict[str, Reals]:
         def rescale(layer: str, sums: Reals) -> Reals:
@@ -231,6 +238,21 @@ class _Rounding:
         found = Bounds(self.program, weights, biases, self.inputs, rescale).largest
         pooled = len(self._with("avgpool"))  # each may round up by one
         return {name: values + pooled for name, values in found.items()}
+
+
+def leak_of(tau: float) -> Leak:
+    """1 / tau with 8 bits, shortened.
+
+    Raises:
+        RunError: a tau so large that potentials of 16 bits would hardly move.
+    """
+    if tau > _LARGEST_TAU:
+        raise RunError(f"network.tau: integer neurons have at most {_LARGEST_TAU} timesteps, got {tau}")
+    shift = next(shift for shift in range(14, -1, -1) if round(2**shift / tau) <= _LARGEST_LEAK)
+    mul = round(2**shift / tau)
+    while mul % 2 == 0 and shift:
+        mul, shift = mul // 2, shift - 1
+    return Leak(mul, shift)
 
 
 def on_grid(values: Reals, bits: int) -> Integers:

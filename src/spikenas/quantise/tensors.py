@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -17,13 +16,13 @@ from spikenas.quantise.machine import Machine, execute
 
 
 @torch.no_grad()
-def run_batch(network: IntegerNetwork, frames: Tensor, clipped: Counter[str] | None = None) -> Tensor:
+def run_batch(network: IntegerNetwork, frames: Tensor, clipped: dict[str, tuple[int, int]] | None = None) -> Tensor:
     """The outputs of a batch.
 
     Args:
         network: The integers.
         frames: 8-bit input, [1 or T, B, C, H, W], uint8.
-        clipped: Counts, by LIF layer, the updates at which an 8-bit membrane is too short; `updates` counts all.
+        clipped: Takes, by LIF layer, how many updates an 8-bit membrane was too short for, and how many there were.
     Returns:
         Scores, int64 [B, classes].
     Raises:
@@ -49,7 +48,7 @@ def run_batch(network: IntegerNetwork, frames: Tensor, clipped: Counter[str] | N
 class _Batched:
     """Maps are int32 [B, C, H, W]. Convolutions run in floating point, which is exact for sums of this size."""
 
-    def __init__(self, network: IntegerNetwork, frames: Tensor, clipped: Counter[str] | None) -> None:
+    def __init__(self, network: IntegerNetwork, frames: Tensor, clipped: dict[str, tuple[int, int]] | None) -> None:
         self.network, self.plan, self.clipped = network, network.plan, clipped
         self.batch, self.device = frames.shape[1], frames.device
         self.constants = {
@@ -131,8 +130,8 @@ class _Batched:
         kept = _round_shift(torch.where(spikes, reset, v), drop)
         stored = kept.clamp(-high - 1, high)
         if self.clipped is not None and bits == 8:
-            self.clipped[step.layer] += int((kept != stored).sum())
-            self.clipped["updates"] += kept.numel()
+            short, updates = self.clipped.get(step.layer, (0, 0))
+            self.clipped[step.layer] = short + int((kept != stored).sum()), updates + kept.numel()
         self.membranes[step.layer] = stored
         return spikes.int()
 

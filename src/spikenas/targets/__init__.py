@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from spikenas.config import Config, Core, Size, explain
 from spikenas.errors import ConfigError
@@ -19,8 +19,8 @@ class CoreMemory(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    count: int = Field(1, ge=1, description="cores that are alike")
     neurons: int | None = None
-    axons: int | None = None
     synapse_bytes: Size | None = None
     kernel_words: int | None = None
     neuron_words: int | None = None
@@ -59,6 +59,14 @@ class Target(BaseModel):
     runtime_ram: int = Field(0, ge=0)
     cores: tuple[CoreMemory, ...] = ()
 
+    @model_validator(mode="after")
+    def _complete(self) -> Target:
+        if self.kind == "microcontroller" and (self.flash is None or self.ram is None):
+            raise ValueError("a microcontroller has flash and ram")
+        if self.kind == "neuromorphic" and not self.cores:
+            raise ValueError("a neuromorphic chip has cores")
+        return self
+
     @property
     def flash_left(self) -> int | None:
         """Bytes of flash for the network and its kernels."""
@@ -85,6 +93,8 @@ def targets() -> dict[str, Target]:
                 found[name] = Target(name=name, **tomllib.loads(file.read_text(encoding="utf-8")))
             except ValidationError as error:
                 raise ConfigError(f"target {name}: {explain(error)}") from None
+            except tomllib.TOMLDecodeError as error:
+                raise ConfigError(f"target {name}: not valid TOML: {error}") from None
     return found
 
 

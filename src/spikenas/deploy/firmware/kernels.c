@@ -23,7 +23,7 @@ INLINE int32_t scaled(int32_t value, snn_ratio_t ratio) {
 
 void snn_stem(const snn_stem_t *layer) {
     int height = layer->height, width = layer->width, in = layer->in, out = layer->out, half = layer->kernel / 2;
-    int16_t *target = layer->target;
+    snn_map_t *target = layer->target;
     for (int y = -half; y < height - half; y += layer->stride)
         for (int x = -half; x < width - half; x += layer->stride) {
             const int8_t *weight = (const int8_t *)layer->weights;
@@ -41,14 +41,14 @@ void snn_stem(const snn_stem_t *layer) {
 }
 
 void snn_fill(const snn_fill_t *layer) {
-    int16_t *target = layer->target;
+    snn_map_t *target = layer->target;
     for (uint32_t pixel = 0; pixel < layer->pixels; pixel++)
         for (uint32_t c = 0; c < layer->channels; c++) *target++ = layer->bias ? layer->bias[c] : 0;
 }
 
 void snn_add(const snn_add_t *layer) {
-    int16_t *target = layer->target;
-    const int16_t *source = layer->source;
+    snn_map_t *target = layer->target;
+    const snn_map_t *source = layer->source;
     for (uint32_t pixel = 0; pixel < layer->pixels; pixel++)
         for (int c = 0; c < layer->channels; c++, target++)
             *target = (int16_t)(*target + *source++ * layer->times + (layer->bias ? layer->bias[c] : 0));
@@ -57,7 +57,7 @@ void snn_add(const snn_add_t *layer) {
 /* Mean of a window around each pixel, padding counted as 0. */
 void snn_avgpool(const snn_avgpool_t *layer) {
     int height = layer->height, width = layer->width, channels = layer->channels, half = layer->half;
-    int16_t *target = layer->target;
+    snn_map_t *target = layer->target;
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++)
             for (int c = 0; c < channels; c++, target++) {
@@ -90,7 +90,7 @@ INLINE uint32_t fires(snn_membrane_t *membrane, int32_t x, int32_t threshold, in
 }
 
 void snn_lif(const snn_lif_t *layer) {
-    const int16_t *source = layer->source;
+    const snn_map_t *source = layer->source;
     snn_membrane_t *membrane = layer->membrane;
     uint8_t *spikes = layer->spikes;
     int32_t mul = layer->leak_mul, shift = layer->leak_shift;
@@ -106,7 +106,7 @@ void snn_lif(const snn_lif_t *layer) {
 }
 
 void snn_lif_bn(const snn_lif_bn_t *layer) {
-    const int16_t *source = layer->source;
+    const snn_map_t *source = layer->source;
     snn_membrane_t *membrane = layer->membrane;
     uint8_t *spikes = layer->spikes;
     int32_t mul = layer->leak_mul, shift = layer->leak_shift;
@@ -159,7 +159,7 @@ INLINE uint32_t load(const void *from) {
 INLINE void store(void *to, uint32_t word) { __builtin_memcpy(to, &word, 4); }
 
 /* Two neighbours of a map, plus bytes 0 and 2 of a word. */
-INLINE void add_bytes(int16_t *target, uint32_t word) {
+INLINE void add_bytes(snn_map_t *target, uint32_t word) {
     store(target, (uint32_t)__sadd16((int16x2_t)load(target), (int16x2_t)__sxtb16((int8x4_t)word)));
 }
 
@@ -167,7 +167,7 @@ INLINE uint32_t turned(uint32_t word) { return word >> 8 | word << 24; }
 #endif
 
 /* Adds 8-bit weights to neighbours of a map; of each four weights the middle two are exchanged. */
-INLINE void accumulate8(int16_t *target, const uint8_t *weights, uint32_t count) {
+INLINE void accumulate8(snn_map_t *target, const uint8_t *weights, uint32_t count) {
 #if defined(__ARM_FEATURE_MVE)
     static const uint16_t order[8] = {0, 2, 1, 3, 4, 6, 5, 7};
     uint16x8_t offsets = vldrhq_u16(order);
@@ -193,7 +193,7 @@ INLINE void accumulate8(int16_t *target, const uint8_t *weights, uint32_t count)
 }
 
 /* The same of 4-bit weights, eight in a word: 0, 4, 2, 6, 1, 5, 3, 7 from the low bits up. */
-INLINE void accumulate4(int16_t *target, const uint8_t *weights, uint32_t count) {
+INLINE void accumulate4(snn_map_t *target, const uint8_t *weights, uint32_t count) {
     for (; count; count -= 8, target += 8, weights += 4) {
         uint32_t word = load(weights);
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
@@ -217,7 +217,7 @@ INLINE void accumulate4(int16_t *target, const uint8_t *weights, uint32_t count)
 }
 
 /* Weights from number `index` on; packed in order where their count is no multiple of what a word holds. */
-INLINE void accumulate(int16_t *target, const uint8_t *weights, uint32_t index, uint32_t count, uint32_t bits, int words) {
+INLINE void accumulate(snn_map_t *target, const uint8_t *weights, uint32_t index, uint32_t count, uint32_t bits, int words) {
     if (words && bits == 8) accumulate8(target, weights + index, count);
     else if (words) accumulate4(target, weights + index / 2, count);
     else
@@ -271,7 +271,7 @@ INLINE void scatter_depthwise(const snn_conv_t *layer, int y, int x, uint32_t c)
     for (int oy = y - half; oy <= y + half; oy++)
         for (int ox = x - half; ox <= x + half; ox++, index++)
             if (oy >= 0 && ox >= 0 && oy < layer->height && ox < layer->width) {
-                int16_t *target = layer->target + (uint32_t)(oy * layer->width + ox) * layer->in + c;
+                snn_map_t *target = layer->target + (uint32_t)(oy * layer->width + ox) * layer->in + c;
                 *target = (int16_t)(*target + weight_at(layer->weights, index, layer->bits));
             }
 }
@@ -281,8 +281,8 @@ void snn_depthwise(const snn_conv_t *layer) {
 }
 
 void snn_pointwise(const snn_pointwise_t *layer) {
-    const int16_t *source = layer->source;
-    int16_t *target = layer->target;
+    const snn_map_t *source = layer->source;
+    snn_map_t *target = layer->target;
     for (uint32_t pixel = 0; pixel < layer->pixels; pixel++, source += layer->in) {
         uint32_t index = 0;
         for (uint32_t co = 0; co < layer->out; co++, target++) {

@@ -9,10 +9,13 @@
 #define SNN_KERNELS_H
 #include "network.h"
 
+/* What lies in the arena, which is of bytes. */
+typedef int16_t __attribute__((may_alias)) snn_map_t;
+typedef int32_t __attribute__((may_alias)) snn_sum_t;
 #if SNN_MEMBRANE_BITS == 8
 typedef int8_t snn_membrane_t;
 #else
-typedef int16_t snn_membrane_t;
+typedef int16_t __attribute__((may_alias)) snn_membrane_t;
 #endif
 
 typedef struct { int16_t mul, shift; } snn_ratio_t; /* value -> (value * mul + 2^(shift-1)) >> shift */
@@ -25,20 +28,20 @@ typedef struct {
     const int16_t *bias; /* [out] */
     const int16_t *zero; /* [in] */
     const uint8_t *input; /* [height][width][in] */
-    int16_t *target;
+    snn_map_t *target;
     uint16_t height, width, in, out, kernel, stride;
 } snn_stem_t;
 
 typedef struct {
-    int16_t *target;
+    snn_map_t *target;
     const int16_t *bias; /* [channels], or 0 */
     uint32_t pixels;
     uint32_t channels;
 } snn_fill_t;
 
 typedef struct {
-    int16_t *target;
-    const int16_t *source;
+    snn_map_t *target;
+    const snn_map_t *source;
     const int16_t *bias; /* [channels], or 0 */
     uint32_t pixels;
     uint16_t channels;
@@ -46,13 +49,13 @@ typedef struct {
 } snn_add_t;
 
 typedef struct {
-    int16_t *target;
-    const int16_t *source;
+    snn_map_t *target;
+    const snn_map_t *source;
     uint16_t height, width, channels, half, factor, unused; /* half: of the kernel; factor: 2^16 / its area */
 } snn_avgpool_t;
 
 typedef struct {
-    const int16_t *source;
+    const snn_map_t *source;
     const int16_t *thresholds; /* [channels] */
     snn_membrane_t *membrane;
     uint8_t *spikes;
@@ -62,7 +65,7 @@ typedef struct {
 } snn_lif_t;
 
 typedef struct {
-    const int16_t *source;
+    const snn_map_t *source;
     const snn_neuron_t *neurons; /* [channels] */
     snn_membrane_t *membrane;
     uint8_t *spikes;
@@ -72,7 +75,7 @@ typedef struct {
 } snn_lif_bn_t;
 
 typedef struct {
-    const int32_t *source; /* [channels] */
+    const snn_sum_t *source; /* [channels] */
     const int16_t *thresholds; /* [channels] */
     snn_membrane_t *membrane;
     uint8_t *spikes;
@@ -83,22 +86,22 @@ typedef struct {
 typedef struct {
     const uint8_t *weights; /* conv: [in][kernel][kernel][out], each kernel turned by 180 degrees; depthwise: [in][kernel][kernel] */
     const uint8_t *spikes;
-    int16_t *target;
+    snn_map_t *target;
     uint16_t height, width, in, out, kernel, bits;
 } snn_conv_t;
 
 typedef struct {
-    const int16_t *source;
+    const snn_map_t *source;
     const uint8_t *weights; /* [out][in] */
     const snn_ratio_t *ratio; /* [out] */
-    int16_t *target;
+    snn_map_t *target;
     uint32_t pixels;
     uint16_t in, out, bits, unused;
 } snn_pointwise_t;
 
 typedef struct {
     const uint8_t *spikes;
-    int32_t *counts; /* [channels] */
+    snn_sum_t *counts; /* [channels] */
     uint32_t pixels;
     uint32_t channels;
 } snn_count_t;
@@ -106,24 +109,24 @@ typedef struct {
 typedef struct {
     const uint8_t *weights; /* [rows][columns][channels][out] */
     const uint8_t *spikes; /* of height x width pixels */
-    int32_t *target; /* [out] */
+    snn_sum_t *target; /* [out] */
     uint16_t height, width, channels, out, rows, columns, inverse, bits; /* inverse: 2^15 / pixels of a row, rounded up */
 } snn_linear_t;
 
 typedef struct {
-    const int32_t *source; /* [in] */
+    const snn_sum_t *source; /* [in] */
     const uint8_t *weights; /* [out][in] */
     const snn_ratio_t *ratio; /* [out] */
     const int32_t *bias; /* [out] */
-    int32_t *target; /* [out] */
+    snn_sum_t *target; /* [out] */
     uint16_t in, out, bits, unused;
 } snn_scores_t;
 
 typedef struct {
-    const int32_t *source; /* [classes][group] */
+    const snn_sum_t *source; /* [classes][group] */
     const snn_ratio_t *ratio; /* the same */
     const int32_t *bias; /* the same */
-    int32_t *target; /* [classes] */
+    snn_sum_t *target; /* [classes] */
     uint16_t classes, group;
 } snn_votes_t;
 

@@ -15,6 +15,8 @@ __attribute__((weak)) void fault(void) {
     for (;;) {}
 }
 
+__attribute__((weak)) void tick(void) {}
+
 __attribute__((used)) void start(void) {
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
     *(volatile uint32_t *)0xE000ED88 |= 0xFu << 20; /* CPACR: floating point and vector instructions on */
@@ -28,7 +30,7 @@ __attribute__((used)) void start(void) {
 #if defined(__arm__)
 __attribute__((section(".vectors"), used)) void (*const vectors[16])(void) = {
     (void (*)(void))stack_top, start, fault, fault, fault, fault, fault, fault,
-    fault, fault, fault, fault, fault, fault, fault, fault};
+    fault, fault, fault, fault, fault, fault, fault, tick};
 #else
 __attribute__((section(".vectors"), naked, used)) void entry(void) {
     __asm__ volatile("la sp, stack_top\n j start");
