@@ -32,7 +32,7 @@ def test_cores_by_neurons_and_by_synapses() -> None:
     one = CoreMemory(neurons=1000, synapse_bytes=synapses // 3)
     by_synapses = Target(name="s", title="S", source="", kind="neuromorphic", cores=(one,) * 5)
     assert needs(plan, by_synapses) == [
-        Need("cores", 4 + 1 + 1, 5)
+        Need("cores", 3 + 1 + 1, 5)
     ]  # a third of the synapses, rounded down, is too few
     assert fits(needs(plan, by_synapses))
 
