@@ -184,10 +184,11 @@ def test_dead_edges_are_free(genotype: Genotype, node: int, op: Op) -> None:
 
 @QUICK
 @given(connected())
-def test_as_written_never_has_fewer_parameters_or_less_flash(genotype: Genotype) -> None:
+def test_as_written_never_has_fewer_parameters_or_smaller_tables(genotype: Genotype) -> None:
+    """Code may differ either way: an order of nodes can need a copy more of what is fed back."""
     canonical, written = cost(genotype), cost(genotype, as_written=True)
     assert canonical.params <= written.params
-    assert canonical.flash_bytes <= written.flash_bytes
+    assert sum(constants(canonical).values()) <= sum(constants(written).values())
 
 
 @QUICK
