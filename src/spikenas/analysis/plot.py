@@ -91,7 +91,7 @@ def draw_losses(axes: Axes, effects: Sequence[Effect], rule: Rule) -> None:
         f"without the op ({rule.confidence:.0%} intervals; dotted: tolerance)", loc="left", fontsize="medium"
     )
     axes.grid(alpha=0.3, axis="x")
-    axes.margins(x=0.12, y=0.12)
+    axes.margins(x=0.2, y=0.12)
 
 
 def _draw_candidates(axes: Axes, answer: Significance) -> None:
