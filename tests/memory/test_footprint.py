@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from spikenas.config import NetworkConfig
 from spikenas.errors import ConfigError
 from spikenas.memory import Footprint, describe, footprint, sizes
-from spikenas.memory.model import DESCRIPTOR_BYTES, STACK_BYTES, code_sizes
+from spikenas.memory.kernels import DESCRIPTOR_BYTES
+from spikenas.memory.model import STACK_BYTES, code_sizes
 from spikenas.space import SNASNET_OPS, Cell, Edge, Genotype, InputSpec, Op, make_plan
 
 QUICK = settings(max_examples=60, deadline=None)

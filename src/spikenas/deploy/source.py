@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from spikenas.errors import DeployError
 from spikenas.memory.arena import Arena, make_arena
-from spikenas.memory.model import kernel_name
+from spikenas.memory.kernels import Table, kernel_name, tables
 from spikenas.memory.program import Step
 from spikenas.quantise.folding import pooled_before
 from spikenas.quantise.integers import IntegerNetwork, Integers
 
 _PER_LINE = 24
 _LARGEST_SIDE = 65535
+_TYPES = {"weight": "uint8_t", "ratio": "snn_ratio_t", "neurons": "snn_neuron_t"}  # others are integers of their bits
 _ORDERS = {
     "conv8": [0, 2, 1, 3],
     "conv4": [0, 4, 2, 6, 1, 5, 3, 7],
@@ -89,7 +90,7 @@ class _Writer:
     network: IntegerNetwork
     arena: Arena
     tables: list[str] = field(default_factory=list)
-    names: dict[str, str] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
 
     def text(self) -> str:
         program = self.network.program
@@ -151,7 +152,9 @@ class _Writer:
         map_shape = layer.in_shape if step.kernel in ("stem", "conv", "conv_pool", "depthwise") else layer.shape
         pixels = int(np.prod(layer.shape[1:]))
         channels, *sides = map_shape
-        bias = self._table(step.writes, "bias", "int16_t") if step.biases else "0"
+        table = tables(plan, step)
+        bias = self._table(table["bias"]) if "bias" in table else "0"
+        ratio = self._table(table["ratio"]) if "ratio" in table else ""
         target = self._at(step.writes, "snn_map_t")
         source = self._at(step.reads[0], "const snn_map_t") if step.reads else "0"
         spikes = self._at(step.reads[0], "const uint8_t") if step.reads else "0"
@@ -160,8 +163,8 @@ class _Writer:
             case "stem":
                 weights = own["weight"].transpose(0, 2, 3, 1)
                 return "stem", [
-                    self._weights(step, weights), self._ratio(step.layer), bias,
-                    self._constant("zero", "int16_t", network.zero), spikes, target, *sides, channels, layer.shape[0],
+                    self._weights(table, weights), ratio, bias, self._constant(table["zero"], network.zero), spikes,
+                    target, *sides, channels, layer.shape[0],
                     layer.kernel, layer.stride,
                 ]  # fmt: skip
             case "fill":
@@ -172,16 +175,12 @@ class _Writer:
                 k = layer.kernel
                 return "avgpool", [target, source, *sides, channels, k // 2, ((1 << 16) + k * k // 2) // (k * k), 0]
             case "lif" | "lif_bn":
-                table = (
-                    self._table(step.layer, "threshold", "int16_t")
-                    if step.kernel == "lif"
-                    else self._neurons(step.layer)
-                )
+                neurons = self._table(table["threshold" if step.kernel == "lif" else "neurons"])
                 to = [self._at(f"{step.layer}.membrane", "snn_membrane_t"), self._at(step.writes)]
-                return step.kernel, [source, table, *to, pixels, channels, *leak]
+                return step.kernel, [source, neurons, *to, pixels, channels, *leak]
             case "lif_wide":
                 return "lif_wide", [
-                    self._at(step.reads[0], "const snn_sum_t"), self._table(step.layer, "threshold", "int16_t"),
+                    self._at(step.reads[0], "const snn_sum_t"), self._table(table["threshold"]),
                     self._at(f"{step.layer}.membrane", "snn_membrane_t"), self._at(step.writes), channels,
                     int(own["shift"][0]), *leak, "{0, 0}",
                 ]  # fmt: skip
@@ -191,36 +190,34 @@ class _Writer:
                 order = _ORDERS.get(kernel.removesuffix("_pool"))
                 if order is not None:
                     weights = weights.reshape(-1, len(order))[:, order]
-                fields = [self._weights(step, weights), spikes, target, *sides, channels, layer.shape[0], layer.kernel]
+                fields = [self._weights(table, weights), spikes, target, *sides, channels, layer.shape[0], layer.kernel]
                 return kernel, [*fields, layer.bits]
             case "depthwise":
                 weights = own["weight"][:, :, ::-1, ::-1]
-                fields = [self._weights(step, weights), spikes, target, *sides, channels, channels, layer.kernel]
+                fields = [self._weights(table, weights), spikes, target, *sides, channels, channels, layer.kernel]
                 return "depthwise", [*fields, layer.bits]
             case "pointwise":
-                fields = [source, self._weights(step, own["weight"]), self._ratio(step.layer), target]
+                fields = [source, self._weights(table, own["weight"]), ratio, target]
                 return "pointwise", [*fields, pixels, layer.in_shape[0], layer.shape[0], layer.bits, 0]
             case "count":
                 counted = plan.by_name[layer.terms[0].layer]
                 pixels = int(np.prod(counted.shape[1:]))
                 return "count", [spikes, self._at(step.writes, "snn_sum_t"), pixels, counted.shape[0]]
             case "linear":
-                return "linear", self._linear(step)
+                return "linear", self._linear(step, table)
             case "scores":
                 return "scores", [
-                    self._at(step.reads[0], "const snn_sum_t"), self._weights(step, own["weight"]),
-                    self._ratio(step.layer), self._table(step.layer, "bias", "int32_t"),
-                    self._at(step.writes, "snn_sum_t"), layer.in_shape[0], layer.shape[0], layer.bits, 0,
+                    self._at(step.reads[0], "const snn_sum_t"), self._weights(table, own["weight"]),
+                    ratio, bias, self._at(step.writes, "snn_sum_t"), layer.in_shape[0], layer.shape[0], layer.bits, 0,
                 ]  # fmt: skip
             case "votes":
                 return "votes", [
-                    self._at(step.reads[0], "const snn_sum_t"), self._ratio(step.layer),
-                    self._table(step.layer, "bias", "int32_t"), self._at(step.writes, "snn_sum_t"), layer.shape[0],
-                    layer.kernel,
+                    self._at(step.reads[0], "const snn_sum_t"), ratio, bias, self._at(step.writes, "snn_sum_t"),
+                    layer.shape[0], layer.kernel,
                 ]  # fmt: skip
         raise ValueError(step.kernel)
 
-    def _linear(self, step: Step) -> list[Any]:
+    def _linear(self, step: Step, table: dict[str, Table]) -> list[Any]:
         plan = self.network.plan
         layer = plan.by_name[step.layer]
         lif = plan.by_name[step.reads[0].removesuffix(".spikes")]
@@ -230,7 +227,7 @@ class _Writer:
         rows, columns = height // pool, width // pool
         weights = self.network.constants[step.layer]["weight"].reshape(layer.shape[0], channels, rows, columns)
         return [
-            self._weights(step, weights.transpose(2, 3, 1, 0)), self._at(step.reads[0], "const uint8_t"),
+            self._weights(table, weights.transpose(2, 3, 1, 0)), self._at(step.reads[0], "const uint8_t"),
             self._at(step.writes, "snn_sum_t"), height, width, channels, layer.shape[0], rows, columns,
             ceil(2**15 / pool), layer.bits,
         ]  # fmt: skip
@@ -245,34 +242,27 @@ class _Writer:
     def _at(self, buffer: str, kind: str = "uint8_t") -> str:
         return f"AT({kind}, {self._offset(buffer)})"
 
-    def _weights(self, step: Step, weights: Integers) -> str:
-        bits = self.network.plan.by_name[step.layer].bits
-        return self._constant(f"{step.layer}.weight", "uint8_t", pack(weights, bits))
+    def _weights(self, table: dict[str, Table], arranged: Integers) -> str:
+        return self._constant(table["weight"], pack(arranged, table["weight"].bits))
 
-    def _table(self, layer: str, name: str, kind: str) -> str:
-        return self._constant(f"{layer}.{name}", kind, self.network.constants[layer][name])
+    def _table(self, table: Table) -> str:
+        own = self.network.constants[table.layer]
+        rows = zip(*(own[name].reshape(-1) for name in table.integers), strict=True)
+        return self._constant(table, (f"{{{', '.join(map(str, row))}}}" if len(row) > 1 else row[0] for row in rows))
 
-    def _ratio(self, layer: str) -> str:
-        own = self.network.constants[layer]
-        pairs = zip(own["mul"], own["shift"], strict=True)
-        return self._constant(f"{layer}.ratio", "snn_ratio_t", [f"{{{mul}, {shift}}}" for mul, shift in pairs])
-
-    def _neurons(self, layer: str) -> str:
-        own = self.network.constants[layer]
-        rows = zip(own["threshold"], own["reset"], own["sign"], strict=True)
-        return self._constant(f"{layer}.neurons", "snn_neuron_t", [f"{{{', '.join(map(str, row))}}}" for row in rows])
-
-    def _constant(self, key: str, kind: str, values: Iterable[Any]) -> str:
+    def _constant(self, table: Table, values: Iterable[Any]) -> str:
         """The name of a table, which is written where it is first asked for."""
-        if key not in self.names:
-            self.names[key] = key.replace(".", "_")
+        name = f"{table.layer}.{table.name}".replace(".", "_")
+        if name not in self.written:
+            self.written.add(name)
+            kind = _TYPES.get(table.name, f"int{table.bits}_t")
             texts = [str(value) for value in values]
             lines = [", ".join(texts[at : at + _PER_LINE]) for at in range(0, len(texts), _PER_LINE)]
             body = ",\n    ".join(lines)
             self.tables.append(
-                f"static const {kind} {self.names[key]}[{len(texts)}] __attribute__((aligned(4))) = {{\n    {body}}};"
+                f"static const {kind} {name}[{len(texts)}] __attribute__((aligned(4))) = {{\n    {body}}};"
             )
-        return self.names[key]
+        return name
 
 
 def _function(head: str, lines: Iterable[str]) -> str:

@@ -20,6 +20,10 @@ _TEST = ("-fno-tree-loop-distribute-patterns",)  # no memmove of the test's loop
 _RUN_S = 600
 
 
+class EmulationTimeoutError(DeployError):
+    """The emulator takes too long, which says nothing about the firmware."""
+
+
 @dataclass(frozen=True)
 class Core:
     """A kind of core, with a compiler, and a machine of QEMU that runs its programs.
@@ -190,7 +194,8 @@ def emulate(core: Core, folder: Path) -> dict[str, list[int]]:
     """Run `firmware.elf` of a folder under QEMU; returns the numbers that it prints, by name.
 
     Raises:
-        DeployError: it faults or does not end.
+        EmulationTimeoutError: it has not ended after ten minutes.
+        DeployError: it faults.
     """
     command = [
         *core.emulator, "-display", "none", "-monitor", "none", "-serial", "none", "-semihosting-config",
@@ -201,7 +206,7 @@ def emulate(core: Core, folder: Path) -> dict[str, list[int]]:
             command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_RUN_S, check=False
         )
     except subprocess.TimeoutExpired:
-        raise DeployError(f"{folder}: the firmware has not ended after {_RUN_S} s under QEMU") from None
+        raise EmulationTimeoutError(f"the firmware has not ended after {_RUN_S} s under QEMU") from None
     found: dict[str, list[int]] = {}
     for name, value in re.findall(r"^(\w+) ([0-9a-f]{8})$", done.stdout + done.stderr, re.MULTILINE):
         found.setdefault(name, []).append(int(value, 16))

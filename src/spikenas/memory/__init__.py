@@ -2,8 +2,9 @@
 
 from spikenas.memory.arena import Arena, make_arena
 from spikenas.memory.budget import describe, sizes, violations
+from spikenas.memory.lowering import make_program
 from spikenas.memory.model import Footprint, LayerCost, footprint
-from spikenas.memory.program import Buffer, Program, Step, make_program
+from spikenas.memory.program import Buffer, Program, Step
 
 __all__ = [
     "Arena",

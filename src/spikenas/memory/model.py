@@ -6,19 +6,14 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from math import prod
 
 from spikenas.memory.arena import Arena, make_arena
-from spikenas.memory.program import Program, Step, aligned, make_program
+from spikenas.memory.kernels import DESCRIPTOR_BYTES, kernel_name, tables
+from spikenas.memory.lowering import make_program
+from spikenas.memory.program import Program
 from spikenas.space.plan import LayerSpec, Plan
 
 STACK_BYTES = 512
-# Bytes of the descriptors that the kernels read (firmware/kernels.h), with pointers of 4 bytes.
-DESCRIPTOR_BYTES = {
-    "stem": 36, "fill": 16, "add": 20, "avgpool": 20, "lif": 24, "lif_bn": 24, "lif_wide": 24, "conv": 24,
-    "conv_pool": 24, "depthwise": 24, "pointwise": 28, "count": 16, "linear": 28, "scores": 28, "votes": 20,
-    "zero": 0, "copy": 0,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,8 +88,8 @@ def footprint(plan: Plan) -> Footprint:
         ram[buffer.layer] = ram.get(buffer.layer, 0) + buffer.size_bytes
     flash: dict[str, int] = {}
     for step in program.steps:
-        for owner, size_bytes in _tables(plan, step):
-            flash[owner] = flash.get(owner, 0) + size_bytes
+        for table in tables(plan, step).values():
+            flash[table.layer] = flash.get(table.layer, 0) + table.size_bytes
     layers = tuple(
         LayerCost(layer.name, layer.kind, layer.shape, params(layer), flash.get(layer.name, 0), ram.get(layer.name, 0))
         for layer in plan.layers
@@ -107,39 +102,6 @@ def params(layer: LayerSpec) -> int:
     if layer.kind == "batchnorm":
         return 2 * layer.shape[0]
     return layer.weights + (layer.shape[0] if layer.bias else 0)
-
-
-def kernel_name(plan: Plan, step: Step) -> str:
-    """The function that computes a step; convolutions have one for words of 8-bit and of 4-bit weights each."""
-    if step.kernel in ("conv", "conv_pool"):
-        layer = plan.by_name[step.layer]
-        in_words = layer.bits > 2 and layer.shape[0] % (32 // layer.bits) == 0
-        return f"conv{layer.bits if in_words else '_any'}{step.kernel[4:]}"
-    return {"zero": "memset", "copy": "memcpy"}.get(step.kernel, step.kernel)
-
-
-def _tables(plan: Plan, step: Step) -> list[tuple[str, int]]:
-    """The constants that a step brings: the layer they belong to, and their bytes."""
-    layer = plan.by_name[step.layer]
-    channels = layer.shape[0]
-    found = []
-    if step.kernel in ("stem", "conv", "conv_pool", "depthwise", "pointwise", "linear", "scores"):
-        found.append((layer.name, aligned(-(-layer.weights * layer.bits // 8))))
-    if step.kernel in ("stem", "pointwise", "scores"):
-        found.append((layer.name, 4 * channels))
-    if step.kernel == "stem":
-        found.append((layer.name, aligned(2 * layer.in_shape[0])))
-    if step.kernel == "scores":
-        found.append((layer.name, 4 * channels))
-    if step.kernel == "votes":
-        found.append((layer.name, 8 * prod(layer.in_shape)))
-    if step.biases:
-        found.append((step.writes, aligned(2 * channels)))
-    if step.kernel in ("lif", "lif_wide"):
-        found.append((layer.name, aligned(2 * channels)))
-    if step.kernel == "lif_bn":
-        found.append((layer.name, aligned(6 * channels)))
-    return found
 
 
 def _code_bytes(program: Program) -> int:

@@ -1,29 +1,15 @@
-"""The program of a plan: the kernels that a device runs, in order, and the buffers between them.
+"""Programs: the kernels that a device runs, in order, and the buffers between them.
 
-The memory model, the integer networks and the C exporter walk it, so that they cannot disagree. Rules:
-
-- A *map* is a sum that is accumulated in place, 16 bits an element: of biases, other maps, convolutions of spikes. What
-  only a `sum` reads, once and undelayed, is accumulated into the sum's map; what only an average pooling without
-  overlap reads, into the pooled map. A BatchNorm that folds is in its convolution's weights and its map's biases; one
-  that does not is in the thresholds of the LIF behind it.
-- As soon as a map is complete, each LIF that reads it is computed, once for all ops that read its spikes. Spikes are
-  kept as one bit a neuron, so that the map can go before the convolutions of its spikes begin.
-- A sum is written over one of its terms where nothing else needs that any more.
-- Static layers are computed once, before the first timestep; what is read at every timestep stays for all of them, and
-  so do membranes, the sums over time, and what is fed back. Membranes take the place of what was needed before.
-- What a delayed term reads is written when its stage ends, after all that read the last timestep's: straight into the
-  buffer that stays where nothing else reads it, else as a copy, the copies last.
+The memory model, the integer networks and the C exporter walk them, so that they cannot disagree.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from spikenas.space.plan import LayerSpec, Plan, Term
+from spikenas.space.plan import Plan
 
 MAP_BITS = 16
 ACCUMULATOR_BITS = 32
@@ -62,6 +48,11 @@ class Step:
     biases: bool = False
     phase: Phase = "each"
 
+    @property
+    def fires(self) -> bool:
+        """Whether it computes neurons: membranes that stay, and spikes."""
+        return self.kernel in ("lif", "lif_bn", "lif_wide")
+
 
 @dataclass(frozen=True)
 class Buffer:
@@ -94,12 +85,14 @@ class Program:
         homes: For each layer whose result is a map, the layer in whose map it is; a BatchNorm that does not fold has
             that of its source.
         aliases: Maps that are written over another one, whose buffer they use.
+        fed_back: Buffers that carry a result into the next timestep.
     """
 
     plan: Plan
     steps: tuple[Step, ...]
     homes: dict[str, str]
     aliases: dict[str, str]
+    fed_back: frozenset[str]
 
     def buffer_of(self, name: str) -> str:
         """The name of the buffer in which a map or another result is."""
@@ -123,7 +116,7 @@ class Program:
                     stays.add(name)
             first, _ = spans.get(written, (index, index))
             spans[written] = (first, index)
-            if step.kernel in ("lif", "lif_bn", "lif_wide"):
+            if step.fires:
                 spans[f"{step.layer}.membrane"] = (begin, end)
         kinds = self._kinds
         for name, (first, last) in spans.items():
@@ -155,20 +148,13 @@ class Program:
     def _kinds(self) -> dict[str, BufferKind]:
         kinds: dict[str, BufferKind] = {"input": "input"}
         for step in self.steps:
-            if step.kernel in ("lif", "lif_bn", "lif_wide"):
+            if step.fires:
                 kinds[f"{step.layer}.membrane"], kinds[step.writes] = "membrane", "spikes"
             elif step.kernel in ("count", "linear", "scores", "votes"):
                 kinds[step.writes] = "accumulator"
             else:
                 kinds.setdefault(self.buffer_of(step.writes), "map")
-        for layer in self.plan.layers:
-            if any(term.delayed for _, term in self.plan.readers[layer.name]):
-                kinds[self.fed_back(layer)] = "feedback"
-        return kinds
-
-    def fed_back(self, layer: LayerSpec) -> str:
-        """The buffer that carries a layer's result into the next timestep."""
-        return self.homes[layer.name] if _stays(self.plan, self.homes, layer) else f"{layer.name}.last"
+        return kinds | dict.fromkeys(self.fed_back, "feedback")
 
     def _buffer(self, name: str, kind: BufferKind, first: int, last: int) -> Buffer:
         layer = self.plan.by_name[name.removesuffix(".membrane").removesuffix(".spikes").removesuffix(".last")]
@@ -188,234 +174,3 @@ class Program:
 def aligned(size_bytes: int) -> int:
     """Rounded up to what buffers and tables begin at."""
     return -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
-
-
-def _only_delayed(plan: Plan, layer: LayerSpec) -> bool:
-    readers = plan.readers[layer.name]
-    return bool(readers) and all(term.delayed for _, term in readers)
-
-
-def _stays(plan: Plan, homes: dict[str, str], layer: LayerSpec) -> bool:
-    """Whether a layer's own map carries it into the next timestep.
-
-    It is then written when its stage ends, and whoever reads it is written before.
-    """
-    return _only_delayed(plan, layer) and not any(
-        _only_delayed(plan, plan.by_name[homes[reader.name]]) for reader, _ in plan.readers[layer.name]
-    )
-
-
-def make_program(plan: Plan) -> Program:
-    """The kernels and buffers of a plan, by the rules above."""
-    return _Lowering(plan).program()
-
-
-@dataclass
-class _Lowering:
-    plan: Plan
-    steps: list[Step] = field(default_factory=list)
-    homes: dict[str, str] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
-
-    def program(self) -> Program:
-        for layer in self.plan.layers:
-            if (home := self._home(layer)) is not None:
-                self.homes[layer.name] = home
-        self.left = Counter(self._reads())
-        for layers in self.plan.stages.values():
-            for layer in layers:
-                if not self._stays(layer):
-                    self._emit(layer)
-            fed_back = {term.layer: None for layer in layers for term in layer.terms if term.delayed}
-            ending = [self.plan.by_name[name] for name in fed_back]
-            for layer in ending:
-                if self._stays(layer):
-                    self._emit(self.plan.by_name[self.homes[layer.name]])
-            for layer in ending:
-                if not self._stays(layer):
-                    self.left[self.homes[layer.name]] -= 1
-                    self._add("copy", layer, (self.homes[layer.name],), f"{layer.name}.last", begins=True)
-        order = {"once": 0, "each": 1, "last": 2}
-        steps = sorted(self.steps, key=lambda step: order[step.phase])
-        return Program(self.plan, tuple(steps), self.homes, self.aliases)
-
-    def _home(self, layer: LayerSpec) -> str | None:
-        """The layer in whose map a result is; None where it is no map."""
-        if layer.kind in ("input", "lif", "globalpool", "dropout", "linear", "vote"):
-            return None
-        before = self.plan.by_name[layer.terms[0].layer] if layer.terms else None
-        if before and layer.kind == "batchnorm" and not self.plan.folds(layer):
-            return self._home(before)
-        if before and layer.kind == "avgpool" and before.kind == "lif":
-            return None
-        readers = self.plan.readers[layer.name]
-        if len(readers) == 1 and not readers[0][1].delayed and self._passes_on(layer, *readers[0]):
-            return self._home(readers[0][0])
-        return layer.name
-
-    def _passes_on(self, layer: LayerSpec, reader: LayerSpec, term: Term) -> bool:
-        """Whether a layer is accumulated into its only reader's map."""
-        if reader.kind == "batchnorm":
-            return layer.kind in ("conv", "sum", "batchnorm") and self.plan.folds(reader)
-        if reader.kind == "sum":
-            return (
-                (
-                    (layer.kind == "avgpool" and layer.stride == 1)
-                    or (layer.kind == "batchnorm" and not self._is_stem(layer))
-                )
-                and term.times == 1
-                and reader.static == layer.static
-            )
-        return reader.kind == "avgpool" and reader.stride > 1 and layer.kind == "batchnorm"
-
-    def _is_stem(self, layer: LayerSpec) -> bool:
-        while layer.kind in ("batchnorm", "conv"):
-            layer = self.plan.by_name[layer.terms[0].layer]
-        return layer.kind == "input"
-
-    def _delayed(self, layer: LayerSpec) -> bool:
-        return any(term.delayed for _, term in self.plan.readers[layer.name])
-
-    def _stays(self, layer: LayerSpec) -> bool:
-        return layer.name in self.homes and _stays(self.plan, self.homes, layer)
-
-    def _map_of(self, term: Term) -> str:
-        """The buffer that a term of a sum is read from."""
-        layer = self.plan.by_name[term.layer]
-        if not term.delayed or self._stays(layer):
-            return self.homes[term.layer]
-        return f"{term.layer}.last"
-
-    def _reads(self) -> Iterator[str]:
-        """The maps that are read, once for each time."""
-        for layer in self.plan.layers:
-            if layer.kind == "lif" and layer.terms[0].layer in self.homes:
-                yield self.homes[layer.terms[0].layer]
-            elif layer.kind == "sum":
-                yield from (self._map_of(term) for term in layer.terms if not self._inside(term, layer))
-            elif layer.kind == "avgpool" and layer.name in self.homes and layer.stride == 1:
-                yield self.homes[layer.terms[0].layer]
-            if self._delayed(layer) and not self._stays(layer):
-                yield self.homes[layer.name]
-
-    def _inside(self, term: Term, reader: LayerSpec) -> bool:
-        return not term.delayed and self.homes[term.layer] == self.homes[reader.name]
-
-    def _emit(self, layer: LayerSpec) -> None:
-        """The steps that end in a layer, if it is where results are."""
-        if self.homes.get(layer.name) == layer.name and layer.kind != "conv":
-            self._emit_map(layer)
-        elif layer.kind == "lif" and layer.terms[0].layer not in self.homes:
-            self._add("lif_wide", layer, (layer.terms[0].layer,), f"{layer.name}.spikes", begins=True)
-        elif layer.kind == "globalpool":
-            self._add("count", layer, (f"{layer.terms[0].layer}.spikes",), layer.name)
-        elif layer.kind == "linear":
-            self._emit_linear(layer)
-        elif layer.kind == "vote":
-            self._add("votes", layer, (layer.terms[0].layer,), layer.name, begins=True, phase="last")
-
-    def _emit_linear(self, layer: LayerSpec) -> None:
-        before = self.plan.by_name[layer.terms[0].layer]
-        if before.kind == "globalpool":
-            self._add("scores", layer, (before.name,), layer.name, begins=True, phase="last")
-            return
-        while before.kind != "lif":
-            before = self.plan.by_name[before.terms[0].layer]
-        if any(reader.kind == "lif" for reader, _ in self.plan.readers[layer.name]):
-            self._add("zero", layer, (), layer.name, begins=True)
-        self._add("linear", layer, (f"{before.name}.spikes",), layer.name)
-
-    def _emit_map(self, layer: LayerSpec) -> None:
-        """Begin a map, accumulate what it is the sum of, then let the LIFs read it."""
-        terms, poured = self._parts(layer)
-        phase: Phase = "once" if layer.static else "each"
-        biased = any(
-            self.homes.get(other.name) == layer.name and other.kind == "batchnorm" and self.plan.folds(other)
-            for other in self.plan.layers
-        )
-        if poured and poured[0].kind == "conv" and self._is_stem(poured[0]):
-            self._add("stem", poured[0], ("input",), layer.name, begins=True, biases=True, phase=phase)
-            poured = poured[1:]
-        else:
-            base = next((term for term in terms if self._dies(layer, term)), None)
-            if base is None:
-                self._add("fill", layer, (), layer.name, begins=True, biases=biased, phase=phase)
-            else:
-                terms.remove(base)
-                source = self._map_of(base)
-                self.left[source] -= 1
-                self.aliases[layer.name] = source
-                if base.times > 1 or biased:
-                    self._add("add", layer, (source,), layer.name, base.times - 1, biases=biased, phase=phase)
-        for term in terms:
-            source = self._map_of(term)
-            self.left[source] -= 1
-            self._add("add", layer, (source,), layer.name, term.times, phase=phase)
-        for part in poured:
-            self._pour(part, layer, phase)
-        self._read(layer)
-
-    def _parts(self, layer: LayerSpec) -> tuple[list[Term], list[LayerSpec]]:
-        """What ends in a map: terms that are maps of their own, and convolutions and poolings."""
-        if layer.kind == "conv" or (layer.kind == "avgpool" and layer.stride == 1):
-            return [], [layer]
-        if layer.kind != "sum":
-            return self._parts(self.plan.by_name[layer.terms[0].layer])
-        terms, poured = [], []
-        for term in layer.terms:
-            if self._inside(term, layer):
-                more, parts = self._parts(self.plan.by_name[term.layer])
-                terms.extend(more)
-                poured.extend(parts)
-            else:
-                terms.append(term)
-        return terms, poured
-
-    def _dies(self, layer: LayerSpec, term: Term) -> bool:
-        """Whether a sum may be written over one of its terms: nothing else needs that, now or at the next timestep."""
-        source = self.plan.by_name[term.layer]
-        return (
-            not term.delayed
-            and self.left[self._map_of(term)] == 1
-            and source.static == layer.static
-            and not self._delayed(source)
-            and not self._delayed(layer)
-        )
-
-    def _pour(self, part: LayerSpec, into: LayerSpec, phase: Phase) -> None:
-        """Accumulate a convolution or pooling into a map."""
-        source = self.plan.by_name[part.terms[0].layer]
-        if part.kind == "avgpool":
-            self.left[self.homes[source.name]] -= 1
-            self._add("avgpool", part, (self.homes[source.name],), into.name, phase=phase)
-        elif source.kind == "conv":
-            self._add("fill", source, (), source.name, begins=True, phase=phase)
-            self._add("depthwise", source, (f"{source.terms[0].layer}.spikes",), source.name, phase=phase)
-            self._add("pointwise", part, (source.name,), into.name, phase=phase)
-        else:
-            kernel: Kernel = "conv_pool" if into.kind == "avgpool" else "conv"
-            self._add(kernel, part, (f"{source.name}.spikes",), into.name, phase=phase)
-
-    def _read(self, layer: LayerSpec) -> None:
-        """The LIFs that read a complete map, each through a BatchNorm where one does not fold."""
-        for reader in self.plan.layers:
-            if reader.kind != "lif" or self.homes.get(reader.terms[0].layer) != layer.name:
-                continue
-            self.left[layer.name] -= 1
-            scaled = self.plan.by_name[reader.terms[0].layer]
-            unfolded = scaled.kind == "batchnorm" and not self.plan.folds(scaled)
-            kernel: Kernel = "lif_bn" if unfolded else "lif"
-            self._add(kernel, reader, (layer.name,), f"{reader.name}.spikes", begins=True)
-
-    def _add(
-        self,
-        kernel: Kernel,
-        layer: LayerSpec,
-        reads: tuple[str, ...],
-        writes: str,
-        times: int = 1,
-        begins: bool = False,
-        biases: bool = False,
-        phase: Phase = "each",
-    ) -> None:
-        self.steps.append(Step(kernel, layer.name, reads, writes, times, begins, biases, phase))

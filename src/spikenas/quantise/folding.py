@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spikenas.checkpoint import Model
-from spikenas.memory.program import Program, make_program
+from spikenas.memory.lowering import make_program
+from spikenas.memory.program import Program
 from spikenas.snn.network import Network, module_key
 from spikenas.space.plan import LayerSpec, Plan
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 from spikenas.checkpoint import load_tensors, save_tensors
 from spikenas.config import NetworkConfig
 from spikenas.errors import GenotypeError, RunError
-from spikenas.memory.program import Program, make_program
+from spikenas.memory.kernels import tables
+from spikenas.memory.lowering import make_program
+from spikenas.memory.program import Program
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan, make_plan
 
@@ -174,29 +177,12 @@ def _dtype(name: str) -> type[np.integer[Any]]:
     return np.int8 if name == "weight" else np.int32
 
 
-def constant_shapes(program: Program) -> list[tuple[tuple[str, str], tuple[int, ...]]]:
+def constant_shapes(program: Program) -> Iterator[tuple[tuple[str, str], tuple[int, ...]]]:
     """The constants that a program needs: ((layer, name), shape)."""
-    plan = program.plan
-    found: list[tuple[tuple[str, str], tuple[int, ...]]] = []
     for step in program.steps:
-        layer = plan.by_name[step.layer]
-        if layer.kind == "conv" and step.kernel != "fill":
-            shape = (layer.shape[0], layer.in_shape[0] // layer.groups, layer.kernel, layer.kernel)
-            found.append(((step.layer, "weight"), shape))
-        elif layer.kind == "linear" and step.kernel != "zero":
-            found.append(((step.layer, "weight"), (layer.shape[0], int(np.prod(layer.in_shape)))))
-        outputs = layer.in_shape if step.kernel == "votes" else layer.shape[:1]
-        if step.kernel in ("stem", "pointwise", "scores", "votes"):
-            found.extend(((step.layer, name), outputs) for name in ("mul", "shift"))
-        if step.kernel in ("scores", "votes"):
-            found.append(((step.layer, "bias"), outputs))
-        elif step.biases:
-            found.append(((step.writes, "bias"), layer.shape[:1]))
-        if step.kernel in ("lif", "lif_bn", "lif_wide"):
-            found.append(((step.layer, "threshold"), layer.shape[:1]))
-            found.append(((step.layer, "drop"), (1,)))
-        if step.kernel == "lif_bn":
-            found.extend(((step.layer, name), layer.shape[:1]) for name in ("reset", "sign"))
+        for table in tables(program.plan, step).values():
+            yield from (((table.layer, name), table.shape) for name in table.integers)
+        if step.fires:
+            yield (step.layer, "drop"), (1,)
         if step.kernel == "lif_wide":
-            found.append(((step.layer, "shift"), (1,)))
-    return found
+            yield (step.layer, "shift"), (1,)
