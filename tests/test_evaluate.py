@@ -7,7 +7,7 @@ from spikenas.checkpoint import Model
 from spikenas.config import NetworkConfig
 from spikenas.data import Split, Statistics
 from spikenas.errors import RunError
-from spikenas.evaluate import evaluate
+from spikenas.evaluate import MISTAKES, evaluate
 from spikenas.snn import Network, SpikeTrain
 from spikenas.space import Genotype, InputSpec, make_plan
 
@@ -79,3 +79,23 @@ def test_labels_without_an_output() -> None:
     images.labels[0] = 3
     with pytest.raises(RunError, match="labels up to 3, the network 3 classes"):
         evaluate(model("0-3:skip / 0-3:skip"), images)
+
+
+def test_mistakes_are_the_worst_first() -> None:
+    one, images = model("0-3:conv3x3 / 0-3:conv3x3"), split(60)
+    found = evaluate(one, images, batch=16)
+    with torch.no_grad():
+        x = (torch.from_numpy(images.items).float() / 255 - 0.5) / 0.1
+        probabilities = one.network.eval()(x).softmax(1).numpy()
+    wrong = np.flatnonzero(probabilities.argmax(1) != images.labels)
+    excess = probabilities.max(1)[wrong] - probabilities[wrong, images.labels[wrong]]
+    assert len(wrong) > MISTAKES
+    np.testing.assert_allclose([m.excess for m in found.mistakes], np.sort(excess)[::-1][:MISTAKES], atol=1e-6)
+    assert len({m.index for m in found.mistakes}) == MISTAKES
+    assert all(m.label == images.labels[m.index] != m.predicted for m in found.mistakes)
+
+
+def test_synops_by_layer_add_up() -> None:
+    found = evaluate(model("0-3:conv3x3 / 0-1:conv3x3 1-3:conv1x1"), split())
+    assert sum(found.synops_by_layer.values()) == pytest.approx(found.synops)
+    assert found.synops_by_layer.keys() == found.firing_rates.keys()

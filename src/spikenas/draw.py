@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 from xml.sax.saxutils import escape
 
 from spikenas.space.genotype import Cell, Edge, Genotype, pairs
@@ -12,8 +14,10 @@ from spikenas.space.ops import NONE, Op
 _GAP_X, _GAP_Y, _RADIUS = 170, 130, 16
 _COLOURS = {"skip": "#767676", "conv": "#0b63a5", "dwconv": "#7a3ea1", "avgpool": "#a2591a"}
 _STYLE = (
-    "text{font:13px system-ui,sans-serif;fill:#222}.halo{stroke:#fff;stroke-width:4px;paint-order:stroke}"
-    "@media(prefers-color-scheme:dark){text{fill:#eee}.halo{stroke:#1b1b1b}.paper{fill:#1b1b1b}}"
+    ".genotype text{font:13px system-ui,sans-serif;fill:#222}"
+    ".genotype .halo{stroke:#fff;stroke-width:4px;paint-order:stroke}"
+    "@media screen and (prefers-color-scheme:dark){.genotype text{fill:#eee}.genotype .halo{stroke:#1b1b1b}"
+    ".genotype .paper{fill:#1b1b1b}}"
 )
 
 
@@ -60,19 +64,25 @@ def _computed(graph: CellGraph) -> str:
     return "; ".join(sums) + f"  ({total}, depth {graph.depth})"
 
 
-def draw_svg(genotype: Genotype) -> str:
-    """One row of nodes for each cell; forward edges above, feedback dashed below, dead edges faint."""
+def draw_svg(genotype: Genotype, notes: Mapping[tuple[int, str], str] = MappingProxyType({}), name: str = "") -> str:
+    """One row of nodes for each cell; forward edges above, feedback dashed below, dead edges faint.
+
+    Args:
+        genotype: What to draw.
+        notes: What is said of an edge that is pointed at, by number of the cell, from 1, and op.
+        name: Makes identifiers unique where several pictures are on one page.
+    """
     width = _GAP_X * (max(cell.nodes for cell in genotype.cells) - 1) + 120
     height = sum(_height(cell) for cell in genotype.cells)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img"><title>{escape(str(genotype))}</title><style>{_STYLE}</style>',
-        f"<defs>{''.join(_arrowhead(kind, colour) for kind, colour in _COLOURS.items())}</defs>",
+        f'class="genotype" role="img"><title>{escape(str(genotype))}</title><style>{_STYLE}</style>',
+        f"<defs>{''.join(_arrowhead(name + kind, colour) for kind, colour in _COLOURS.items())}</defs>",
         f'<rect class="paper" width="{width}" height="{height}" fill="#fff"/>',
     ]
     top = 0
     for number, cell in enumerate(genotype.cells, start=1):
-        parts.append(_cell_svg(number, cell, top))
+        parts.append(_cell_svg(number, cell, top, notes, name))
         top += _height(cell)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
@@ -86,12 +96,13 @@ def _rise(span: int) -> int:
     return 24 + 38 * span
 
 
-def _cell_svg(number: int, cell: Cell, top: int) -> str:
+def _cell_svg(number: int, cell: Cell, top: int, notes: Mapping[tuple[int, str], str], name: str) -> str:
     axis = top + 50 + _rise(cell.nodes - 1)
     live = _live_links(cell)
     parts = [f'<text x="12" y="{top + 24}" font-weight="600">cell {number}</text>']
     for source, target, op in cell.links():
-        parts.append(_edge_svg(source, target, op, axis, (source, target) in live))
+        note = notes.get((number, str(op)), "")
+        parts.append(_edge_svg(source, target, op, axis, (source, target) in live, note, name))
     for node in range(cell.nodes):
         x = 60 + _GAP_X * node
         parts.append(
@@ -104,7 +115,7 @@ def _cell_svg(number: int, cell: Cell, top: int) -> str:
     return "\n".join(parts)
 
 
-def _edge_svg(source: int, target: int, op: Op, axis: int, live: bool) -> str:
+def _edge_svg(source: int, target: int, op: Op, axis: int, live: bool, note: str, name: str) -> str:
     feedback = source > target
     side = 1 if feedback else -1
     start, end = 60 + _GAP_X * source, 60 + _GAP_X * target
@@ -114,10 +125,11 @@ def _edge_svg(source: int, target: int, op: Op, axis: int, live: bool) -> str:
     dashes = ' stroke-dasharray="6 4"' if feedback else ""
     label_y = axis + side * _rise(abs(source - target)) + 5
     what = f"{source}-{target}:{op}" + (", feedback" if feedback else "") + ("" if live else ", dead: never computed")
+    what += f"; {note}" if note and live else ""
     return (
         f'<g opacity="{1 if live else 0.3}"><title>{escape(what)}</title>'
         f'<path d="M {start} {begin} C {start} {peak} {end} {peak} {end} {begin + side * 7}" fill="none" '
-        f'stroke="{colour}" stroke-width="2"{dashes} marker-end="url(#{op.kind})"/>'
+        f'stroke="{colour}" stroke-width="2"{dashes} marker-end="url(#{name}{op.kind})"/>'
         f'<text class="halo" x="{(start + end) / 2:g}" y="{label_y}" text-anchor="middle">{escape(str(op))}</text></g>'
     )
 

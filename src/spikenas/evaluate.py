@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,25 @@ from spikenas.snn.network import SpikeTrain
 from spikenas.snn.synops import fan_out
 from spikenas.space.plan import LayerSpec, Plan
 
+MISTAKES = 24  # at most, that are named
+
+
+@dataclass(frozen=True, order=True)
+class Mistake:
+    """An image that is classified wrongly.
+
+    Attributes:
+        excess: By how much the wrong class is more probable than the right one.
+        index: Position in the split.
+        label: The right class.
+        predicted: The wrong one.
+    """
+
+    excess: float
+    index: int
+    label: int
+    predicted: int
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -27,8 +47,10 @@ class Evaluation:
         images: Number of images.
         firing_rates: By LIF layer: spikes per neuron per timestep.
         synops: Additions that spikes cause in convolutions and linear layers, per inference.
+        synops_by_layer: The same by the LIF layer whose spikes cause them.
         macs: Multiplications by values that are no spikes (stem, behind depthwise and pooling), per inference.
         confusion: [true class][predicted class], counts.
+        mistakes: The worst, at most `MISTAKES`, the worst first.
         seconds: Wall time of the forward passes.
     """
 
@@ -36,8 +58,10 @@ class Evaluation:
     images: int
     firing_rates: dict[str, float]
     synops: float
+    synops_by_layer: dict[str, float]
     macs: float
     confusion: list[list[int]]
+    mistakes: list[Mistake]
     seconds: float
 
 
@@ -67,6 +91,7 @@ def evaluate(
             f"the test images have labels up to {split.labels.max(initial=-1)}, the network {classes} classes"
         )
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    mistakes: list[Mistake] = []
     fired: dict[str, Tensor] = {}
     timesteps: dict[str, int] = {}
     start = time.perf_counter()
@@ -75,25 +100,39 @@ def evaluate(
         images = torch.from_numpy(split.fetch(indices)).to(device)
         x = normalise(images, model.statistics.mean, model.statistics.std)
         record: list[SpikeTrain] = []
-        outputs = network(x if plan.input.static else x.transpose(0, 1), record)
+        outputs = network(x if plan.input.static else x.transpose(0, 1), record).cpu()
         labels = torch.from_numpy(split.labels[first : first + len(indices)])
-        confusion.index_put_((labels, outputs.argmax(1).cpu()), torch.tensor(1), accumulate=True)
+        confusion.index_put_((labels, outputs.argmax(1)), torch.tensor(1), accumulate=True)
+        mistakes = heapq.nlargest(MISTAKES, [*mistakes, *_mistakes(outputs, labels, first)])
         for train in record:
             timesteps[train.name] = len(train.spikes)
             counts = train.spikes.sum((0, 1), dtype=torch.float64).cpu()
             fired[train.name] = fired.get(train.name, torch.zeros_like(counts)) + counts
         progress(indices.stop, len(split))
     images_done = len(split)
+    synops = {
+        name: float((counts * fan_out(plan, plan.by_name[name])).sum()) / images_done for name, counts in fired.items()
+    }
     return Evaluation(
         test_accuracy=float(confusion.diagonal().sum()) / images_done,
         images=images_done,
         firing_rates={name: float(counts.mean()) / images_done / timesteps[name] for name, counts in fired.items()},
-        synops=sum(float((counts * fan_out(plan, plan.by_name[name])).sum()) for name, counts in fired.items())
-        / images_done,
+        synops=sum(synops.values()),
+        synops_by_layer=synops,
         macs=float(sum(_macs(plan, layer) for layer in plan.layers)),
         confusion=confusion.tolist(),
+        mistakes=mistakes,
         seconds=time.perf_counter() - start,
     )
+
+
+def _mistakes(outputs: Tensor, labels: Tensor, first: int) -> list[Mistake]:
+    probable, predicted = outputs.float().softmax(1).max(1)
+    right = outputs.float().softmax(1).gather(1, labels[:, None])[:, 0]
+    return [
+        Mistake(float(probable[n] - right[n]), first + n, int(labels[n]), int(predicted[n]))
+        for n in (predicted != labels).nonzero()[:, 0].tolist()
+    ]
 
 
 def _macs(plan: Plan, layer: LayerSpec) -> int:

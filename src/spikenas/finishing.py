@@ -14,9 +14,12 @@ import numpy as np
 
 from spikenas import train as training
 from spikenas.checkpoint import MODEL, Model, load_model
+from spikenas.data import Split
+from spikenas.data.pictures import strip
 from spikenas.deploy import deploy, write_nir
 from spikenas.errors import ConfigError, DeployError, RunError
 from spikenas.evaluate import evaluate
+from spikenas.files import write_atomically
 from spikenas.memory import footprint, violations
 from spikenas.progress import Reporter
 from spikenas.quantise import (
@@ -33,7 +36,7 @@ from spikenas.quantise import (
     tuning_epochs,
     with_bits,
 )
-from spikenas.run import BEST, EVALUATION, FIRMWARE, FOOTPRINT, QUANTISATION, Run
+from spikenas.run import BEST, EVALUATION, FIRMWARE, FOOTPRINT, MISTAKES, QUANTISATION, Run
 from spikenas.seeding import digest_of
 from spikenas.space.genotype import Genotype
 from spikenas.targets import find_target
@@ -132,6 +135,7 @@ def run_evaluate(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
         with report.task("evaluation") as progress:
             result = evaluate(model, task.dataset.test, task.config.device, progress=_counted(progress))
         values = {**asdict(result), "model_sha256": model_sha256}
+        _write_mistakes(run, task.dataset.test, [mistake.index for mistake in result.mistakes])
         run.write_json(EVALUATION, values)
     if quantised and values.get("quantised_sha256") != quantised["quantised_sha256"]:
         network = IntegerNetwork.load(run / QUANTISED)
@@ -206,6 +210,14 @@ def shown(progress: Callable[[int, int, str], None]) -> training.Progress:
 def digest(path: Path) -> str:
     """SHA-256 of a file."""
     return sha256(path.read_bytes()).hexdigest()
+
+
+def _write_mistakes(run: Run, split: Split, indices: Sequence[int]) -> None:
+    if not indices:
+        run.remove(MISTAKES)
+        return
+    picture = strip(split.fetch(indices))
+    write_atomically(run / MISTAKES, lambda path: picture.save(path, format="png"))
 
 
 def _counted(progress: Callable[[int, int, str], None]) -> Callable[[int, int], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType, UnionType
 from typing import Any
@@ -14,8 +15,10 @@ from spikenas.checkpoint import CHECKPOINT
 from spikenas.config import Config
 from spikenas.errors import RunError
 from spikenas.files import read_text, reason, write_atomically
+from spikenas.provenance import machine, versions
 
 CONFIG = "config.toml"
+DATA = "data.json"
 TRIALS = "trials.db"
 BEST = "best.json"
 FRONT = "front.csv"
@@ -24,6 +27,8 @@ EVALUATION = "evaluation.json"
 QUANTISATION = "quantise.json"
 FOOTPRINT = "footprint.json"
 FIRMWARE = "firmware"
+MISTAKES = "mistakes.png"
+HISTORY = "history.jsonl"
 
 # What a section of the configuration decides cannot change once this file exists.
 _FIXED_BY = {
@@ -93,6 +98,17 @@ class Run:
         if old is None or (old.data, old.seed) != (config.data, config.seed):
             (self / STATISTICS).unlink(missing_ok=True)
         write_atomically(self / CONFIG, lambda path: path.write_text(config.dump(), encoding="utf-8"))
+
+    def record(self, stage: str, seconds: float, command: str) -> None:
+        """Add a line to the history: what was done, how long it took, by which versions, and where."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        line = {"ended": now, "stage": stage, "seconds": round(seconds, 3), "command": command}
+        text = json.dumps(line | {"versions": versions(), "machine": machine()}) + "\n"
+        try:
+            with (self / HISTORY).open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise RunError(f"{self / HISTORY}: cannot be written ({reason(error)})") from None
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""

@@ -24,7 +24,7 @@ from spikenas.progress import Reporter
 from spikenas.quantise import (
     QUANTISED,
 )
-from spikenas.run import BEST, EVALUATION, FOOTPRINT, FRONT, STATISTICS, TRIALS, Run
+from spikenas.run import BEST, DATA, EVALUATION, FOOTPRINT, FRONT, STATISTICS, TRIALS, Run
 from spikenas.search import Problem, Trial, TrialStore, front, make_strategy, most_evaluations, search
 from spikenas.search.executors import Executor, Remembering, open_executor
 from spikenas.search.front import Objective
@@ -71,6 +71,13 @@ def run_enhance(
 def decisions(run: Run) -> dict[str, Any]:
     """What space.json says."""
     return run.read_json(SPACE, "enhance", decisions=list)
+
+
+def describe_data(run: Run, task: Task) -> None:
+    """Write data.json: what the data are, for those who read the folder without them."""
+    data = task.dataset
+    counts = {name: len(getattr(data, name)) for name in ("train", "validation", "test")}
+    run.write_json(DATA, {"classes": data.classes, "input": asdict(task.input), "items": counts})
 
 
 def run_search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:

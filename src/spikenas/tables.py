@@ -101,6 +101,7 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
         shown = f"{sizes} linked, {found['instructions']:,} instructions, {found['images']} outputs equal"
         table.add_row(found["target"] or found["core"], shown)
     table.add_row("files", values["folder"])
+    table.add_row("report", f"{values['folder']}/report.html")
     table.add_row("time", f"{seconds:.0f} s (this command)")
     return table
 

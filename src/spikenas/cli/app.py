@@ -16,6 +16,8 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from spikenas.provenance import machine, versions
+
 app = typer.Typer(
     name="spikenas",
     help="Find a spiking neural network that fits the memory of a device, without training the candidates.",
@@ -27,16 +29,16 @@ messages = Console(stderr=True)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"spikenas {version('spikenas')}")
+        found, computer = versions(), machine()
+        typer.echo("\n".join(f"{name} {number}" for name, number in found.items()))
+        typer.echo(f"{computer['system']}, {computer['cpu']}, {computer['cores']} cores")
         raise typer.Exit
 
 
 @app.callback()
 def _app(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the versions that matter.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None: ...

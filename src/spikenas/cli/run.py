@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -232,6 +235,7 @@ def _stages(
 
     from spikenas import finishing, stages
     from spikenas.progress import Reporter
+    from spikenas.report import REPORT, write_report
     from spikenas.run import Run, is_leader
     from spikenas.task import open_data, prepare
 
@@ -248,22 +252,35 @@ def _stages(
         "evaluate": finishing.run_evaluate,
         "deploy": partial(finishing.run_deploy, target=device_name),
     }
+
+    @contextmanager
+    def recorded(opened: Run, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        if is_leader():
+            opened.record(stage, time.perf_counter() - began, shlex.join(["spikenas", *sys.argv[1:]]))
+
     with interruptible() as interrupted:
         report = Reporter(None if quiet else messages, interrupted)
         try:
             if names[0] == "enhance" and base is None:
                 chosen = {key: given[key] for key in _ENHANCE if key in given}
-                with Run(folder) as opened:
+                with Run(folder) as opened, recorded(opened, "enhance"):
                     settings = stages.run_enhance(opened, settings, report, **chosen)
             task = prepare(settings) if {"enhance", "search"} & set(names) else open_data(settings)
             with Run(folder) as opened:
                 if "quantise" in names:
                     finishing.check_integers(opened, task)
                 opened.fix(task.config)
+                if is_leader():
+                    stages.describe_data(opened, task)
                 for name in names:
                     if name in work:
-                        work[name](opened, task, report)
+                        with recorded(opened, name):
+                            work[name](opened, task, report)
                 found = stages.decisions(opened) if names == ("enhance",) else stages.summary(opened, task)
+                if is_leader():
+                    write_report([folder], folder / REPORT)
         except KeyboardInterrupt:
             typer.echo(f"spikenas: interrupted; the same command goes on from {folder}", err=True)
             raise typer.Exit(130) from None

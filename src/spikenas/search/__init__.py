@@ -3,7 +3,7 @@
 from spikenas.search.driver import SearchResult, search
 from spikenas.search.evaluation import Evaluation, Evaluator
 from spikenas.search.front import front
-from spikenas.search.store import Trial, TrialStore
+from spikenas.search.store import Trial, TrialStore, read_trials
 from spikenas.search.strategies import STRATEGIES, make_strategy, most_evaluations
 from spikenas.search.strategy import Problem, Proposal, Strategy
 from spikenas.search.width import resolve_width
@@ -21,6 +21,7 @@ __all__ = [
     "front",
     "make_strategy",
     "most_evaluations",
+    "read_trials",
     "resolve_width",
     "search",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -59,6 +60,22 @@ class Trial:
 
 
 _COLUMNS = tuple(field.name for field in fields(Trial))
+
+
+def read_trials(path: Path) -> list[Trial]:
+    """The trials of a file, which another process may be writing; none where there is no file.
+
+    Raises:
+        RunError: it is not a trial store.
+    """
+    if not path.exists():
+        return []
+    query = f"SELECT {', '.join(_COLUMNS)} FROM trials ORDER BY position"
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return [Trial(*row) for row in connection.execute(query)]
+    except sqlite3.Error as error:
+        raise RunError(f"{path}: not a trial store that can be read ({error})") from None
 
 
 class TrialStore:

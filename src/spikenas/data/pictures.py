@@ -1,0 +1,47 @@
+"""Items of a split as pictures that people can look at."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from spikenas.data.dataset import Array
+
+LARGEST_SIDE = 96  # of a picture, in pixels; larger ones are made smaller
+
+
+def strip(items: Array) -> Image.Image:
+    """Items side by side in one picture.
+
+    Args:
+        items: What `Split.fetch` returns, at least one: uint8 [n, C, H, W] or event frames float32 [n, T, C, H, W].
+    Returns:
+        Grey or colour; events of the first channel are red, of the second blue, over all time.
+    """
+    pixels = _bytes(items) if items.ndim == 5 else items.astype(np.uint8)
+    channels = pixels.shape[1]
+    if channels == 2:
+        pixels = np.stack([pixels[:, 0], np.zeros_like(pixels[:, 0]), pixels[:, 1]], axis=1)
+    elif channels != 3:
+        pixels = np.repeat(pixels[:, :1], 3, axis=1)
+    row = np.concatenate(list(pixels.transpose(0, 2, 3, 1)), axis=1)
+    picture = Image.fromarray(np.ascontiguousarray(row))
+    height, width = pixels.shape[2:]
+    if (side := max(height, width)) <= LARGEST_SIDE:
+        return picture
+    small = (max(1, width * LARGEST_SIDE // side), max(1, height * LARGEST_SIDE // side))
+    return picture.resize((small[0] * len(pixels), small[1]), Image.Resampling.BOX)
+
+
+def cut(picture: Image.Image, count: int) -> list[Image.Image]:
+    """The pictures of a strip."""
+    width = picture.width // count
+    return [picture.crop((n * width, 0, (n + 1) * width, picture.height)) for n in range(count)]
+
+
+def _bytes(frames: Array) -> NDArray[np.uint8]:
+    sums = frames.sum(1)
+    largest = np.maximum(sums.max(axis=(1, 2, 3), keepdims=True), 1e-12)
+    scaled: NDArray[np.uint8] = (255 * sums / largest).astype(np.uint8)
+    return scaled

@@ -1,0 +1,35 @@
+"""What a result depends on besides its settings: versions and machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+_PACKAGES = ("spikenas", "torch", "torchvision", "numba", "numpy", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Python, and the packages that results may depend on."""
+    found: dict[str, str] = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found | {"python": platform.python_version()}
+
+
+def machine() -> dict[str, str | int]:
+    """System, processor and cores."""
+    return {"system": f"{platform.system()} {platform.machine()}", "cpu": _cpu(), "cores": os.cpu_count() or 1}
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or "unknown")

@@ -1,0 +1,209 @@
+"""What a run folder holds, also of a run that was killed or is still going. Nothing is locked or written."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from spikenas.config import Config
+from spikenas.data.pictures import cut
+from spikenas.enhance import SPACE
+from spikenas.errors import SpikeNASError
+from spikenas.files import read_text
+from spikenas.memory import Footprint, footprint
+from spikenas.run import BEST, CONFIG, DATA, EVALUATION, FOOTPRINT, HISTORY, MISTAKES, QUANTISATION, TRIALS
+from spikenas.search import Trial, read_trials
+from spikenas.space.genotype import Genotype
+from spikenas.space.plan import InputSpec, Plan, make_plan
+from spikenas.train import LOG, Epoch, kept_epoch, read_log
+
+ANALYSIS = "enhance/analysis/analysis.json"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is there; what is not is None or empty.
+
+    Attributes:
+        folder: The run.
+        config: Its settings.
+        best: best.json.
+        space: space.json.
+        analysis: The analysis of ops that `space` was made from.
+        trials: All candidates, in order.
+        epochs: Of the training.
+        evaluation: evaluation.json.
+        quantisation: quantise.json.
+        measured: footprint.json.
+        history: A line for each stage that was done.
+        mistakes: Pictures of `evaluation["mistakes"]`, as addresses that hold them.
+        classes: Names, where they are known.
+        plan: Of the network found.
+        unreadable: A line for each file that is there and cannot be used.
+    """
+
+    folder: Path
+    config: Config
+    best: dict[str, Any] | None = None
+    space: dict[str, Any] | None = None
+    analysis: dict[str, Any] | None = None
+    trials: list[Trial] = field(default_factory=list)
+    epochs: list[Epoch] = field(default_factory=list)
+    evaluation: dict[str, Any] | None = None
+    quantisation: dict[str, Any] | None = None
+    measured: dict[str, Any] | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    mistakes: list[str] = field(default_factory=list)
+    classes: tuple[str, ...] = ()
+    plan: Plan | None = None
+    unreadable: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What the run is called."""
+        return self.folder.resolve().name
+
+    @cached_property
+    def cost(self) -> Footprint | None:
+        """Memory of the network found."""
+        return footprint(self.plan) if self.plan else None
+
+    @property
+    def kept(self) -> Epoch | None:
+        """The epoch whose weights were kept."""
+        return kept_epoch(self.epochs, self.config.train.keep) if self.epochs else None
+
+    @property
+    def status(self) -> str:
+        """How far it is."""
+        if self.best is None:
+            return f"search, {len(self.trials):,} candidates so far"
+        if len(self.epochs) < self.config.train.epochs:
+            return f"training, {len(self.epochs)} of {self.config.train.epochs} epochs"
+        if self.evaluation is None:
+            return "trained, not evaluated"
+        return "complete"
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Time by stage, over all commands."""
+        found: dict[str, float] = {}
+        for line in self.history:
+            found[line["stage"]] = found.get(line["stage"], 0) + line["seconds"]
+        return found
+
+
+def read_contents(folder: Path) -> Contents:
+    """Read a run folder.
+
+    Raises:
+        ConfigError: it has no configuration that can be used, so that it is no run folder.
+    """
+    config = Config.load(folder / CONFIG)
+    reader = _Reader(folder)
+    best = reader.json(BEST, genotype=str, score=(int, float))
+    evaluation = reader.json(EVALUATION, test_accuracy=float, confusion=list, firing_rates=dict)
+    classes, plan = reader.network(config, best)
+    return Contents(
+        folder=folder,
+        config=config,
+        best=best,
+        space=reader.json(SPACE, decisions=list),
+        analysis=reader.json(ANALYSIS, effects=list),
+        trials=reader.trials(),
+        epochs=reader.epochs(),
+        evaluation=evaluation,
+        quantisation=reader.json(QUANTISATION, weight_bits=int),
+        measured=reader.json(FOOTPRINT, predicted=dict),
+        history=reader.history(),
+        mistakes=reader.pictures(len((evaluation or {}).get("mistakes", []))),
+        classes=classes,
+        plan=plan,
+        unreadable=reader.unreadable,
+    )
+
+
+class _Reader:
+    """Reads what is there, and keeps a line for what cannot be used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.unreadable: list[str] = []
+
+    def json(self, name: str, **kinds: Any) -> dict[str, Any] | None:
+        path = self.folder / name
+        if not path.exists():
+            return None
+        try:
+            values = json.loads(read_text(path))
+            wrong = [key for key, kind in kinds.items() if not isinstance(values.get(key), kind)]
+        except (SpikeNASError, ValueError, AttributeError):
+            values, wrong = None, []
+        if values is None or wrong:
+            self.unreadable.append(f"{name}: {f'{wrong[0]} is missing' if wrong else 'not valid JSON'}")
+            return None
+        found: dict[str, Any] = values
+        return found
+
+    def trials(self) -> list[Trial]:
+        try:
+            return read_trials(self.folder / TRIALS)
+        except SpikeNASError as error:
+            self.unreadable.append(str(error))
+            return []
+
+    def epochs(self) -> list[Epoch]:
+        try:
+            return read_log(self.folder / LOG)
+        except SpikeNASError as error:
+            self.unreadable.append(str(error))
+            return []
+
+    def history(self) -> list[dict[str, Any]]:
+        path = self.folder / HISTORY
+        lines = []
+        for text in read_text(path).splitlines() if path.exists() else []:
+            try:
+                line = json.loads(text)
+            except ValueError:  # cut off when the process was killed
+                continue
+            if isinstance(line, dict) and {"stage", "seconds", "command"} <= line.keys():
+                lines.append(line)
+        return lines
+
+    def network(self, config: Config, best: dict[str, Any] | None) -> tuple[tuple[str, ...], Plan | None]:
+        data = self.json(DATA, classes=list, input=dict)
+        if data is None:
+            return (), None
+        classes = tuple(map(str, data["classes"]))
+        if best is None:
+            return classes, None
+        try:
+            return classes, make_plan(Genotype.parse(best["genotype"]), config.network, InputSpec(**data["input"]))
+        except (SpikeNASError, TypeError) as error:
+            self.unreadable.append(f"{BEST}: {error}")
+            return classes, None
+
+    def pictures(self, count: int) -> list[str]:
+        path = self.folder / MISTAKES
+        if not count or not path.exists():
+            return []
+        try:
+            with Image.open(path) as picture:
+                return [_address(part) for part in cut(picture.convert("RGB"), count)]
+        except OSError:
+            self.unreadable.append(f"{MISTAKES}: not a picture")
+            return []
+
+
+def _address(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="png")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

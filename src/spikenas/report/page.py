@@ -1,0 +1,241 @@
+"""The page: what was found as HTML, with the plots as compressed data. Nothing is loaded from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from spikenas.draw import draw_svg
+from spikenas.files import write_atomically
+from spikenas.memory import Footprint
+from spikenas.provenance import versions
+from spikenas.report.checks import Check, checks
+from spikenas.report.contents import Contents, read_contents
+from spikenas.report.network_plots import confusion_plot, flash_plot, ram_plot, spikes_plot, training_plot
+from spikenas.report.plot import Plot
+from spikenas.report.search_plots import comparison_plot, operations_plot, search_plot, trials_plot
+from spikenas.space.genotype import Genotype
+from spikenas.space.plan import Plan
+from spikenas.targets import find_target
+from spikenas.units import format_size
+
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One kind of memory against its limit.
+
+    Attributes:
+        name: What.
+        used: In words.
+        limit: In words; empty without one.
+        share: Of the limit, 0 to 1; None without one.
+    """
+
+    name: str
+    used: str
+    limit: str
+    share: float | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """One run on the page."""
+
+    number: int
+    run: Contents
+    bars: list[Bar]
+    checks: list[Check]
+    cells: Markup
+    plots: dict[str, Plot]
+
+
+def write_report(folders: Sequence[Path], path: Path) -> None:
+    """Write a page about runs.
+
+    Args:
+        folders: Run folders, at least one; also of runs that are not done.
+        path: The file.
+    Raises:
+        ConfigError: one is no run folder.
+        RunError: the file cannot be written.
+    """
+    text = render([read_contents(folder) for folder in folders])
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def render(runs: Sequence[Contents]) -> str:
+    """The page as text."""
+    sections = [_section(number, run) for number, run in enumerate(runs)]
+    shared = [plot for plot in (comparison_plot(runs), training_plot(runs)) if plot and len(runs) > 1]
+    drawn = [*shared, *(plot for section in sections for plot in section.plots.values())]
+    specs = {plot.name: {**plot.spec, "views": plot.views} for plot in drawn}
+    return str(
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            sections=sections,
+            shared=shared,
+            versions=versions(),
+            style=_asset("report.css"),
+            script=_asset("report.js"),
+            library=_library(),
+            specs=Markup(_packed(json.dumps(specs, separators=(",", ":"), allow_nan=False))),
+        )
+    )
+
+
+def _section(number: int, run: Contents) -> Section:
+    made = (
+        trials_plot(run), search_plot(run), training_plot([run]), confusion_plot(run), spikes_plot(run),
+        flash_plot(run), ram_plot(run), operations_plot(run),
+    )  # fmt: skip
+    plots = {plot.name: replace(plot, name=f"{plot.name}-{number}") for plot in made if plot}
+    return Section(number, run, _bars(run), checks(run), _cells(run, number), plots)
+
+
+def _bars(run: Contents) -> list[Bar]:
+    if run.best is None:
+        return []
+    found, budget = [], run.config.budget
+    for name, title, limit in (("params", "params", budget.params), ("flash_bytes", "flash", budget.flash),
+                               ("ram_bytes", "RAM", budget.ram)):  # fmt: skip
+        used = run.best[name]
+        shown = [f"{n:,}" if name == "params" else format_size(n) for n in (used, limit or 0)]
+        found.append(Bar(title, shown[0], shown[1] if limit else "", used / limit if limit else None))
+    return found
+
+
+def _cells(run: Contents, number: int) -> Markup:
+    if run.best is None:
+        return Markup("")
+    genotype = Genotype.parse(run.best["genotype"])
+    notes = edge_notes(run.plan, run.cost) if run.plan and run.cost else {}
+    return Markup(draw_svg(genotype, notes, f"run{number}"))
+
+
+def edge_notes(plan: Plan, cost: Footprint) -> dict[tuple[int, str], str]:
+    """What an edge computes and what it takes, by number of the cell and op."""
+    costs = {layer.name: layer for layer in cost.layers}
+    found: dict[tuple[int, str], str] = {}
+    for number, cell in enumerate(plan.genotype.cells, start=1):
+        for position, atom in enumerate(cell.canonical.atoms, start=1):
+            layers = [layer for name, layer in costs.items() if name.startswith(f"cell{number}.op{position}.")]
+            if (number, str(atom.op)) in found or not layers:
+                continue
+            shape = "x".join(map(str, layers[-1].shape))
+            params, flash = sum(layer.params for layer in layers), sum(layer.flash_bytes for layer in layers)
+            found[number, str(atom.op)] = f"gives {shape}; {params:,} params, {format_size(flash)} of flash"
+    return found
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("spikenas.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "headline": _headline,
+        "summary": _summary,
+        "comparison_names": _comparison_names,
+        "measured_rows": _measured_rows,
+        "decision_rows": _decision_rows,
+        "history_rows": _history_rows,
+        "label": _label,
+    }
+    environment.filters |= {"toml": lambda config: config.dump(), "device": lambda name: find_target(name).title}
+    return environment
+
+
+def _asset(name: str) -> Markup:
+    text = (resources.files("spikenas.report") / "templates" / name).read_text(encoding="utf-8")
+    return Markup(text)
+
+
+@cache
+def _library() -> Markup:
+    return Markup(_packed(get_plotlyjs()))
+
+
+def _packed(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
+
+
+def _headline(section: Section) -> str:
+    """The answer in a sentence."""
+    run = section.run
+    if run.best is None:
+        return f"No network yet: {run.status}."
+    accuracy = (run.evaluation or {}).get("quantised_test_accuracy", (run.evaluation or {}).get("test_accuracy"))
+    memory = f"{format_size(run.best['flash_bytes'])} of flash and {format_size(run.best['ram_bytes'])} of RAM"
+    if accuracy is None:
+        return f"A network of {memory}, not evaluated yet."
+    return f"{accuracy:.2%} of the test images right, in {memory}."
+
+
+def _summary(section: Section) -> dict[str, str]:
+    """The figures of a run."""
+    run, found = section.run, dict[str, str]()
+    evaluation: dict[str, Any] = run.evaluation or {}
+    if "quantised_test_accuracy" in evaluation:
+        found["test accuracy of the integers"] = f"{evaluation['quantised_test_accuracy']:.2%}"
+    if evaluation:
+        found["test accuracy in floating point"] = f"{evaluation['test_accuracy']:.2%}"
+    if run.kept:
+        found["validation accuracy"] = f"{run.kept.validation_accuracy:.2%}"
+    if run.best:
+        found["score"] = f"{run.best['score']:.5g} ({run.best['score_name']})"
+        found["width, T"] = f"{run.best['channels']} channels, {run.config.network.timesteps} timesteps"
+    if "linked" in (run.measured or {}):
+        found["instructions an inference"] = f"{(run.measured or {})['instructions']:,}"
+    if evaluation:
+        found["synaptic operations an inference"] = f"{evaluation['synops']:,.0f}"
+    if run.seconds:
+        found["time"] = f"{sum(run.seconds.values()):,.0f} s"
+    return found
+
+
+def _comparison_names(sections: Sequence[Section]) -> list[str]:
+    return list(dict.fromkeys(name for section in sections for name in _summary(section)))
+
+
+def _measured_rows(run: Contents) -> list[tuple[str, str, str, str]]:
+    measured = run.measured or {}
+    rows = []
+    for name in ("flash", "ram"):
+        predicted, linked = measured["predicted"][f"{name}_bytes"], measured["linked"][f"{name}_bytes"]
+        rows.append((name, f"{predicted:,}", f"{linked:,}", f"{linked - predicted:+,}"))
+    return rows
+
+
+def _decision_rows(run: Contents) -> list[tuple[str, str, str]]:
+    rows = []
+    for decision in (run.space or {})["decisions"]:
+        value = decision["value"]
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+        rows.append((decision["key"], shown, decision["reason"]))
+    return rows
+
+
+def _history_rows(run: Contents) -> list[tuple[str, str, str, str]]:
+    return [(line["ended"], line["stage"], f"{line['seconds']:,.1f}", line["command"]) for line in run.history]
+
+
+def _label(run: Contents, number: int) -> str:
+    return run.classes[number] if number < len(run.classes) else f"class {number}"
