@@ -4,6 +4,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from spikenas.search import Trial, TrialStore
+from spikenas.space.genotype import pairs
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 TINY = (
     *("--data", "digits", "--channels", "4", "--timesteps", "2", "--set", "train.epochs=2"),
@@ -13,3 +16,15 @@ TINY = (
 Spikenas = Callable[..., subprocess.CompletedProcess[str]]
 Main = Callable[..., tuple[int, str, str]]  # status, standard output, standard error
 Unpack = Callable[[str], Path]
+
+
+def write_trials(path: Path, count: int) -> None:
+    """A trial store of cells of SpikeNAS-Bench's ops, with figures that mean nothing."""
+    ops = ("none", "skip", "conv1x1", "conv3x3", "avgpool3x3")
+    with TrialStore(path) as store, store._connection:
+        for n in range(count):
+            edges = [f"{i}-{j}:{ops[n // 5**k % 5]}" for k, (i, j) in enumerate(pairs(4))]
+            score, memory = n * 7919 % 1000 / 37, (5000 + n, 9000 + n, 7000 + n % 900)
+            trial = Trial(n, f"cell {1 + n % 2}", " ".join(edges), "scored", score, *memory, 0.1, None)
+            values = tuple(vars(trial).values())
+            store._connection.execute(f"INSERT INTO trials VALUES ({', '.join('?' * len(values))})", values)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from spikenas.search import Trial, TrialStore
-from spikenas.space.genotype import pairs
+from support import write_trials
 
 
 @pytest.fixture(scope="session")
@@ -26,12 +25,5 @@ def large(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same run, as if its search had looked at all 15,625 cells of SpikeNAS-Bench."""
     copy = Path(shutil.copytree(folder, tmp_path_factory.mktemp("large") / "run"))
     (copy / "trials.db").unlink()
-    ops = ("none", "skip", "conv1x1", "conv3x3", "avgpool3x3")
-    with TrialStore(copy / "trials.db") as store, store._connection:
-        for n in range(15625):
-            edges = [f"{i}-{j}:{ops[n // 5**k % 5]}" for k, (i, j) in enumerate(pairs(4))]
-            score, memory = n * 7919 % 1000 / 37, (5000 + n, 9000 + n, 7000 + n % 900)
-            trial = Trial(n, f"cell {1 + n % 2}", " ".join(edges), "scored", score, *memory, 0.1, None)
-            values = tuple(vars(trial).values())
-            store._connection.execute(f"INSERT INTO trials VALUES ({', '.join('?' * len(values))})", values)
+    write_trials(copy / "trials.db", 15625)
     return copy
