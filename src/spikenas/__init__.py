@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from spikenas.config import Config, NetworkConfig
     from spikenas.errors import SpikeNASError
     from spikenas.memory import Footprint, footprint
+    from spikenas.report import SavedRun, load_run
     from spikenas.score import Scorer
     from spikenas.search import SearchResult, TrialStore
     from spikenas.snn import LIF, Network
@@ -28,6 +29,7 @@ _HOME = {
     "NetworkConfig": "spikenas.config",
     "Op": "spikenas.space",
     "Plan": "spikenas.space",
+    "SavedRun": "spikenas.report",
     "Scorer": "spikenas.score",
     "SearchResult": "spikenas.search",
     "Space": "spikenas.space",
@@ -35,6 +37,7 @@ _HOME = {
     "TrialStore": "spikenas.search",
     "footprint": "spikenas.memory",
     "load_model": "spikenas.checkpoint",
+    "load_run": "spikenas.report",
     "make_plan": "spikenas.space",
 }
 
@@ -57,6 +60,7 @@ __all__ = [
     "NetworkConfig",
     "Op",
     "Plan",
+    "SavedRun",
     "Scorer",
     "SearchResult",
     "Space",
@@ -64,5 +68,6 @@ __all__ = [
     "TrialStore",
     "footprint",
     "load_model",
+    "load_run",
     "make_plan",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from spikenas.report import read_contents
+from spikenas.report import load_run
 from spikenas.report.page import edge_notes, render
 from support import Main
 
@@ -24,7 +24,7 @@ def specs_of(page: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def page(folder: Path) -> str:
-    return render([read_contents(folder)])
+    return render([load_run(folder)])
 
 
 def test_every_plot_is_one_that_plotly_knows(page: str) -> None:
@@ -45,7 +45,7 @@ def test_the_page_needs_nothing_else(page: str) -> None:
 
 
 def test_the_answer_is_on_it(folder: Path, page: str) -> None:
-    run = read_contents(folder)
+    run = load_run(folder)
     assert run.best
     assert run.evaluation
     assert run.best["genotype"] in page
@@ -61,13 +61,13 @@ def test_names_are_escaped(folder: Path, tmp_path: Path) -> None:
     data = json.loads((copy / "data.json").read_text())
     data["classes"] = [f"<b>{name}&" for name in data["classes"]]
     (copy / "data.json").write_text(json.dumps(data))
-    found = render([read_contents(copy)])
+    found = render([load_run(copy)])
     assert "<b>" not in found
     assert "<script>alert" not in found
 
 
 def test_edges_say_what_they_compute_and_take(folder: Path) -> None:
-    run = read_contents(folder)
+    run = load_run(folder)
     assert run.plan
     assert run.cost
     notes = edge_notes(run.plan, run.cost)
@@ -79,7 +79,7 @@ def test_edges_say_what_they_compute_and_take(folder: Path) -> None:
 def test_several_runs(folder: Path, tmp_path: Path) -> None:
     other = shutil.copytree(folder, tmp_path / "other")
     (other / "evaluation.json").unlink()
-    found = render([read_contents(folder), read_contents(other), read_contents(folder)])
+    found = render([load_run(folder), load_run(other), load_run(folder)])
     specs = specs_of(found)
     assert {"comparison", "training", "trials-0", "trials-1", "trials-2"} <= specs.keys()
     assert "confusion-1" not in specs
@@ -95,11 +95,11 @@ def test_what_is_there_is_shown(folder: Path, tmp_path: Path, gone: list[str]) -
     copy = shutil.copytree(folder, tmp_path / "run")
     for name in gone:
         (copy / name).unlink()
-    assert "To make it again" in render([read_contents(copy)])
+    assert "To make it again" in render([load_run(copy)])
 
 
 def test_a_search_of_15625_candidates_stays_below_the_size(large: Path) -> None:
-    page = render([read_contents(large)])
+    page = render([load_run(large)])
     assert len(page.encode()) < LARGEST_BYTES
     traces = specs_of(page)["trials-0"]["data"]
     assert sum(len(trace["y"]) for trace in traces if trace["name"].startswith("cell")) == 15625

@@ -160,7 +160,7 @@ def show(
     svg: Annotated[Path | None, typer.Option(help="Write an SVG picture to this file.")] = None,
 ) -> None:
     """Draw the cells of a genotype."""
-    from spikenas.draw import draw_svg, draw_text
+    from spikenas.space.drawing import draw_svg, draw_text
 
     if space:
         opt.named_ops(space)

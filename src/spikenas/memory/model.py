@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from spikenas.markup import html_table
 from spikenas.memory.arena import Arena, make_arena
 from spikenas.memory.kernels import DESCRIPTOR_BYTES, kernel_name, tables
 from spikenas.memory.lowering import make_program
@@ -52,6 +53,17 @@ class Footprint:
     code_bytes: int
     program: Program
     arena: Arena
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (layer.name, "x".join(map(str, layer.shape)), layer.params, layer.flash_bytes, layer.ram_bytes)
+            for layer in self.layers
+            if layer.params or layer.flash_bytes or layer.ram_bytes
+        ]
+        rows.append(("program, stack", "", 0, self.code_bytes, self.stack_bytes))
+        rows.append(("total; RAM is the peak", "", self.params, self.flash_bytes, self.ram_bytes))
+        header = ("layer", "output", "params", "flash, bytes", "RAM, bytes")
+        return html_table(header, rows, str(self.program.plan.genotype))
 
     @property
     def params(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from spikenas.report.contents import Contents
+from spikenas.report.saved import SavedRun
 from spikenas.units import format_size
 
 SILENT, SATURATED = 0.005, 0.9  # spikes per neuron and timestep
@@ -36,7 +36,7 @@ class Check:
     remedy: str = ""
 
 
-def checks(run: Contents) -> list[Check]:
+def checks(run: SavedRun) -> list[Check]:
     """All checks of a run, what is wrong first."""
     found = [
         *(Check("problem", "files", line, "remove the file; the stage that writes it does so again")
@@ -48,7 +48,7 @@ def checks(run: Contents) -> list[Check]:
     return sorted(found, key=lambda check: order.index(check.level))
 
 
-def _budget(run: Contents) -> Iterator[Check]:
+def _budget(run: SavedRun) -> Iterator[Check]:
     if run.best is None:
         return
     budget, shares = run.config.budget, []
@@ -68,7 +68,7 @@ def _budget(run: Contents) -> Iterator[Check]:
             yield Check("good", "budget", finding)
 
 
-def _operations(run: Contents) -> Iterator[Check]:
+def _operations(run: SavedRun) -> Iterator[Check]:
     decided = next((d for d in (run.space or {}).get("decisions", []) if d["key"] == "space.ops"), None)
     effects = ((decided or {}).get("evidence") or {}).get("effects", {})
     added = {name.removeprefix("with "): e for name, e in effects.items() if name.startswith("with ")}
@@ -92,12 +92,12 @@ def _operations(run: Contents) -> Iterator[Check]:
         yield Check("good", "ops left out", f"{', '.join(useless)} would bring nothing, by the score")
 
 
-def decided_ops(run: Contents) -> list[str]:
+def decided_ops(run: SavedRun) -> list[str]:
     """The ops that were searched."""
     return [str(op) for op in run.config.space.ops]
 
 
-def _search(run: Contents) -> Iterator[Check]:
+def _search(run: SavedRun) -> Iterator[Check]:
     seconds = [trial.seconds for trial in run.trials if trial.status == "scored"]
     first = seconds[: max(1, len(seconds) // 10)]
     if len(seconds) < 20:
@@ -110,7 +110,7 @@ def _search(run: Contents) -> Iterator[Check]:
         yield Check("good", "search time", finding)
 
 
-def _training(run: Contents) -> Iterator[Check]:
+def _training(run: SavedRun) -> Iterator[Check]:
     if not run.epochs:
         return
     left = run.config.train.epochs - len(run.epochs)
@@ -126,7 +126,7 @@ def _training(run: Contents) -> Iterator[Check]:
         yield Check("good", "generalisation", finding)
 
 
-def _spikes(run: Contents) -> Iterator[Check]:
+def _spikes(run: SavedRun) -> Iterator[Check]:
     if run.evaluation is None:
         return
     rates = run.evaluation["firing_rates"]
@@ -144,7 +144,7 @@ def _spikes(run: Contents) -> Iterator[Check]:
         )
 
 
-def _integers(run: Contents) -> Iterator[Check]:
+def _integers(run: SavedRun) -> Iterator[Check]:
     found = run.evaluation or {}
     if "quantised_test_accuracy" not in found:
         return
@@ -160,7 +160,7 @@ def _integers(run: Contents) -> Iterator[Check]:
         yield Check("good", "integers", finding)
 
 
-def _firmware(run: Contents) -> Iterator[Check]:
+def _firmware(run: SavedRun) -> Iterator[Check]:
     measured = run.measured
     if run.best is None:
         return

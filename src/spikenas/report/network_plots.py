@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spikenas.report.contents import Contents
 from spikenas.report.plot import COLOURS, GOOD, KIB, LIMIT, SCALE, Plot, Spec
+from spikenas.report.saved import SavedRun
 from spikenas.units import format_size
 
 
-def training_plot(runs: Sequence[Contents]) -> Plot | None:
+def training_plot(runs: Sequence[SavedRun]) -> Plot | None:
     """Accuracy and loss over the epochs."""
     shown = [run for run in runs if run.epochs]
     if not shown:
@@ -49,7 +49,7 @@ def training_plot(runs: Sequence[Contents]) -> Plot | None:
     )  # fmt: skip
 
 
-def confusion_plot(run: Contents) -> Plot | None:
+def confusion_plot(run: SavedRun) -> Plot | None:
     """Which class is taken for which."""
     if run.evaluation is None:
         return None
@@ -79,7 +79,7 @@ def confusion_plot(run: Contents) -> Plot | None:
                 ("class", "taken for", "images"), rows, 460)  # fmt: skip
 
 
-def spikes_plot(run: Contents) -> Plot | None:
+def spikes_plot(run: SavedRun) -> Plot | None:
     """Firing rate of each layer, and what its spikes cost."""
     if run.evaluation is None or not run.evaluation["firing_rates"]:
         return None
@@ -111,7 +111,7 @@ def spikes_plot(run: Contents) -> Plot | None:
     )  # fmt: skip
 
 
-def flash_plot(run: Contents) -> Plot | None:
+def flash_plot(run: SavedRun) -> Plot | None:
     """Flash by layer."""
     cost = run.cost
     if cost is None:
@@ -162,7 +162,7 @@ def flash_plot(run: Contents) -> Plot | None:
     )  # fmt: skip
 
 
-def ram_plot(run: Contents) -> Plot | None:
+def ram_plot(run: SavedRun) -> Plot | None:
     """RAM in use at each step of an inference."""
     cost = run.cost
     if cost is None:

@@ -10,21 +10,20 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from spikenas.draw import draw_svg
 from spikenas.files import write_atomically
 from spikenas.memory import Footprint
 from spikenas.provenance import versions
 from spikenas.report.checks import Check, checks
-from spikenas.report.contents import Contents, read_contents
 from spikenas.report.network_plots import confusion_plot, flash_plot, ram_plot, spikes_plot, training_plot
 from spikenas.report.plot import Plot
+from spikenas.report.saved import SavedRun, load_run
 from spikenas.report.search_plots import comparison_plot, operations_plot, search_plot, trials_plot
+from spikenas.space.drawing import draw_svg
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import Plan
 from spikenas.targets import find_target
@@ -55,7 +54,7 @@ class Section:
     """One run on the page."""
 
     number: int
-    run: Contents
+    run: SavedRun
     bars: list[Bar]
     checks: list[Check]
     cells: Markup
@@ -72,11 +71,11 @@ def write_report(folders: Sequence[Path], path: Path) -> None:
         ConfigError: one is no run folder.
         RunError: the file cannot be written.
     """
-    text = render([read_contents(folder) for folder in folders])
+    text = render([load_run(folder) for folder in folders])
     write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
-def render(runs: Sequence[Contents]) -> str:
+def render(runs: Sequence[SavedRun]) -> str:
     """The page as text."""
     sections = [_section(number, run) for number, run in enumerate(runs)]
     shared = [plot for plot in (comparison_plot(runs), training_plot(runs)) if plot and len(runs) > 1]
@@ -97,7 +96,7 @@ def render(runs: Sequence[Contents]) -> str:
     )
 
 
-def _section(number: int, run: Contents) -> Section:
+def _section(number: int, run: SavedRun) -> Section:
     made = (
         trials_plot(run), search_plot(run), training_plot([run]), confusion_plot(run), spikes_plot(run),
         flash_plot(run), ram_plot(run), operations_plot(run),
@@ -106,7 +105,7 @@ def _section(number: int, run: Contents) -> Section:
     return Section(number, run, _bars(run), checks(run), _cells(run, number), plots)
 
 
-def _bars(run: Contents) -> list[Bar]:
+def _bars(run: SavedRun) -> list[Bar]:
     if run.best is None:
         return []
     found, budget = [], run.config.budget
@@ -118,7 +117,7 @@ def _bars(run: Contents) -> list[Bar]:
     return found
 
 
-def _cells(run: Contents, number: int) -> Markup:
+def _cells(run: SavedRun, number: int) -> Markup:
     if run.best is None:
         return Markup("")
     genotype = Genotype.parse(run.best["genotype"])
@@ -152,7 +151,6 @@ def _environment() -> Environment:
     )
     environment.globals |= {
         "headline": _headline,
-        "summary": _summary,
         "comparison_names": _comparison_names,
         "measured_rows": _measured_rows,
         "decision_rows": _decision_rows,
@@ -189,33 +187,11 @@ def _headline(section: Section) -> str:
     return f"{accuracy:.2%} of the test images right, in {memory}."
 
 
-def _summary(section: Section) -> dict[str, str]:
-    """The figures of a run."""
-    run, found = section.run, dict[str, str]()
-    evaluation: dict[str, Any] = run.evaluation or {}
-    if "quantised_test_accuracy" in evaluation:
-        found["test accuracy of the integers"] = f"{evaluation['quantised_test_accuracy']:.2%}"
-    if evaluation:
-        found["test accuracy in floating point"] = f"{evaluation['test_accuracy']:.2%}"
-    if run.kept:
-        found["validation accuracy"] = f"{run.kept.validation_accuracy:.2%}"
-    if run.best:
-        found["score"] = f"{run.best['score']:.5g} ({run.best['score_name']})"
-        found["width, T"] = f"{run.best['channels']} channels, {run.config.network.timesteps} timesteps"
-    if "linked" in (run.measured or {}):
-        found["instructions an inference"] = f"{(run.measured or {})['instructions']:,}"
-    if evaluation:
-        found["synaptic operations an inference"] = f"{evaluation['synops']:,.0f}"
-    if run.seconds:
-        found["time"] = f"{sum(run.seconds.values()):,.0f} s"
-    return found
-
-
 def _comparison_names(sections: Sequence[Section]) -> list[str]:
-    return list(dict.fromkeys(name for section in sections for name in _summary(section)))
+    return list(dict.fromkeys(name for section in sections for name in section.run.summary))
 
 
-def _measured_rows(run: Contents) -> list[tuple[str, str, str, str]]:
+def _measured_rows(run: SavedRun) -> list[tuple[str, str, str, str]]:
     measured = run.measured or {}
     rows = []
     for name in ("flash", "ram"):
@@ -224,7 +200,7 @@ def _measured_rows(run: Contents) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _decision_rows(run: Contents) -> list[tuple[str, str, str]]:
+def _decision_rows(run: SavedRun) -> list[tuple[str, str, str]]:
     rows = []
     for decision in (run.space or {})["decisions"]:
         value = decision["value"]
@@ -233,9 +209,9 @@ def _decision_rows(run: Contents) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _history_rows(run: Contents) -> list[tuple[str, str, str, str]]:
+def _history_rows(run: SavedRun) -> list[tuple[str, str, str, str]]:
     return [(line["ended"], line["stage"], f"{line['seconds']:,.1f}", line["command"]) for line in run.history]
 
 
-def _label(run: Contents, number: int) -> str:
+def _label(run: SavedRun, number: int) -> str:
     return run.classes[number] if number < len(run.classes) else f"class {number}"

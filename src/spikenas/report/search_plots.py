@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from spikenas.report.contents import Contents
 from spikenas.report.plot import COLOURS, FAINT, GOOD, KIB, LIMIT, Plot, Spec
+from spikenas.report.saved import SavedRun
 from spikenas.search import Trial, front
 from spikenas.search.front import Objective
 from spikenas.units import format_size
@@ -15,7 +15,7 @@ _MEMORY: dict[str, Objective] = {"flash": "flash_bytes", "ram": "ram_bytes", "pa
 _CHANGE = 1e-12  # of a best score that counts
 
 
-def trials_plot(run: Contents) -> Plot | None:
+def trials_plot(run: SavedRun) -> Plot | None:
     """Score against memory: every scored candidate, the front and the budget; first the memory that is tightest."""
     scored = [trial for trial in run.trials if trial.value is not None]
     if not scored:
@@ -65,7 +65,7 @@ def trials_plot(run: Contents) -> Plot | None:
     )
 
 
-def search_plot(run: Contents) -> Plot | None:
+def search_plot(run: SavedRun) -> Plot | None:
     """Scores in the order of the search, and the best so far."""
     scored = [(trial.position + 1, trial.value, trial) for trial in run.trials if trial.value is not None]
     if len(scored) < 2:
@@ -101,7 +101,7 @@ def search_plot(run: Contents) -> Plot | None:
     )
 
 
-def operations_plot(run: Contents) -> Plot | None:
+def operations_plot(run: SavedRun) -> Plot | None:
     """What leaving out or adding each op costs, by the analysis that the space was made from."""
     if run.analysis is None:
         return None
@@ -129,7 +129,7 @@ def operations_plot(run: Contents) -> Plot | None:
                 max(220, 90 + 36 * len(names)))  # fmt: skip
 
 
-def comparison_plot(runs: Sequence[Contents]) -> Plot | None:
+def comparison_plot(runs: Sequence[SavedRun]) -> Plot | None:
     """Accuracy against flash of several runs."""
     shown = [run for run in runs if run.best and run.evaluation]
     if len(shown) < 2:
@@ -152,7 +152,7 @@ def comparison_plot(runs: Sequence[Contents]) -> Plot | None:
                 {"data": data, "layout": layout})  # fmt: skip
 
 
-def _used(run: Contents, which: str) -> float:
+def _used(run: SavedRun, which: str) -> float:
     """The share of a limit that the network found takes; little where there is none."""
     limit = getattr(run.config.budget, which)
     used = (run.best or {}).get(which if which == "params" else f"{which}_bytes", 0)
@@ -187,7 +187,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.5g}")
 
 
-def _budget_line(run: Contents, which: str) -> Spec:
+def _budget_line(run: SavedRun, which: str) -> Spec:
     limit = getattr(run.config.budget, which)
     if limit is None:
         return {"shapes": [], "annotations": []}

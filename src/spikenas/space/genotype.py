@@ -159,6 +159,11 @@ class Genotype:
         if not self.cells:
             raise GenotypeError("a genotype has at least one cell")
 
+    def _repr_svg_(self) -> str:
+        from spikenas.space.drawing import draw_svg
+
+        return draw_svg(self)
+
     @classmethod
     def parse(cls, text: str) -> Genotype:
         """Read cells joined by `/`.

@@ -15,6 +15,7 @@ from typing import Literal
 
 from spikenas.config import NetworkConfig
 from spikenas.errors import ConfigError, GenotypeError
+from spikenas.markup import html_table
 from spikenas.space.genotype import Cell, Genotype
 from spikenas.space.graph import Atom, CellGraph
 from spikenas.space.ops import SKIP
@@ -107,6 +108,10 @@ class Plan:
     network: NetworkConfig
     input: InputSpec
     layers: tuple[LayerSpec, ...]
+
+    def _repr_html_(self) -> str:
+        rows = [(layer.name, layer.kind, "x".join(map(str, layer.shape)), layer.weights) for layer in self.layers]
+        return html_table(("layer", "kind", "output", "weights"), rows, str(self.genotype))
 
     @cached_property
     def by_name(self) -> dict[str, LayerSpec]:

@@ -5,30 +5,35 @@ from __future__ import annotations
 import base64
 import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from spikenas.config import Config
 from spikenas.data.pictures import cut
 from spikenas.enhance import SPACE
-from spikenas.errors import SpikeNASError
+from spikenas.errors import ConfigError, SpikeNASError
 from spikenas.files import read_text
+from spikenas.markup import html_table
 from spikenas.memory import Footprint, footprint
 from spikenas.run import BEST, CONFIG, DATA, EVALUATION, FOOTPRINT, HISTORY, MISTAKES, QUANTISATION, TRIALS
 from spikenas.search import Trial, read_trials
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan, make_plan
 from spikenas.train import LOG, Epoch, kept_epoch, read_log
+from spikenas.units import format_size
+
+if TYPE_CHECKING:
+    import pandas
 
 ANALYSIS = "enhance/analysis/analysis.json"
 
 
 @dataclass(frozen=True)
-class Contents:
+class SavedRun:
     """What is there; what is not is None or empty.
 
     Attributes:
@@ -70,6 +75,48 @@ class Contents:
         """What the run is called."""
         return self.folder.resolve().name
 
+    @property
+    def frame(self) -> pandas.DataFrame:
+        """The trials, a row each, in the order of the search.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ConfigError("trials as a table need pandas: pip install pandas") from None
+        return pandas.DataFrame([asdict(trial) for trial in self.trials], columns=[f.name for f in fields(Trial)])
+
+    def _repr_html_(self) -> str:
+        best = self.best or {}
+        picture = Genotype.parse(best["genotype"])._repr_svg_() if best else ""
+        return html_table(("", ""), [(name, value) for name, value in self.summary.items()], self.name) + picture
+
+    @property
+    def summary(self) -> dict[str, str]:
+        """The figures that say how good it is and what it takes, in words."""
+        found: dict[str, str] = {}
+        evaluation, best = self.evaluation or {}, self.best
+        if "quantised_test_accuracy" in evaluation:
+            found["test accuracy of the integers"] = f"{evaluation['quantised_test_accuracy']:.2%}"
+        if evaluation:
+            found["test accuracy in floating point"] = f"{evaluation['test_accuracy']:.2%}"
+        if self.kept:
+            found["validation accuracy"] = f"{self.kept.validation_accuracy:.2%}"
+        if best:
+            found["score"] = f"{best['score']:.5g} ({best['score_name']})"
+            found["width, T"] = f"{best['channels']} channels, {self.config.network.timesteps} timesteps"
+            found["params"] = f"{best['params']:,}"
+            found["flash, RAM"] = f"{format_size(best['flash_bytes'])}, {format_size(best['ram_bytes'])}"
+        if self.measured and "linked" in self.measured:
+            found["instructions an inference"] = f"{self.measured['instructions']:,}"
+        if evaluation:
+            found["synaptic operations an inference"] = f"{evaluation['synops']:,.0f}"
+        if self.seconds:
+            found["time"] = f"{sum(self.seconds.values()):,.0f} s"
+        return found
+
     @cached_property
     def cost(self) -> Footprint | None:
         """Memory of the network found."""
@@ -100,7 +147,7 @@ class Contents:
         return found
 
 
-def read_contents(folder: Path) -> Contents:
+def load_run(folder: Path) -> SavedRun:
     """Read a run folder.
 
     Raises:
@@ -111,7 +158,7 @@ def read_contents(folder: Path) -> Contents:
     best = reader.json(BEST, genotype=str, score=(int, float))
     evaluation = reader.json(EVALUATION, test_accuracy=float, confusion=list, firing_rates=dict)
     classes, plan = reader.network(config, best)
-    return Contents(
+    return SavedRun(
         folder=folder,
         config=config,
         best=best,

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from spikenas.errors import ConfigError
-from spikenas.report import read_contents
+from spikenas.report import load_run
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def copy(folder: Path, tmp_path: Path) -> Path:
 
 
 def test_a_whole_run(folder: Path) -> None:
-    run = read_contents(folder)
+    run = load_run(folder)
     assert run.status == "complete"
     assert not run.unreadable
     assert run.best
@@ -29,12 +29,12 @@ def test_a_whole_run(folder: Path) -> None:
 def test_a_run_that_was_stopped(copy: Path) -> None:
     for name in ("evaluation.json", "quantise.json", "footprint.json"):
         (copy / name).unlink()
-    assert read_contents(copy).status == "trained, not evaluated"
+    assert load_run(copy).status == "trained, not evaluated"
     lines = (copy / "train.csv").read_text().splitlines(keepends=True)
     (copy / "train.csv").write_text("".join(lines[:2]))
-    assert read_contents(copy).status == "training, 1 of 2 epochs"
+    assert load_run(copy).status == "training, 1 of 2 epochs"
     (copy / "best.json").unlink()
-    run = read_contents(copy)
+    run = load_run(copy)
     assert run.status == f"search, {len(run.trials)} candidates so far"
     assert run.plan is None
 
@@ -44,7 +44,7 @@ def test_a_run_that_was_stopped(copy: Path) -> None:
 )
 def test_a_file_that_is_damaged_is_named(copy: Path, name: str) -> None:
     (copy / name).write_bytes(b"epoch,lr\n\x00{,nothing\n")
-    run = read_contents(copy)
+    run = load_run(copy)
     assert len(run.unreadable) == 1
     assert name in run.unreadable[0]
 
@@ -52,15 +52,15 @@ def test_a_file_that_is_damaged_is_named(copy: Path, name: str) -> None:
 def test_a_history_that_was_cut_off_is_read_as_far_as_it_goes(copy: Path) -> None:
     with (copy / "history.jsonl").open("a") as file:
         file.write('{"stage": "tr')
-    assert read_contents(copy).seconds == read_contents(copy.parent / "run").seconds
+    assert load_run(copy).seconds == load_run(copy.parent / "run").seconds
 
 
 def test_what_is_no_run_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"config\.toml"):
-        read_contents(tmp_path)
+        load_run(tmp_path)
 
 
 def test_reading_changes_nothing(copy: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
-    read_contents(copy)
+    load_run(copy)
     assert {path: path.stat().st_mtime_ns for path in copy.rglob("*")} == before
