@@ -32,7 +32,6 @@ from spikenas.space.ops import SNASNET_OPS
 from spikenas.space.plan import make_plan
 from spikenas.task import Task, open_data, prepare
 
-SPACE = "space.json"
 MOST_CELLS = 4
 MOST_EVALUATIONS = 1000  # of the search that follows
 LEAST_MAP = 4  # side of the last cell's maps

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,7 +18,21 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-Advance = Callable[[int, int, str], None]
+
+class Advance(Protocol):
+    """Takes how far a task is."""
+
+    def __call__(self, done: int, total: int, remark: str, below: RenderableType | None = None) -> None:
+        """Show it.
+
+        Args:
+            done: Steps done.
+            total: All steps.
+            remark: A few words.
+            below: What stands under the bar on a terminal, while the task goes on.
+        """
+
+
 _SECONDS_BETWEEN_LINES = 15.0
 
 
@@ -34,11 +50,11 @@ class Reporter:
 
     @contextmanager
     def task(self, name: str) -> Iterator[Advance]:
-        """Announce a task; call what is yielded with (done, total, remark)."""
+        """Announce a task; call what is yielded after each step."""
         with self._shown(name) as show:
 
-            def advance(done: int, total: int, remark: str) -> None:
-                show(done, total, remark)
+            def advance(done: int, total: int, remark: str, below: RenderableType | None = None) -> None:
+                show(done, total, remark, below)
                 self.check()
 
             yield advance
@@ -51,7 +67,7 @@ class Reporter:
     @contextmanager
     def _shown(self, name: str) -> Iterator[Advance]:
         if self.console is None:
-            yield lambda done, total, remark: None
+            yield lambda done, total, remark, below=None: None
         elif self.console.is_terminal:
             with self._bar(name) as advance:
                 yield advance
@@ -69,15 +85,22 @@ class Reporter:
             TimeRemainingColumn(),
             TextColumn("{task.fields[remark]}"),
         )
-        with Progress(*columns, console=self.console) as progress:
-            bar = progress.add_task(name, total=None, remark="")
-            yield lambda done, total, remark: progress.update(bar, completed=done, total=total, remark=remark)
+        progress = Progress(*columns, console=self.console)
+        bar = progress.add_task(name, total=None, remark="")
+        with Live(progress, console=self.console, refresh_per_second=8) as live:
+
+            def advance(done: int, total: int, remark: str, below: RenderableType | None = None) -> None:
+                progress.update(bar, completed=done, total=total, remark=remark)
+                live.update(Group(progress, below) if below else progress)
+
+            yield advance
+            live.update(progress)
 
     def _lines(self, name: str, console: Console) -> Advance:
         start = last = time.monotonic()
         first: int | None = None
 
-        def advance(done: int, total: int, remark: str) -> None:
+        def advance(done: int, total: int, remark: str, below: RenderableType | None = None) -> None:
             nonlocal last, first
             first = done - 1 if first is None else first
             now = time.monotonic()

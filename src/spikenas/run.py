@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType, UnionType
@@ -19,6 +22,7 @@ from spikenas.provenance import machine, versions
 
 CONFIG = "config.toml"
 DATA = "data.json"
+SPACE = "space.json"
 TRIALS = "trials.db"
 BEST = "best.json"
 FRONT = "front.csv"
@@ -29,6 +33,16 @@ FOOTPRINT = "footprint.json"
 FIRMWARE = "firmware"
 MISTAKES = "mistakes.png"
 HISTORY = "history.jsonl"
+
+# By stage the file that says what came of it.
+RESULTS = {
+    "enhance": SPACE,
+    "search": BEST,
+    "train": "train.csv",
+    "quantise": QUANTISATION,
+    "evaluate": EVALUATION,
+    "deploy": FOOTPRINT,
+}
 
 # What a section of the configuration decides cannot change once this file exists.
 _FIXED_BY = {
@@ -99,8 +113,16 @@ class Run:
             (self / STATISTICS).unlink(missing_ok=True)
         write_atomically(self / CONFIG, lambda path: path.write_text(config.dump(), encoding="utf-8"))
 
-    def record(self, stage: str, seconds: float, command: str) -> None:
-        """Add a line to the history: what was done, how long it took, by which versions, and where."""
+    @contextmanager
+    def recording(self, stage: str, command: str) -> Iterator[None]:
+        """While a stage runs; if it did anything, a line of the history says how long, by which versions, and where."""
+        result = self / RESULTS[stage]
+        before, began = _stamp(result), time.perf_counter()
+        yield
+        if is_leader() and _stamp(result) != before:
+            self._record(stage, time.perf_counter() - began, command)
+
+    def _record(self, stage: str, seconds: float, command: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         line = {"ended": now, "stage": stage, "seconds": round(seconds, 3), "command": command}
         text = json.dumps(line | {"versions": versions(), "machine": machine()}) + "\n"
@@ -144,6 +166,13 @@ class Run:
             if not isinstance(values.get(key), kind):
                 raise RunError(f"{self / name}: {key} is missing or of the wrong kind; remove the file, {remedy}")
         return values
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    if not path.exists():
+        return None
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 def is_leader() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,7 @@ from spikenas import train as training
 from spikenas.analysis import Rule
 from spikenas.config import Config
 from spikenas.data import Statistics, channel_statistics, load_statistics, save_statistics
-from spikenas.enhance import SPACE, Enhancer, write_space
+from spikenas.enhance import Enhancer, write_space
 from spikenas.errors import ConfigError
 from spikenas.files import write_atomically
 from spikenas.finishing import digest, shown
@@ -24,11 +23,12 @@ from spikenas.progress import Reporter
 from spikenas.quantise import (
     QUANTISED,
 )
-from spikenas.run import BEST, DATA, EVALUATION, FOOTPRINT, FRONT, STATISTICS, TRIALS, Run
+from spikenas.run import BEST, DATA, EVALUATION, FOOTPRINT, FRONT, SPACE, STATISTICS, TRIALS, Run
 from spikenas.search import Problem, Trial, TrialStore, front, make_strategy, most_evaluations, search
 from spikenas.search.executors import Executor, Remembering, open_executor
 from spikenas.search.front import Objective
 from spikenas.space.genotype import Genotype
+from spikenas.tables import best_table
 from spikenas.task import Task, open_data, scorer_factory
 
 _BEST: dict[str, type | UnionType] = {
@@ -45,6 +45,7 @@ _FRONTS: dict[str, Objective] = {
 }
 _FRONT_COLUMNS = ("genotype", "score", "params", "flash_bytes", "ram_bytes", "synops")
 
+_SHOWN = 5  # trials in the table of the best so far
 ENHANCE = "enhance"  # folder of what the decisions were made from
 
 _log = logging.getLogger(__name__)
@@ -100,13 +101,15 @@ def _search(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
         open_executor(config.executor, make, _log.warning, limit or strategy.expected) as executor,
         report.task("search") as progress,
     ):
-        best_score = -math.inf
+        best: list[Trial] = []
 
         def on_trial(trial: Trial, done: int, total: int) -> None:
-            nonlocal best_score
             if trial.value is not None:
-                best_score = max(best_score, trial.value)
-            progress(done, total, f"best score {best_score:.4g}" if math.isfinite(best_score) else "")
+                best.append(trial)
+                best.sort(key=lambda one: -(one.value or 0))
+                del best[_SHOWN:]
+            remark = f"best score {best[0].value:.4g}" if best else ""
+            progress(done, total, remark, best_table(best))
 
         found = search(task.space, strategy, config.budget, problem.cost, executor, store, limit, on_trial)
     return {

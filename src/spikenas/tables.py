@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from spikenas.memory import Footprint
 from spikenas.memory.fitting import Need
+from spikenas.search.store import Trial
 from spikenas.space.plan import Plan
 from spikenas.targets import Target
 from spikenas.units import format_size
@@ -103,6 +105,18 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
     table.add_row("files", values["folder"])
     table.add_row("report", f"{values['folder']}/report.html")
     table.add_row("time", f"{seconds:.0f} s (this command)")
+    return table
+
+
+def best_table(trials: Sequence[Trial]) -> RenderableType:
+    """The best candidates so far, a line each."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("score", "flash", "RAM"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=9)
+    table.add_column("the best so far", no_wrap=True, overflow="ellipsis", ratio=1)
+    for trial in trials:
+        memory = (format_size(size) if size is not None else "" for size in (trial.flash_bytes, trial.ram_bytes))
+        table.add_row(f"{trial.value:.5g}", *memory, trial.genotype)
     return table
 
 

@@ -6,8 +6,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -252,20 +251,13 @@ def _stages(
         "evaluate": finishing.run_evaluate,
         "deploy": partial(finishing.run_deploy, target=device_name),
     }
-
-    @contextmanager
-    def recorded(opened: Run, stage: str) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        if is_leader():
-            opened.record(stage, time.perf_counter() - began, shlex.join(["spikenas", *sys.argv[1:]]))
-
+    command = shlex.join(["spikenas", *sys.argv[1:]])
     with interruptible() as interrupted:
         report = Reporter(None if quiet else messages, interrupted)
         try:
             if names[0] == "enhance" and base is None:
                 chosen = {key: given[key] for key in _ENHANCE if key in given}
-                with Run(folder) as opened, recorded(opened, "enhance"):
+                with Run(folder) as opened, opened.recording("enhance", command):
                     settings = stages.run_enhance(opened, settings, report, **chosen)
             task = prepare(settings) if {"enhance", "search"} & set(names) else open_data(settings)
             with Run(folder) as opened:
@@ -276,7 +268,7 @@ def _stages(
                     stages.describe_data(opened, task)
                 for name in names:
                     if name in work:
-                        with recorded(opened, name):
+                        with opened.recording(name, command):
                             work[name](opened, task, report)
                 found = stages.decisions(opened) if names == ("enhance",) else stages.summary(opened, task)
                 if is_leader():

@@ -14,12 +14,11 @@ from PIL import Image
 
 from spikenas.config import Config
 from spikenas.data.pictures import cut
-from spikenas.enhance import SPACE
 from spikenas.errors import ConfigError, SpikeNASError
 from spikenas.files import read_text
 from spikenas.markup import html_table
 from spikenas.memory import Footprint, footprint
-from spikenas.run import BEST, CONFIG, DATA, EVALUATION, FOOTPRINT, HISTORY, MISTAKES, QUANTISATION, TRIALS
+from spikenas.run import BEST, CONFIG, DATA, EVALUATION, FOOTPRINT, HISTORY, MISTAKES, QUANTISATION, SPACE, TRIALS
 from spikenas.search import Trial, read_trials
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan, make_plan
