@@ -95,7 +95,7 @@ def test_one_folder_is_all_that_is_needed(tmp_path: Path) -> None:
 def test_packing(values: list[int], bits: int) -> None:
     step = 1 << 8 - bits
     weights = np.asarray(values) // step * step
-    packed = pack(weights, bits)
+    packed = pack(weights, bits, step)
     each = 8 // bits
     assert len(packed) == -(-len(values) // each)
     for number, weight in enumerate(weights):

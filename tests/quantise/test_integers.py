@@ -17,6 +17,8 @@ from safetensors.torch import load_file, save_file
 from programs import Case, cases, frames_for, integers_of, model_of
 from spikenas.checkpoint import Model
 from spikenas.errors import RunError
+from spikenas.memory import make_program
+from spikenas.memory.kernels import weight_steps
 from spikenas.quantise import IntegerNetwork, fold, leak_of, quantise, run_batch, run_reference
 from spikenas.quantise.integers import Leak
 from spikenas.quantise.rounding import on_grid, ratios
@@ -103,14 +105,22 @@ def test_sums_that_32_bits_cannot_hold_are_refused_or_coarsened() -> None:
     )
 
 
-@given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=20), st.sampled_from([2, 4, 8]))
-def test_the_grid(values: list[float], bits: int) -> None:
-    found = on_grid(np.asarray(values), bits)
-    step, most = 1 << 8 - bits, (1 << bits - 1) - 1
+@given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=20), st.sampled_from([2, 4, 8]), st.sampled_from([1, 4, 16]))
+def test_the_grid(values: list[float], bits: int, step: int) -> None:
+    found = on_grid(np.asarray(values), bits, step)
+    most = (1 << bits - 1) - 1
     assert (found % step == 0).all()
     assert np.abs(found).max() <= most * step
     inside = np.abs(np.asarray(values)) <= most * step
     assert (np.abs(found - values)[inside] <= step / 2 + 1e-9).all()
+
+
+def test_weights_that_are_averaged_are_as_fine_as_the_others_of_their_map() -> None:
+    plan = Case("0-3:conv3x3 / 0-3:conv3x3", channels=8, weight_bits=4).plan
+    steps = weight_steps(make_program(plan))
+    assert (steps["cell1.op1.conv"], steps["reduction1.conv"], steps["head.linear"]) == (16, 4, 1)
+    codes = integers_of(plan).constants["reduction1.conv"]["weight"] // 4
+    assert np.abs(codes).max() == 7
 
 
 @given(st.floats(1e-6, 1e4))

@@ -23,7 +23,7 @@ def test_the_forward_pass_uses_the_weights_of_the_device(bits: int) -> None:
             continue
         key = layer.name.replace(".", "_")
         unit = getattr(rounded, f"unit_{key}").double().numpy()
-        step, most = 1 << 8 - layer.bits, (1 << layer.bits - 1) - 1
+        step, most = rounded.steps[layer.name], (1 << layer.bits - 1) - 1
         shown = np.clip(np.rint(folded.originals[layer.name] * unit / step), -most, most) * step
         exact = integers.constants[layer.name]["weight"]
         assert np.abs(shown - exact).max() <= step  # a tie may fall to the other side in single precision

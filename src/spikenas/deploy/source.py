@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spikenas.errors import DeployError
 from spikenas.memory.arena import Arena, make_arena
-from spikenas.memory.kernels import Table, kernel_name, tables
+from spikenas.memory.kernels import Table, kernel_name, tables, weight_steps
 from spikenas.memory.program import Step
 from spikenas.quantise.folding import pooled_before
 from spikenas.quantise.integers import IntegerNetwork, Integers
@@ -26,9 +26,9 @@ _ORDERS = {
 }  # of the weights in a word, as kernels.c reads them
 
 
-def pack(weights: Integers, bits: int) -> NDArray[np.uint8]:
-    """Weights as bytes, in order: of 4 and 2 bits the first in the lowest bits, the last byte filled with 0."""
-    codes = (weights.reshape(-1) >> 8 - bits) & (1 << bits) - 1
+def pack(weights: Integers, bits: int, step: int) -> NDArray[np.uint8]:
+    """Multiples of a step as bytes, in order: the first in the lowest bits, the last byte filled with 0."""
+    codes = weights.reshape(-1) // step & (1 << bits) - 1
     each = 8 // bits
     padded = np.zeros(ceil(len(codes) / each) * each, dtype=np.int64)
     padded[: len(codes)] = codes
@@ -91,6 +91,9 @@ class _Writer:
     arena: Arena
     tables: list[str] = field(default_factory=list)
     written: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.steps = weight_steps(self.network.program)
 
     def text(self) -> str:
         program = self.network.program
@@ -243,7 +246,8 @@ class _Writer:
         return f"AT({kind}, {self._offset(buffer)})"
 
     def _weights(self, table: dict[str, Table], arranged: Integers) -> str:
-        return self._constant(table["weight"], pack(arranged, table["weight"].bits))
+        own = table["weight"]
+        return self._constant(own, pack(arranged, own.bits, self.steps[own.layer]))
 
     def _table(self, table: Table) -> str:
         own = self.network.constants[table.layer]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from spikenas.memory.program import Step, aligned
+from spikenas.memory.program import Program, Step, aligned
 from spikenas.space.plan import Plan
 
 # Bytes of the descriptors that the kernels read, with pointers of 4 bytes.
@@ -47,6 +47,20 @@ def kernel_name(plan: Plan, step: Step) -> str:
         in_words = layer.bits > 2 and layer.shape[0] % (32 // layer.bits) == 0
         return f"conv{layer.bits if in_words else '_any'}{step.kernel[4:]}"
     return {"zero": "memset", "copy": "memcpy"}.get(step.kernel, step.kernel)
+
+
+def weight_steps(program: Program) -> dict[str, int]:
+    """By layer what neighbouring weights differ by, in units of the map that they are added to (or of their sum).
+
+    Weights of few bits are the high bits of 8; those that are averaged over 2x2 pixels count a quarter of that, or
+    they would be coarser than the others of their map.
+    """
+    found = {}
+    for step in program.steps:
+        if "weight" in tables(program.plan, step):
+            bits = program.plan.by_name[step.layer].bits
+            found[step.layer] = 1 << max(0, 8 - bits - (2 if step.kernel == "conv_pool" else 0))
+    return found
 
 
 def tables(plan: Plan, step: Step) -> dict[str, Table]:

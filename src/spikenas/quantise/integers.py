@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from spikenas.checkpoint import load_tensors, save_tensors
 from spikenas.config import NetworkConfig
 from spikenas.errors import GenotypeError, RunError
-from spikenas.memory.kernels import tables
+from spikenas.memory.kernels import tables, weight_steps
 from spikenas.memory.lowering import make_program
 from spikenas.memory.program import Program
 from spikenas.space.genotype import Genotype
@@ -43,7 +43,7 @@ class IntegerNetwork:
         program: The kernels.
         constants: By layer and name:
 
-            - `weight` of convolutions and linear layers, as PyTorch lays them out: multiples of 2^(8 - bits), 8 bits;
+            - `weight` of convolutions and linear layers, as PyTorch lays them out: multiples of `weight_steps`, 8 bits;
             - `mul`, `shift` [outputs] of the stem, pointwise convolutions, outputs: to the scale of what they write;
             - `bias` [C] of a map that has biases, and of the outputs;
             - `threshold` [C] of a LIF, and `reset`, `sign` [C] where its input is scaled or its reset is not 0;
@@ -140,7 +140,7 @@ class IntegerNetwork:
         }.items():
             if not right:
                 raise RunError(f"{path}: {name} is {getattr(self, name)!r}, which cannot be")
-        wanted = dict(constant_shapes(self.program))
+        wanted, steps = dict(constant_shapes(self.program)), weight_steps(self.program)
         given = {(layer, name): value for layer, named in self.constants.items() for name, value in named.items()}
         for key in sorted(wanted.keys() | given.keys()):
             name = ".".join(key)
@@ -157,8 +157,10 @@ class IntegerNetwork:
                 high = 0
             if given[key].size and not low <= given[key].min() <= given[key].max() <= high:
                 raise RunError(f"{path}: {name} has values outside {low} to {high}")
-            if key[1] == "weight" and (given[key] % (1 << 8 - self.plan.by_name[key[0]].bits)).any():
-                raise RunError(f"{path}: {name} has weights that are not of {self.plan.by_name[key[0]].bits} bits")
+            if key[1] == "weight":
+                bits, step = self.plan.by_name[key[0]].bits, steps[key[0]]
+                if (given[key] % step).any() or np.abs(given[key] // step).max(initial=0) > 1 << bits - 1:
+                    raise RunError(f"{path}: {name} has weights that are not of {bits} bits")
 
 
 _RANGES = {

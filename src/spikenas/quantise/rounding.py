@@ -15,6 +15,7 @@ from math import prod
 import numpy as np
 
 from spikenas.errors import RunError
+from spikenas.memory.kernels import weight_steps
 from spikenas.memory.program import Program, Step
 from spikenas.quantise.bounds import Bounds
 from spikenas.quantise.folding import Folded, Reals
@@ -48,9 +49,7 @@ def make_grid(folded: Folded, input_scale: float) -> Grid:
     """The finest grid on which the weights fit their bits and every map 16 bits."""
     rounding = _Rounding(folded, input_scale)
     maps = rounding.finest_maps()
-    return Grid(
-        maps, {layer: _finest(weight, folded.plan.by_name[layer].bits) for layer, weight in rounding.end_weights(maps)}
-    )
+    return Grid(maps, {layer: rounding.finest(layer, weight) for layer, weight in rounding.end_weights(maps)})
 
 
 def weight_units(folded: Folded, grid: Grid, input_scale: float) -> dict[str, Reals]:
@@ -76,7 +75,7 @@ class _Rounding:
     def __init__(self, folded: Folded, input_scale: float) -> None:
         self.folded, self.program, self.plan = folded, folded.program, folded.plan
         self.input_scale = input_scale
-        self.groups = _groups(self.program)
+        self.groups, self.steps = _groups(self.program), weight_steps(self.program)
         self.zero = np.rint(folded.mean / input_scale).astype(np.int64)
         self.inputs = np.stack([np.minimum(-self.zero, 0), np.maximum(255 - self.zero, 0)])
         self.weights, self.biases = folded.weights, dict(folded.biases)
@@ -102,9 +101,22 @@ class _Rounding:
             scales[group] = np.maximum(scales.get(group, 0), largest / (MAP_MAX - 64))
         for step in self._with(*_SPIKING):
             group = self.groups[step.writes]
-            finest = _finest(self.weights[step.layer], self.plan.by_name[step.layer].bits)
-            scales[group] = np.maximum(scales[group], finest)
+            scales[group] = np.maximum(scales[group], self.finest(step.layer, self.weights[step.layer]))
         return {group: np.where(values > 0, values, 1.0) for group, values in scales.items()}
+
+    def finest(self, layer: str, weight: Reals) -> Reals:
+        """For each output the unit at which rounding loses least, by squared error; 8 bits clip nothing."""
+        bits, step = self.plan.by_name[layer].bits, self.steps[layer]
+        rows = np.abs(weight.reshape(len(weight), -1))
+        most = ((1 << bits - 1) - 1) * step
+        largest = np.maximum(rows.max(1), 1e-12)
+        if bits == 8:
+            unit: Reals = largest / most
+            return unit
+        units = largest[None] * _CLIPS[:, None] / most
+        lost = [((on_grid(rows / unit[:, None], bits, step) * unit[:, None] - rows) ** 2).sum(1) for unit in units]
+        best: Reals = np.take_along_axis(units, np.argmin(lost, axis=0)[None], 0)[0]
+        return best
 
     def end_weights(self, maps: Mapping[str, Reals]) -> Iterator[tuple[str, Reals]]:
         """The weights of layers whose sums have a scale of their own, in the scale of what they read."""
@@ -157,7 +169,7 @@ class _Rounding:
         self.constants = {}
         for layer, unit in self.units(grid).items():
             weight = self.folded.originals[layer] * unit
-            self.constants[layer] = {"weight": on_grid(weight, self.plan.by_name[layer].bits)}
+            self.constants[layer] = {"weight": on_grid(weight, self.plan.by_name[layer].bits, self.steps[layer])}
         for step in self.program.steps:
             if step.kernel in ("stem", "pointwise"):
                 own = self.constants[step.layer]
@@ -255,9 +267,8 @@ def leak_of(tau: float) -> Leak:
     return Leak(mul, shift)
 
 
-def on_grid(values: Reals, bits: int) -> Integers:
-    """Rounded to what weights of so many bits can be: multiples of 2^(8 - bits), symmetric."""
-    step = 1 << 8 - bits
+def on_grid(values: Reals, bits: int, step: int) -> Integers:
+    """Rounded to what weights of so many bits can be: multiples of a step, symmetric."""
     most = (1 << bits - 1) - 1
     return np.clip(np.rint(values / step), -most, most).astype(np.int64) * step
 
@@ -268,20 +279,6 @@ def ratios(values: Reals) -> tuple[Integers, Integers]:
     mul = np.rint(values * 2**shift)
     shift = np.where((mul > MAP_MAX) & (shift > 1), shift - 1, shift)
     return np.clip(np.rint(values * 2**shift), 0, MAP_MAX).astype(np.int64), shift.astype(np.int64)
-
-
-def _finest(weight: Reals, bits: int) -> Reals:
-    """For each output the unit at which rounding to so many bits loses least, by squared error; 8 bits clip nothing."""
-    rows = np.abs(weight.reshape(len(weight), -1))
-    most = ((1 << bits - 1) - 1) * (1 << 8 - bits)
-    largest = np.maximum(rows.max(1), 1e-12)
-    if bits == 8:
-        unit: Reals = largest / most
-        return unit
-    units = largest[None] * _CLIPS[:, None] / most
-    lost = [((on_grid(rows / unit[:, None], bits) * unit[:, None] - rows) ** 2).sum(1) for unit in units]
-    best: Reals = np.take_along_axis(units, np.argmin(lost, axis=0)[None], 0)[0]
-    return best
 
 
 def _clipped(values: Reals) -> Integers:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from spikenas.checkpoint import Model
 from spikenas.config import Config
+from spikenas.memory.kernels import weight_steps
 from spikenas.quantise.folding import fold
 from spikenas.quantise.rounding import Grid, weight_units
 from spikenas.snn.network import Network, module_key
@@ -47,7 +48,9 @@ class RoundedNetwork(Network):
     def __init__(self, model: Model, grid: Grid, input_scale: float) -> None:
         super().__init__(model.network.plan)
         self.load_state_dict(model.network.state_dict())
-        for name, unit in weight_units(fold(model), grid, input_scale).items():
+        folded = fold(model)
+        self.steps = weight_steps(folded.program)
+        for name, unit in weight_units(folded, grid, input_scale).items():
             self.register_buffer(f"unit_{module_key(name)}", torch.from_numpy(unit).float(), persistent=False)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -67,7 +70,7 @@ class RoundedNetwork(Network):
             return super().run_layer(layer, inputs, like)
         key = module_key(layer.name)
         module, x = self.layers[key], inputs[0]
-        weight = _Round.apply(module.weight, getattr(self, f"unit_{key}"), layer.bits)
+        weight = _Round.apply(module.weight, getattr(self, f"unit_{key}"), layer.bits, self.steps[layer.name])
         if layer.kind == "linear":
             return F.linear(x.flatten(2), weight, module.bias)  # type: ignore[arg-type]
         out = F.conv2d(x.flatten(0, 1), weight, None, layer.stride, layer.kernel // 2, 1, layer.groups)
@@ -78,8 +81,8 @@ class _Round(torch.autograd.Function):
     """The nearest weight on the grid; the gradient passes, but for weights beyond its end."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, weight: Tensor, unit: Tensor, bits: int) -> Tensor:
-        step, most = 1 << 8 - bits, (1 << bits - 1) - 1
+    def forward(ctx: torch.autograd.function.FunctionCtx, weight: Tensor, unit: Tensor, bits: int, step: int) -> Tensor:
+        most = (1 << bits - 1) - 1
         scaled = weight * unit / step
         ctx.save_for_backward(scaled.abs() <= most + 0.5)
         return torch.where(unit != 0, scaled.round().clamp(-most, most) * step / unit, weight)
@@ -87,4 +90,4 @@ class _Round(torch.autograd.Function):
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (inside,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        return grads[0] * inside, None, None
+        return grads[0] * inside, None, None, None

@@ -158,9 +158,11 @@ INLINE uint32_t load(const void *from) {
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
 INLINE void store(void *to, uint32_t word) { __builtin_memcpy(to, &word, 4); }
 
-/* Two neighbours of a map, plus bytes 0 and 2 of a word. */
-INLINE void add_bytes(snn_map_t *target, uint32_t word) {
-    store(target, (uint32_t)__sadd16((int16x2_t)load(target), (int16x2_t)__sxtb16((int8x4_t)word)));
+/* Two neighbours of a map, plus bytes 0 and 2 of a word, or a quarter of them. */
+INLINE void add_bytes(snn_map_t *target, uint32_t word, int quarter) {
+    int16x2_t weights = (int16x2_t)__sxtb16((int8x4_t)word);
+    if (quarter) weights = __shadd16(__shadd16(weights, 0), 0);
+    store(target, (uint32_t)__sadd16((int16x2_t)load(target), weights));
 }
 
 INLINE uint32_t turned(uint32_t word) { return word >> 8 | word << 24; }
@@ -180,8 +182,8 @@ INLINE void accumulate8(snn_map_t *target, const uint8_t *weights, uint32_t coun
     for (; count; count -= 4, target += 4, weights += 4) {
 #if defined(__ARM_FEATURE_DSP)
         uint32_t word = load(weights);
-        add_bytes(target, word);
-        add_bytes(target + 2, turned(word));
+        add_bytes(target, word, 0);
+        add_bytes(target + 2, turned(word), 0);
 #else
         target[0] = (int16_t)(target[0] + (int8_t)weights[0]);
         target[1] = (int16_t)(target[1] + (int8_t)weights[2]);
@@ -193,17 +195,17 @@ INLINE void accumulate8(snn_map_t *target, const uint8_t *weights, uint32_t coun
 }
 
 /* The same of 4-bit weights, eight in a word: 0, 4, 2, 6, 1, 5, 3, 7 from the low bits up. */
-INLINE void accumulate4(snn_map_t *target, const uint8_t *weights, uint32_t count) {
+INLINE void accumulate4(snn_map_t *target, const uint8_t *weights, uint32_t count, int quarter) {
     for (; count; count -= 8, target += 8, weights += 4) {
         uint32_t word = load(weights);
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
         uint32_t even = word << 4 & 0xF0F0F0F0u, odd = word & 0xF0F0F0F0u;
-        add_bytes(target, even);
-        add_bytes(target + 2, turned(even));
-        add_bytes(target + 4, odd);
-        add_bytes(target + 6, turned(odd));
+        add_bytes(target, even, quarter);
+        add_bytes(target + 2, turned(even), quarter);
+        add_bytes(target + 4, odd, quarter);
+        add_bytes(target + 6, turned(odd), quarter);
 #else
-#define NIBBLE(at) ((int32_t)(word << (28 - 4 * (at))) >> 28) * 16
+#define NIBBLE(at) ((int32_t)(word << (28 - 4 * (at))) >> 28) * (quarter ? 4 : 16)
         target[0] = (int16_t)(target[0] + NIBBLE(0));
         target[1] = (int16_t)(target[1] + NIBBLE(4));
         target[2] = (int16_t)(target[2] + NIBBLE(2));
@@ -217,11 +219,13 @@ INLINE void accumulate4(snn_map_t *target, const uint8_t *weights, uint32_t coun
 }
 
 /* Weights from number `index` on; packed in order where their count is no multiple of what a word holds. */
-INLINE void accumulate(snn_map_t *target, const uint8_t *weights, uint32_t index, uint32_t count, uint32_t bits, int words) {
+INLINE void accumulate(
+    snn_map_t *target, const uint8_t *weights, uint32_t index, uint32_t count, uint32_t bits, int words, int quarter) {
     if (words && bits == 8) accumulate8(target, weights + index, count);
-    else if (words) accumulate4(target, weights + index / 2, count);
+    else if (words) accumulate4(target, weights + index / 2, count, quarter);
     else
-        for (uint32_t i = 0; i < count; i++) target[i] = (int16_t)(target[i] + weight_at(weights, index + i, bits));
+        for (uint32_t i = 0; i < count; i++)
+            target[i] = (int16_t)(target[i] + (weight_at(weights, index + i, bits) >> (quarter && bits < 8 ? 2 : 0)));
 }
 
 /* Calls `what` with y, x and channel of each spike; empty bytes are passed over. */
@@ -243,17 +247,18 @@ INLINE void scatter(const snn_conv_t *layer, int y, int x, uint32_t c, uint32_t 
     for (int ky = y < half ? half - y : 0; ky < kernel && y + ky - half < layer->height; ky++)
         accumulate(
             layer->target + (uint32_t)((y + ky - half) * layer->width + x + left - half) * out, layer->weights,
-            ((c * (uint32_t)kernel + (uint32_t)ky) * (uint32_t)kernel + (uint32_t)left) * out, count, bits, words);
+            ((c * (uint32_t)kernel + (uint32_t)ky) * (uint32_t)kernel + (uint32_t)left) * out, count, bits, words, 0);
 }
 
-/* The same into a map of half the sides, which holds sums over 2x2 pixels. */
+/* The same into a map of half the sides, which holds sums over 2x2 pixels; weights of few bits count a quarter. */
 INLINE void scatter_pool(const snn_conv_t *layer, int y, int x, uint32_t c, uint32_t bits, int words) {
     int kernel = layer->kernel, half = kernel / 2, height = layer->height >> 1, width = layer->width >> 1;
     uint32_t out = layer->out, index = c * (uint32_t)(kernel * kernel) * out;
     for (int oy = y - half; oy <= y + half; oy++)
         for (int ox = x - half; ox <= x + half; ox++, index += out)
             if (oy >= 0 && ox >= 0 && oy >> 1 < height && ox >> 1 < width)
-                accumulate(layer->target + (uint32_t)((oy >> 1) * width + (ox >> 1)) * out, layer->weights, index, out, bits, words);
+                accumulate(
+                    layer->target + (uint32_t)((oy >> 1) * width + (ox >> 1)) * out, layer->weights, index, out, bits, words, 1);
 }
 
 #define CONV(name, into, bits, words) \

@@ -2,7 +2,8 @@
  *
  * Maps are [height][width][channels] of int16. Spikes are bits, a pixel begins with a byte of its own: channel c of pixel p
  * is bit c % 8 of byte p * ((channels + 7) / 8) + c / 8. Weights of 4 and 2 bits are packed from the low bits of a byte
- * up and stand for 16 and 64 times their value; those of snn_conv8 and snn_conv4 are in the order of their words (kernels.c).
+ * up and stand for 16 and 64 times their value, a quarter of that in the _pool kernels; those of snn_conv8 and snn_conv4
+ * are in the order of their words (kernels.c).
  * No sum can overflow: the exporter has bounded them all.
  */
 #ifndef SNN_KERNELS_H
