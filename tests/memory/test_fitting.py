@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from programs import Case
@@ -100,3 +102,35 @@ def test_a_target_is_limits_and_a_core() -> None:
         aimed(Config.parse({"budget": {"target": "loihi"}}))
     with pytest.raises(ConfigError, match="did you mean 'rp2040'"):
         aimed(Config.parse({"budget": {"target": "rp204"}}))
+
+
+BOARD = 'title = "My board"\nsource = "its manual"\ncore = "cortex-m0"\nflash = "64KiB"\nram = "24KiB"\n'
+
+
+def test_a_device_of_the_users_own(tmp_path: Path) -> None:
+    (tmp_path / "board.toml").write_text(BOARD)
+    found = find_target(str(tmp_path / "board.toml"))
+    assert (found.name, found.flash_left, found.core) == ("board", 65536, "cortex-m0")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BOARD + "flsh = 3\n", "flsh: unknown key"),
+        (BOARD.replace("cortex-m0", "z80"), "core: expected 'cortex-m0'"),
+        (BOARD.replace('flash = "64KiB"\n', ""), "a microcontroller has flash and ram"),
+        (BOARD.replace('title = "My board"\n', ""), "title: "),
+        ("flash = ", "not valid TOML"),
+    ],
+)
+def test_a_file_that_describes_no_device(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "board.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        find_target(str(tmp_path / "board.toml"))
+    assert str(caught.value).startswith(f"{tmp_path / 'board.toml'}: {said}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        find_target(str(tmp_path / "board.toml"))

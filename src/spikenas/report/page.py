@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from spikenas.errors import SpikeNASError
 from spikenas.files import write_atomically
 from spikenas.memory import Footprint
 from spikenas.provenance import versions
@@ -157,13 +158,20 @@ def _environment() -> Environment:
         "history_rows": _history_rows,
         "label": _label,
     }
-    environment.filters |= {"toml": lambda config: config.dump(), "device": lambda name: find_target(name).title}
+    environment.filters |= {"toml": lambda config: config.dump(), "device": _device}
     return environment
 
 
 def _asset(name: str) -> Markup:
     text = (resources.files("spikenas.report") / "templates" / name).read_text(encoding="utf-8")
     return Markup(text)
+
+
+def _device(name: str) -> str:
+    try:
+        return find_target(name).title
+    except SpikeNASError:  # a file of the user's that is gone
+        return name
 
 
 @cache

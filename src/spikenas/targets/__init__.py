@@ -1,16 +1,16 @@
-"""Devices: what their memory leaves to a network. One TOML file a device, in this folder."""
+"""Devices: what their memory leaves to a network. One TOML file a device, in this folder or of the user's."""
 
 from __future__ import annotations
 
 import difflib
-import tomllib
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from spikenas.config import Config, Core, Size, explain
+from spikenas.config import Config, Core, Size, explain, read_toml
 from spikenas.errors import ConfigError
 
 
@@ -85,29 +85,34 @@ def targets() -> dict[str, Target]:
     Raises:
         ConfigError: a file that does not describe one.
     """
-    found = {}
-    for file in sorted(resources.files(__name__).iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".toml"):
-            name = file.name.removesuffix(".toml")
-            try:
-                found[name] = Target(name=name, **tomllib.loads(file.read_text(encoding="utf-8")))
-            except ValidationError as error:
-                raise ConfigError(f"target {name}: {explain(error)}") from None
-            except tomllib.TOMLDecodeError as error:
-                raise ConfigError(f"target {name}: not valid TOML: {error}") from None
-    return found
+    with resources.as_file(resources.files(__name__)) as folder:
+        return {path.stem: _read(path) for path in sorted(folder.glob("*.toml"))}
+
+
+def _read(path: Path) -> Target:
+    values = read_toml(path)
+    try:
+        return Target(**{"name": path.stem, **values})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        if not problem["loc"]:
+            raise ConfigError(f"{path}: {problem['ctx']['error']}") from None
+        said = "unknown key" if problem["type"] == "extra_forbidden" else explain(error)
+        raise ConfigError(f"{path}: {problem['loc'][0]}: {said}") from None
 
 
 def find_target(name: str) -> Target:
-    """A device.
+    """A device, by its name or by a file such as `board.toml`.
 
     Raises:
-        ConfigError: unknown; names the nearest, or all.
+        ConfigError: unknown; names the nearest, or all. A file that does not describe one.
     """
+    if name.endswith(".toml"):
+        return _read(Path(name))
     known = targets()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}, or a file: BOARD.toml"
         raise ConfigError(f"unknown target {name!r}, {hint}")
     return known[name]
 
