@@ -11,7 +11,7 @@ from support import SHARED, Main, Spikenas, Unpack
 
 
 @pytest.fixture
-def spikenas(tmp_path: Path) -> Spikenas:
+def process(tmp_path: Path) -> Spikenas:
     """Runs the command line in a process of its own, in an empty folder."""
 
     def call(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
@@ -22,16 +22,29 @@ def spikenas(tmp_path: Path) -> Spikenas:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Main:
-    """Run the command line in this process: status, standard output, standard error."""
+def spikenas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Spikenas:
+    """The same in this process, which takes no seconds to begin; only what it prints is caught."""
 
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["spikenas", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "160")
+    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = ["spikenas", *map(str, arguments)]
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", command)
+        monkeypatch.setenv("COLUMNS", "80")
+        capsys.readouterr()
         with pytest.raises(SystemExit) as left:
             main()
-        out, err = capsys.readouterr()
-        return int(left.value.code or 0), out, err
+        return subprocess.CompletedProcess(command, int(left.value.code or 0), *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def run(spikenas: Spikenas) -> Main:
+    """The same: status, standard output, standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        done = spikenas(*arguments)
+        return done.returncode, done.stdout, done.stderr
 
     return call
 

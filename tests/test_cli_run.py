@@ -149,18 +149,18 @@ def test_damaged_files_of_a_run(spikenas: Spikenas, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_full_disk_loses_nothing_that_is_done(spikenas: Spikenas, tmp_path: Path) -> None:
-    assert spikenas("search", *TINY, "--out", "r", "-q").returncode == 0
+def test_a_full_disk_loses_nothing_that_is_done(process: Spikenas, tmp_path: Path) -> None:
+    assert process("search", *TINY, "--out", "r", "-q").returncode == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
 
     def small_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
-    result = spikenas("train", "--out", "r", "-q", preexec_fn=small_files)
+    result = process("train", "--out", "r", "-q", preexec_fn=small_files)
     assert result.returncode == 2
     assert "cannot be written" in no_traceback(result.stderr)
     assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()} == before
-    assert spikenas("train", "--out", "r", "-q").returncode == 0
+    assert process("train", "--out", "r", "-q").returncode == 0
 
 
 def test_a_score_that_cannot_begin_leaves_the_old_file(spikenas: Spikenas, tmp_path: Path) -> None:
