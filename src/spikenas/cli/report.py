@@ -16,7 +16,7 @@ _REPORT = "report.html"
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, side by side on one page.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, side by side on one page.")],
     out: Annotated[
         Path | None, typer.Option(help=f"The page; {_REPORT} in the run, or here when absent.", show_default=False)
     ] = None,

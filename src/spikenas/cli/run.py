@@ -17,6 +17,7 @@ from rich.console import Console
 from spikenas import options as opt
 from spikenas.cli.app import app, interruptible, log_messages, messages
 from spikenas.config import Config
+from spikenas.data import check_name
 from spikenas.errors import ConfigError
 from spikenas.tables import decision_table, front_table, run_summary
 
@@ -231,6 +232,7 @@ def _stages(
     if file and file.name == "config.toml" and out is None:
         out = file.parent
     folder = out or Path("runs") / settings.data.short_name
+    check_name(settings.data.name)
 
     from spikenas import finishing, stages
     from spikenas.progress import Reporter

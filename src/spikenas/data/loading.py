@@ -63,23 +63,33 @@ def load(config: DataConfig, seed: int) -> DataSet:
     )
 
 
-def _find(config: DataConfig) -> Listing:
-    kind, _, place = config.name.partition(":")
+def check_name(name: str) -> None:
+    """See that a name is that of a data set or of a folder, before anything slow is done.
+
+    Raises:
+        DataError: it is neither.
+    """
+    kind, _, place = name.partition(":")
     if kind in _IN_FOLDERS:
         if not place:
-            raise DataError(f"data set {config.name!r} lacks its folder; expected {kind}:FOLDER")
+            raise DataError(f"data set {name!r} lacks its folder; expected {kind}:FOLDER")
+    elif name not in _BUILT_IN and not os.path.exists(os.path.expanduser(name)):
+        near = difflib.get_close_matches(kind, (*_BUILT_IN, *_IN_FOLDERS), n=1)
+        known = ", ".join((*_BUILT_IN, *(f"{known}:FOLDER" for known in _IN_FOLDERS)))
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise DataError(f"{name}: no such folder and no known data set; {hint}known: {known}, an image folder")
+
+
+def _find(config: DataConfig) -> Listing:
+    check_name(config.name)
+    kind, _, place = config.name.partition(":")
+    if kind in _IN_FOLDERS:
         return _IN_FOLDERS[kind](Path(os.path.expanduser(place)))
     if config.name == "digits":
         return digits()
     if config.name in _BUILT_IN:
         return cifar(config)
-    folder = os.path.expanduser(config.name)
-    if os.path.exists(folder):
-        return image_folder(Path(folder))
-    near = difflib.get_close_matches(kind, (*_BUILT_IN, *_IN_FOLDERS), n=1)
-    known = ", ".join((*_BUILT_IN, *(f"{name}:FOLDER" for name in _IN_FOLDERS)))
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise DataError(f"{config.name}: no such folder and no known data set; {hint}known: {known}, an image folder")
+    return image_folder(Path(os.path.expanduser(config.name)))
 
 
 def _require(count: int, listing: Listing, labels: NDArray[np.int64]) -> None:
