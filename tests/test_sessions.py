@@ -1,6 +1,7 @@
 """What the pages show of a terminal, typed again: commands after `$`, and what they printed.
 
-Times, accuracies and long numbers may differ, progress is not compared. A block below `<!-- not run: why -->` is passed over.
+Times, accuracies and long numbers may differ, progress is not compared. A
+block below `<!-- not run: why -->` is passed over.
 """
 
 import os
