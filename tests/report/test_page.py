@@ -3,6 +3,7 @@ import gzip
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,19 @@ def test_the_command(folder: Path, tmp_path: Path, run: Main, monkeypatch: pytes
 
 def test_every_run_writes_one(folder: Path) -> None:
     assert (folder / "report.html").stat().st_size < LARGEST_BYTES
+
+
+def test_a_loss_that_is_no_number(folder: Path) -> None:
+    run = load_run(folder)
+    page = render([replace(run, epochs=[replace(epoch, validation_loss=float("nan")) for epoch in run.epochs])])
+    assert None in specs_of(page)["training-0"]["data"][-1]["y"]
+
+
+def test_a_run_of_an_earlier_version(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "run")
+    for name in ("data.json", "history.jsonl", "mistakes.png"):
+        (copy / name).unlink()
+    evaluation = json.loads((copy / "evaluation.json").read_text())
+    del evaluation["mistakes"], evaluation["synops_by_layer"]
+    (copy / "evaluation.json").write_text(json.dumps(evaluation))
+    assert {"trials-0", "training-0", "confusion-0", "spikes-0"} <= specs_of(render([load_run(copy)])).keys()

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -64,3 +65,14 @@ def test_reading_changes_nothing(copy: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
     load_run(copy)
     assert {path: path.stat().st_mtime_ns for path in copy.rglob("*")} == before
+
+
+def test_what_is_of_other_integers_is_not_shown(copy: Path) -> None:
+    quantisation = json.loads((copy / "quantise.json").read_text())
+    assert load_run(copy).measured
+    (copy / "quantise.json").write_text(json.dumps({**quantisation, "quantised_sha256": "another"}))
+    run = load_run(copy)
+    assert run.measured is None
+    assert run.evaluation
+    assert "quantised_test_accuracy" not in run.evaluation
+    assert "test accuracy in floating point" in run.summary

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -81,7 +83,7 @@ def render(runs: Sequence[SavedRun]) -> str:
     sections = [_section(number, run) for number, run in enumerate(runs)]
     shared = [plot for plot in (comparison_plot(runs), training_plot(runs)) if plot and len(runs) > 1]
     drawn = [*shared, *(plot for section in sections for plot in section.plots.values())]
-    specs = {plot.name: {**plot.spec, "views": plot.views} for plot in drawn}
+    specs = {plot.name: _finite({**plot.spec, "views": plot.views}) for plot in drawn}
     return str(
         _environment()
         .get_template("report.html.j2")
@@ -95,6 +97,15 @@ def render(runs: Sequence[SavedRun]) -> str:
             specs=Markup(_packed(json.dumps(specs, separators=(",", ":"), allow_nan=False))),
         )
     )
+
+
+def _finite(values: Any) -> Any:
+    """The same with None for what JSON has no number for."""
+    if isinstance(values, dict):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def _section(number: int, run: SavedRun) -> Section:

@@ -28,6 +28,7 @@ from spikenas.units import format_size
 if TYPE_CHECKING:
     import pandas
 
+_HISTORY = {"ended", "stage", "seconds", "command", "versions", "machine"}
 ANALYSIS = "enhance/analysis/analysis.json"
 
 
@@ -43,9 +44,9 @@ class SavedRun:
         analysis: The analysis of ops that `space` was made from.
         trials: All candidates, in order.
         epochs: Of the training.
-        evaluation: evaluation.json.
+        evaluation: evaluation.json; without what it says of other integers than those of `quantisation`.
         quantisation: quantise.json.
-        measured: footprint.json.
+        measured: footprint.json, if it is of these integers.
         history: A line for each stage that was done.
         mistakes: Pictures of `evaluation["mistakes"]`, as addresses that hold them.
         classes: Names, where they are known.
@@ -156,6 +157,13 @@ def load_run(folder: Path) -> SavedRun:
     reader = _Reader(folder)
     best = reader.json(BEST, genotype=str, score=(int, float))
     evaluation = reader.json(EVALUATION, test_accuracy=float, confusion=list, firing_rates=dict)
+    quantisation = reader.json(QUANTISATION, weight_bits=int, quantised_sha256=str)
+    measured = reader.json(FOOTPRINT, predicted=dict)
+    integers = (quantisation or {}).get("quantised_sha256")
+    if evaluation and evaluation.get("quantised_sha256") != integers:
+        evaluation.pop("quantised_test_accuracy", None)
+    if measured and measured.get("quantised_sha256") != integers:
+        measured = None
     classes, plan = reader.network(config, best)
     return SavedRun(
         folder=folder,
@@ -166,8 +174,8 @@ def load_run(folder: Path) -> SavedRun:
         trials=reader.trials(),
         epochs=reader.epochs(),
         evaluation=evaluation,
-        quantisation=reader.json(QUANTISATION, weight_bits=int),
-        measured=reader.json(FOOTPRINT, predicted=dict),
+        quantisation=quantisation,
+        measured=measured,
         history=reader.history(),
         mistakes=reader.pictures(len((evaluation or {}).get("mistakes", []))),
         classes=classes,
@@ -220,7 +228,7 @@ class _Reader:
                 line = json.loads(text)
             except ValueError:  # cut off when the process was killed
                 continue
-            if isinstance(line, dict) and {"stage", "seconds", "command"} <= line.keys():
+            if isinstance(line, dict) and line.keys() >= _HISTORY:
                 lines.append(line)
         return lines
 

@@ -105,7 +105,9 @@ def operations_plot(run: SavedRun) -> Plot | None:
     """What leaving out or adding each op costs, by the analysis that the space was made from."""
     if run.analysis is None:
         return None
-    effects = list(reversed(run.analysis["effects"]))
+    effects = [effect for effect in reversed(run.analysis["effects"]) if effect["seeds"]]
+    if not effects:
+        return None
     colour = {"removable": GOOD, "useless": GOOD, "needed": LIMIT, "worthwhile": LIMIT}
     names = [effect["name"] for effect in effects]
     losses = [effect["loss_sd"] for effect in effects]
