@@ -12,6 +12,7 @@ from spikenas.search.front import Objective
 from spikenas.units import format_size
 
 _MEMORY: dict[str, Objective] = {"flash": "flash_bytes", "ram": "ram_bytes", "params": "params"}
+_MOST_DRAWN = 3000  # candidates in the order of the search; against memory all are drawn
 _CHANGE = 1e-12  # of a best score that counts
 
 
@@ -76,10 +77,12 @@ def search_plot(run: SavedRun) -> Plot | None:
             best = value
             steps.append((position, value, trial))
     steps.append((scored[-1][0], best, scored[-1][2]))
+    drawn = scored[:: 1 + len(scored) // _MOST_DRAWN]
+    thinned = "" if len(drawn) == len(scored) else f" {len(drawn):,} of {len(scored):,} are drawn."
     data = [
         {
-            "type": "scatter", "mode": "markers", "name": "candidate", "x": [p for p, _, _ in scored],
-            "y": [_rounded(v) for _, v, _ in scored], "text": [t.genotype for _, _, t in scored],
+            "type": "scatter", "mode": "markers", "name": "candidate", "x": [p for p, _, _ in drawn],
+            "y": [_rounded(v) for _, v, _ in drawn], "text": [t.genotype for _, _, t in drawn],
             "marker": {"size": 4, "color": FAINT},
             "hovertemplate": "%{text}<br>score %{y}<extra>candidate %{x}</extra>",
         },
@@ -93,7 +96,7 @@ def search_plot(run: SavedRun) -> Plot | None:
     return Plot(
         "search",
         "The search over time",
-        f"The best score is {best:.4g}, found by candidate {steps[-2][0]:,} of {len(run.trials):,}.",
+        f"The best score is {best:.4g}, found by candidate {steps[-2][0]:,} of {len(run.trials):,}.{thinned}",
         {"data": data, "layout": layout},
         ("candidate", "score", "genotype"),
         rows[-20:],
