@@ -20,10 +20,11 @@ import torch
 
 from spikenas.config import Config
 from spikenas.data import channel_statistics, load
+from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.graph import CellGraph
 from spikenas.space.ops import OPS
-from spikenas.space.plan import InputSpec, make_plan
+from spikenas.space.plan import InputSpec
 from spikenas.space.space import Space
 from spikenas.train import kept_epoch, train
 

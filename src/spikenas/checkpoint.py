@@ -17,8 +17,9 @@ from spikenas.data import Statistics
 from spikenas.errors import GenotypeError, RunError
 from spikenas.files import write_atomically
 from spikenas.snn.network import Network
+from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
-from spikenas.space.plan import InputSpec, Plan, make_plan
+from spikenas.space.plan import InputSpec, Plan
 
 CHECKPOINT = "checkpoint.safetensors"
 MODEL = "model.safetensors"

@@ -27,9 +27,9 @@ from spikenas.progress import Reporter
 from spikenas.search import Problem, TrialStore, make_strategy, search
 from spikenas.search.width import LADDER
 from spikenas.short_training import TRAINING
+from spikenas.space.building import make_plan
 from spikenas.space.genotype import Cell, Genotype
 from spikenas.space.ops import SNASNET_OPS
-from spikenas.space.plan import make_plan
 from spikenas.task import Task, open_data, prepare
 
 MOST_CELLS = 4

@@ -19,8 +19,9 @@ from spikenas.data import DataSet, Split, Statistics
 from spikenas.errors import DivergedError
 from spikenas.score import ScoreResult
 from spikenas.seeding import digest_of, seed_of
+from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
-from spikenas.space.plan import InputSpec, make_plan
+from spikenas.space.plan import InputSpec
 from spikenas.task import Task, resized, side_of
 from spikenas.train import train
 

@@ -16,8 +16,9 @@ from spikenas.errors import ConfigError, RunError
 from spikenas.score import Scorer, ScorerFactory, find_score
 from spikenas.search import resolve_width
 from spikenas.seeding import seed_of
+from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
-from spikenas.space.plan import InputSpec, Plan, make_plan
+from spikenas.space.plan import InputSpec, Plan
 from spikenas.space.space import Space
 
 LAST_MAP = 8  # side of the last cell's maps at the automatic image size of a score

@@ -21,9 +21,10 @@ from spikenas.judges import Court
 from spikenas.memory import Footprint, footprint
 from spikenas.progress import Reporter
 from spikenas.search.strategies import find_strategy
+from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.ops import NONE, Op
-from spikenas.space.plan import InputSpec, make_plan
+from spikenas.space.plan import InputSpec
 from spikenas.space.space import Space
 from spikenas.tabular import Network, Table
 from spikenas.task import open_data, prepare

@@ -16,7 +16,8 @@ from spikenas.cli.app import app, interruptible, log_messages, messages, write_c
 from spikenas.errors import ConfigError
 from spikenas.memory import footprint
 from spikenas.memory.fitting import fits, needs
-from spikenas.space.plan import Plan, make_plan
+from spikenas.space.building import make_plan
+from spikenas.space.plan import Plan
 from spikenas.tables import footprint_json, footprint_table, target_table
 from spikenas.targets import targets
 

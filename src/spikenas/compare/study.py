@@ -25,8 +25,9 @@ from spikenas.search import STRATEGIES, Evaluation
 from spikenas.search.executors import Executor, Remembering
 from spikenas.search.strategies import DEFAULT_EVALUATIONS, find_strategy
 from spikenas.seeding import digest_of
+from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
-from spikenas.space.plan import InputSpec, make_plan
+from spikenas.space.plan import InputSpec
 from spikenas.tabular import Table, network_of
 from spikenas.task import open_data, prepare
 

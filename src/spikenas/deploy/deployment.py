@@ -14,7 +14,7 @@ from spikenas.deploy.toolchain import CORES, EmulationTimeoutError
 from spikenas.errors import DeployError
 from spikenas.memory import footprint, make_program
 from spikenas.quantise.integers import IntegerNetwork, Integers
-from spikenas.space.plan import make_plan
+from spikenas.space.building import make_plan
 from spikenas.targets import Target
 from spikenas.units import format_size
 

@@ -25,8 +25,9 @@ from spikenas.errors import ConfigError, DeployError, GenotypeError
 from spikenas.files import write_atomically
 from spikenas.quantise.folding import Folded, fold, pooled_before
 from spikenas.snn.network import Network, module_key
+from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
-from spikenas.space.plan import InputSpec, LayerSpec, make_plan
+from spikenas.space.plan import InputSpec, LayerSpec
 
 if TYPE_CHECKING:
     import nir

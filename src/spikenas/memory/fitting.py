@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from math import ceil, log2, prod
 
 from spikenas.memory.model import footprint
-from spikenas.space.plan import LayerSpec, Plan, make_plan
+from spikenas.space.building import make_plan
+from spikenas.space.plan import LayerSpec, Plan
 from spikenas.targets import CoreMemory, Target
 
 

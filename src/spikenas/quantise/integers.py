@@ -18,8 +18,9 @@ from spikenas.errors import GenotypeError, RunError
 from spikenas.memory.kernels import tables, weight_steps
 from spikenas.memory.lowering import make_program
 from spikenas.memory.program import Program
+from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
-from spikenas.space.plan import InputSpec, Plan, make_plan
+from spikenas.space.plan import InputSpec, Plan
 
 QUANTISED = "quantised.safetensors"
 MAP_MAX = 32767

@@ -12,7 +12,8 @@ from spikenas.memory.kernels import weight_steps
 from spikenas.quantise.folding import fold
 from spikenas.quantise.rounding import Grid, weight_units
 from spikenas.snn.network import Network, module_key
-from spikenas.space.plan import LayerSpec, Plan, make_plan
+from spikenas.space.building import make_plan
+from spikenas.space.plan import LayerSpec, Plan
 
 _TUNED_SHARE = 10  # of the training's epochs one in so many, where weights have fewer than 8 bits
 

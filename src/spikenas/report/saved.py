@@ -20,8 +20,9 @@ from spikenas.markup import html_table
 from spikenas.memory import Footprint, footprint
 from spikenas.run import BEST, CONFIG, DATA, EVALUATION, FOOTPRINT, HISTORY, MISTAKES, QUANTISATION, SPACE, TRIALS
 from spikenas.search import Trial, read_trials
+from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
-from spikenas.space.plan import InputSpec, Plan, make_plan
+from spikenas.space.plan import InputSpec, Plan
 from spikenas.train import LOG, Epoch, kept_epoch, read_log
 from spikenas.units import format_size
 

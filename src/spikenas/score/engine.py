@@ -28,9 +28,10 @@ from spikenas.score.spikes import SpikeRun
 from spikenas.seeding import digest_of
 from spikenas.snn.network import Network, use_batch_statistics
 from spikenas.snn.synops import fan_out
+from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.graph import CellGraph
-from spikenas.space.plan import InputSpec, Plan, make_plan
+from spikenas.space.plan import InputSpec, Plan
 
 STORE_BYTES = 512 << 20
 

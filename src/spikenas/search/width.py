@@ -21,8 +21,9 @@ from typing import Any
 from spikenas.config import BudgetConfig, NetworkConfig
 from spikenas.errors import BudgetError, ConfigError
 from spikenas.memory import Footprint, footprint, violations
+from spikenas.space.building import make_plan
 from spikenas.space.genotype import Cell, Genotype
-from spikenas.space.plan import InputSpec, make_plan
+from spikenas.space.plan import InputSpec
 from spikenas.space.space import Space
 from spikenas.units import format_size
 
