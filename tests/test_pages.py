@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import spikenas
+
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [DOCS / "tutorial.md", *sorted((DOCS / "howto").glob("*.md"))]
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -33,3 +35,9 @@ def test_every_page_of_the_site_is_there_and_listed() -> None:
     listed = set(re.findall(r'= "([\w/]+\.md)"', (DOCS.parent / "zensical.toml").read_text(encoding="utf-8")))
     there = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")} - {"status.md"}
     assert listed - {"commands.md"} == there - {"commands.md"}
+
+
+def test_the_api_page_has_every_public_name() -> None:
+    listed = re.findall(r"^::: (\S+)$", (DOCS / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    public = [getattr(spikenas, name) for name in spikenas.__all__]
+    assert sorted(listed) == sorted(f"{one.__module__}.{one.__qualname__}" for one in public)
