@@ -102,12 +102,7 @@ def test_a_compiler_that_fails_leaves_everything(
     before = (folder / "footprint.json").read_bytes()
     broken = tmp_path / "bin" / "arm-none-eabi-gcc"
     broken.parent.mkdir()
-    real = shutil.which("arm-none-eabi-gcc")
-    broken.write_text(
-        f"#!/bin/sh\ncase $1 in -print*) exec {real} $1;; esac\n"
-        "echo 'internal compiler error: of a test' >&2\nexit 1\n",
-        encoding="utf-8",
-    )
+    broken.write_text("#!/bin/sh\necho 'internal compiler error: of a test' >&2\nexit 1\n", encoding="utf-8")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
     status, _, err = run("deploy", "--out", folder, "--target", "stm32f405", "--quiet")

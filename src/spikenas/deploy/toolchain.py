@@ -63,8 +63,9 @@ class Core:
         if not absent:
             specs = self.libraries[0].removeprefix("--specs=")
             command = [tools[0], f"-print-file-name={specs}"]
-            said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-            absent = [] if Path(said.strip()).is_absolute() else [f"{specs} of {tools[0]}"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            broken = done.returncode != 0  # is seen, and told, when it compiles
+            absent = [] if broken or Path(done.stdout.strip()).is_absolute() else [f"{specs} of {tools[0]}"]
         return f"{' and '.join(absent)} not found; on Debian: apt-get install {self.package}" if absent else None
 
 
