@@ -23,6 +23,7 @@ from spikenas.provenance import machine, versions
 CONFIG = "config.toml"
 DATA = "data.json"
 SPACE = "space.json"
+ENHANCE = "enhance"  # folder of what the decisions in it were made from
 TRIALS = "trials.db"
 BEST = "best.json"
 FRONT = "front.csv"

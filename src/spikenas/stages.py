@@ -23,7 +23,7 @@ from spikenas.progress import Reporter
 from spikenas.quantise import (
     QUANTISED,
 )
-from spikenas.run import BEST, DATA, EVALUATION, FOOTPRINT, FRONT, SPACE, STATISTICS, TRIALS, Run
+from spikenas.run import BEST, DATA, ENHANCE, EVALUATION, FOOTPRINT, FRONT, SPACE, STATISTICS, TRIALS, Run
 from spikenas.search import Problem, Trial, TrialStore, front, make_strategy, most_evaluations, search
 from spikenas.search.executors import Executor, Remembering, open_executor
 from spikenas.search.front import Objective
@@ -46,7 +46,6 @@ _FRONTS: dict[str, Objective] = {
 _FRONT_COLUMNS = ("genotype", "score", "params", "flash_bytes", "ram_bytes", "synops")
 
 _SHOWN = 5  # trials in the table of the best so far
-ENHANCE = "enhance"  # folder of what the decisions were made from
 
 _log = logging.getLogger(__name__)
 

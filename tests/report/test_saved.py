@@ -61,6 +61,12 @@ def test_what_is_no_run_folder(tmp_path: Path) -> None:
         load_run(tmp_path)
 
 
+def test_a_run_whose_space_is_not_decided_yet(tmp_path: Path) -> None:
+    (tmp_path / "enhance").mkdir()
+    with pytest.raises(ConfigError, match="not decided yet"):
+        load_run(tmp_path)
+
+
 def test_reading_changes_nothing(copy: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
     load_run(copy)

@@ -18,7 +18,19 @@ from spikenas.errors import ConfigError, SpikeNASError
 from spikenas.files import read_text
 from spikenas.markup import html_table
 from spikenas.memory import Footprint, footprint
-from spikenas.run import BEST, CONFIG, DATA, EVALUATION, FOOTPRINT, HISTORY, MISTAKES, QUANTISATION, SPACE, TRIALS
+from spikenas.run import (
+    BEST,
+    CONFIG,
+    DATA,
+    ENHANCE,
+    EVALUATION,
+    FOOTPRINT,
+    HISTORY,
+    MISTAKES,
+    QUANTISATION,
+    SPACE,
+    TRIALS,
+)
 from spikenas.search import Trial, read_trials
 from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
@@ -30,7 +42,7 @@ if TYPE_CHECKING:
     import pandas
 
 _HISTORY = {"ended", "stage", "seconds", "command", "versions", "machine"}
-ANALYSIS = "enhance/analysis/analysis.json"
+ANALYSIS = f"{ENHANCE}/analysis/analysis.json"
 
 
 @dataclass(frozen=True)
@@ -152,8 +164,10 @@ def load_run(folder: Path) -> SavedRun:
     """Read a run folder.
 
     Raises:
-        ConfigError: it has no configuration that can be used, so that it is no run folder.
+        ConfigError: it has no configuration that can be used, so that it is no run folder, or not yet.
     """
+    if not (folder / CONFIG).exists() and (folder / ENHANCE).exists():
+        raise ConfigError(f"{folder}: its space is not decided yet (enhance); the report begins with the search")
     config = Config.load(folder / CONFIG)
     reader = _Reader(folder)
     best = reader.json(BEST, genotype=str, score=(int, float))
