@@ -33,6 +33,7 @@ from spikenas.quantise import (
     leak_of,
     make_grid,
     quantise,
+    synops_of,
     tuning_epochs,
     with_bits,
 )
@@ -181,11 +182,12 @@ def run_deploy(run: Run, task: Task, report: Reporter, target: str | None = None
         progress(0, 2, "reference, build, run")
         split = task.dataset.validation
         chosen = np.linspace(0, len(split) - 1, asked["vectors"]).astype(np.int64)
-        frames = as_bytes(split.fetch(chosen), network.input_scale).astype(np.int64)
-        inputs = [frames[:, number] for number in range(frames.shape[1])]
+        frames = as_bytes(split.fetch(chosen), network.input_scale)
+        inputs = [frames[:, number].astype(np.int64) for number in range(frames.shape[1])]
         values = {
             **deploy(network, inputs, device, run / FIRMWARE, _log.warning, lambda: run.remove(FOOTPRINT)),
             **asked,
+            "synops": synops_of(network, frames),
         }
         run.write_json(FOOTPRINT, values)
         progress(1, 2, "NIR")

@@ -16,10 +16,12 @@ from safetensors.torch import load_file, save_file
 
 from programs import Case, cases, frames_for, integers_of, model_of
 from spikenas.checkpoint import Model
+from spikenas.data import Split
 from spikenas.errors import RunError
+from spikenas.evaluate import evaluate
 from spikenas.memory import make_program
 from spikenas.memory.kernels import weight_steps
-from spikenas.quantise import IntegerNetwork, fold, leak_of, quantise, run_batch, run_reference
+from spikenas.quantise import IntegerNetwork, fold, leak_of, quantise, run_batch, run_reference, synops_of
 from spikenas.quantise.integers import Leak
 from spikenas.quantise.rounding import on_grid, ratios
 
@@ -121,6 +123,18 @@ def test_weights_that_are_averaged_are_as_fine_as_the_others_of_their_map() -> N
     assert (steps["cell1.op1.conv"], steps["reduction1.conv"], steps["head.linear"]) == (16, 4, 1)
     codes = integers_of(plan).constants["reduction1.conv"]["weight"] // 4
     assert np.abs(codes).max() == 7
+
+
+def test_synops_are_those_of_the_network_in_floating_point() -> None:
+    """On a network whose integers are nearly exact; and one inference on average is the mean of single ones."""
+    plan = Case("0-1:conv3x3 1-3:conv3x3 0-3:skip", channels=8).plan
+    model = model_of(plan)
+    frames = frames_for(plan, 6).astype(np.uint8).transpose(1, 0, 2, 3, 4)
+    network = quantise(fold(model), 1 / 255, model.classes)
+    found = synops_of(network, frames)
+    assert found == pytest.approx(np.mean([synops_of(network, frames[:, n : n + 1]) for n in range(6)]))
+    items = Split(np.zeros(6, dtype=np.int64), frames[0])
+    assert found == pytest.approx(evaluate(model, items).synops, rel=0.05)
 
 
 @given(st.floats(1e-6, 1e4))

@@ -1,6 +1,6 @@
 """Integer networks: folding, rounding, and what the integers mean."""
 
-from spikenas.quantise.evaluation import as_bytes, evaluate_integers, input_scale
+from spikenas.quantise.evaluation import as_bytes, evaluate_integers, input_scale, synops_of
 from spikenas.quantise.folding import Folded, fold
 from spikenas.quantise.integers import QUANTISED, IntegerNetwork
 from spikenas.quantise.reference import run_reference
@@ -23,6 +23,7 @@ __all__ = [
     "quantise",
     "run_batch",
     "run_reference",
+    "synops_of",
     "tuning_epochs",
     "weight_units",
     "with_bits",

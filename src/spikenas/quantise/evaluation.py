@@ -13,6 +13,7 @@ from spikenas.data import DataSet, Split
 from spikenas.errors import RunError
 from spikenas.quantise.integers import IntegerNetwork
 from spikenas.quantise.tensors import run_batch
+from spikenas.snn.synops import fan_out
 
 _SAMPLE = 256  # items that the scale of an input is taken from
 
@@ -42,6 +43,21 @@ def as_bytes(items: NDArray[np.generic], scale: float) -> NDArray[np.uint8]:
     whole = items if items.dtype == np.uint8 else np.clip(np.rint(items.astype(np.float64) / scale), 0, 255)
     frames = whole.astype(np.uint8)
     return frames[None] if frames.ndim == 4 else np.moveaxis(frames, 1, 0)
+
+
+def synops_of(network: IntegerNetwork, frames: NDArray[np.uint8]) -> float:
+    """Additions that spikes cause, for one inference on average.
+
+    Args:
+        network: The integers.
+        frames: 8-bit input, [1 or T, B, C, H, W].
+    """
+    fired: dict[str, torch.Tensor] = {}
+    run_batch(network, torch.from_numpy(frames), fired=fired)
+    plan, additions = network.plan, 0.0
+    for name, counts in fired.items():
+        additions += float((counts * fan_out(plan, plan.by_name[name])).sum())
+    return additions / int(frames.shape[1])
 
 
 @dataclass(frozen=True)

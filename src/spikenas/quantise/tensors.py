@@ -16,13 +16,19 @@ from spikenas.quantise.machine import Machine, execute
 
 
 @torch.no_grad()
-def run_batch(network: IntegerNetwork, frames: Tensor, clipped: dict[str, tuple[int, int]] | None = None) -> Tensor:
+def run_batch(
+    network: IntegerNetwork,
+    frames: Tensor,
+    clipped: dict[str, tuple[int, int]] | None = None,
+    fired: dict[str, Tensor] | None = None,
+) -> Tensor:
     """The outputs of a batch.
 
     Args:
         network: The integers.
         frames: 8-bit input, [1 or T, B, C, H, W], uint8.
         clipped: Takes, by LIF layer, how many updates an 8-bit membrane was too short for, and how many there were.
+        fired: Takes, by LIF layer, the spikes of each neuron over the batch and all timesteps, float64 [C, H, W].
     Returns:
         Scores, int64 [B, classes].
     Raises:
@@ -40,7 +46,7 @@ def run_batch(network: IntegerNetwork, frames: Tensor, clipped: dict[str, tuple[
             f"the network takes uint8 [{leading}, B, {spec.channels}, {spec.height}, {spec.width}], "
             f"got {list(frames.shape)}"
         )
-    machine: Machine[Tensor] = _Batched(network, frames, clipped)
+    machine: Machine[Tensor] = _Batched(network, frames, clipped, fired)
     scores: Tensor = execute(network.program, machine, list(frames))
     return scores
 
@@ -48,8 +54,14 @@ def run_batch(network: IntegerNetwork, frames: Tensor, clipped: dict[str, tuple[
 class _Batched:
     """Maps are int32 [B, C, H, W]. Convolutions run in floating point, which is exact for sums of this size."""
 
-    def __init__(self, network: IntegerNetwork, frames: Tensor, clipped: dict[str, tuple[int, int]] | None) -> None:
-        self.network, self.plan, self.clipped = network, network.plan, clipped
+    def __init__(
+        self,
+        network: IntegerNetwork,
+        frames: Tensor,
+        clipped: dict[str, tuple[int, int]] | None,
+        fired: dict[str, Tensor] | None,
+    ) -> None:
+        self.network, self.plan, self.clipped, self.fired = network, network.plan, clipped, fired
         self.batch, self.device = frames.shape[1], frames.device
         self.constants = {
             layer: {name: torch.from_numpy(value).to(self.device) for name, value in named.items()}
@@ -132,6 +144,9 @@ class _Batched:
         if self.clipped is not None and bits == 8:
             short, updates = self.clipped.get(step.layer, (0, 0))
             self.clipped[step.layer] = short + int((kept != stored).sum()), updates + kept.numel()
+        if self.fired is not None:
+            counts = spikes.sum(0, dtype=torch.float64).cpu()
+            self.fired[step.layer] = self.fired.get(step.layer, torch.zeros_like(counts)) + counts
         self.membranes[step.layer] = stored
         return spikes.int()
 
