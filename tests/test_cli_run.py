@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from spikenas.checkpoint import load_tensors
+from spikenas.config import Config
 from support import TINY, Spikenas
 
 
@@ -122,7 +123,7 @@ def test_an_empty_folder_name_is_not_the_folder_one_is_in(spikenas: Spikenas, tm
 
 
 def test_a_stage_without_the_one_before(spikenas: Spikenas, tmp_path: Path) -> None:
-    assert "'spikenas search --out r' makes a run folder" in no_traceback(spikenas("train", "--out", "r").stderr)
+    assert "'spikenas search --out r' makes one" in no_traceback(spikenas("train", "--out", "r").stderr)
     assert spikenas("search", *TINY, "--out", "r", "-q").returncode == 0
     result = spikenas("evaluate", "--out", "r", "-q")
     assert result.returncode == 2
@@ -194,3 +195,36 @@ def test_ctrl_c_in_the_training_stops_and_the_same_command_goes_on(tmp_path: Pat
     assert process.returncode == 130
     assert stderr.strip() == "spikenas: interrupted; the same command goes on from r"
     assert (tmp_path / "r" / "checkpoint.safetensors").exists()
+
+
+def test_the_space_is_decided_anew_for_another_budget_until_the_search_begins(
+    spikenas: Spikenas, tmp_path: Path
+) -> None:
+    def channels() -> int:
+        return Config.load(tmp_path / "r" / "config.toml").network.channels  # type: ignore[return-value]
+
+    given = (*("--ops", "skip,conv3x3", "--cells", "1", "--timesteps", "2"), *("--set", "fidelity.batch=8"))
+    assert spikenas("enhance", "--data", "digits", *given, "--flash", "64KiB", "--out", "r").returncode == 0
+    wide = channels()
+    assert spikenas("enhance", "--flash", "8KiB", "--out", "r").returncode == 0
+    assert channels() < wide
+    decided = (tmp_path / "r" / "space.json").read_bytes()
+    assert spikenas("search", "--evaluations", "2", "--out", "r").returncode == 0
+    refused = spikenas("run", "--data", "digits", *given, "--flash", "64KiB", "--out", "r")
+    assert refused.returncode == 2
+    assert "r was made with budget.flash = 8192, not 65536" in refused.stderr
+    assert spikenas("enhance", "--out", "r").returncode == 0
+    assert (tmp_path / "r" / "space.json").read_bytes() == decided
+
+
+def test_a_default_folder_of_another_budget_is_refused_before_anything_is_decided(
+    spikenas: Spikenas, tmp_path: Path
+) -> None:
+    given = (*("--data", "digits", "--ops", "skip,conv3x3", "--cells", "1"), *("--set", "fidelity.batch=8"))
+    assert spikenas("enhance", *given, "--flash", "8KiB").returncode == 0
+    assert spikenas("search", "--evaluations", "2", "--out", "runs/digits").returncode == 0
+    before = (tmp_path / "runs" / "digits" / "space.json").stat().st_mtime_ns
+    refused = spikenas("run", *given, "--flash", "64KiB")
+    assert refused.returncode == 2
+    assert "runs/digits was made with budget.flash = 8192, not 65536" in refused.stderr
+    assert (tmp_path / "runs" / "digits" / "space.json").stat().st_mtime_ns == before

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from spikenas.checkpoint import CHECKPOINT, MODEL, load_model, load_tensors
+from spikenas.checkpoint import MODEL, load_model, load_tensors
 from spikenas.config import Config
 from spikenas.data import DataSet, Split, Statistics, load
 from spikenas.errors import RunError
+from spikenas.run import CHECKPOINT
 from spikenas.space import Genotype, InputSpec, make_plan
 from spikenas.train import LOG, Epoch, learning_rate, read_log, train
 

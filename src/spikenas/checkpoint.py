@@ -21,7 +21,6 @@ from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan
 
-CHECKPOINT = "checkpoint.safetensors"
 MODEL = "model.safetensors"
 _FORMAT = "spikenas-1"
 

@@ -241,9 +241,9 @@ class Config(_Section):
         """
         return cls.parse(read_toml(path), str(path))
 
-    def dump(self) -> str:
-        """The configuration as TOML, absent values left out."""
-        return tomli_w.dumps(self.model_dump(exclude_none=True, mode="json"))
+    def dump(self, given: bool = False) -> str:
+        """The configuration as TOML, absent values left out; with `given` only what was set, not what is a default."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude_unset=given, mode="json"))
 
 
 def read_toml(path: Path) -> dict[str, Any]:

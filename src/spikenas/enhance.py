@@ -20,7 +20,7 @@ from spikenas.analysis.looks import Looks, Viewer
 from spikenas.analysis.variants import whole
 from spikenas.config import BudgetConfig, Config
 from spikenas.errors import BudgetError, ConfigError, NothingFoundError
-from spikenas.files import read_text, write_atomically
+from spikenas.files import read_text, write_text
 from spikenas.judges import Court, Judge
 from spikenas.memory import Footprint, describe, footprint, sizes, violations
 from spikenas.progress import Reporter
@@ -356,7 +356,7 @@ def write_space(path: Path, found: Enhancement) -> None:
         "config": found.config.model_dump(mode="json", exclude_none=True),
     }
     text = json.dumps(content, indent=2) + "\n"
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text(path, text)
 
 
 def changed(config: Config, key: str, value: object) -> Config:

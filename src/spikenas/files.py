@@ -72,6 +72,15 @@ def sole_user(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file of text in UTF-8, whole or not at all.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` on a name beside `path`, then put the file in its place: whole or not at all.
 
@@ -112,7 +121,7 @@ class RowFile:
         csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a field may be a long list
         self.rows = list(csv.reader(whole[len(header) :].split("\n")[:-1]))
         if whole != text:
-            write_atomically(path, lambda partial: partial.write_text(whole, encoding="utf-8"))
+            write_text(path, whole)
 
     def add(self, values: Iterable[object]) -> None:
         """Append a row.

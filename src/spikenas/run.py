@@ -14,16 +14,16 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from spikenas.checkpoint import CHECKPOINT
 from spikenas.config import Config
 from spikenas.errors import RunError
-from spikenas.files import read_text, reason, write_atomically
+from spikenas.files import read_text, reason, write_text
 from spikenas.provenance import machine, versions
 
 CONFIG = "config.toml"
 DATA = "data.json"
 SPACE = "space.json"
 ENHANCE = "enhance"  # folder of what the decisions in it were made from
+ASKED = f"{ENHANCE}/{CONFIG}"  # what was set before anything was decided
 TRIALS = "trials.db"
 BEST = "best.json"
 FRONT = "front.csv"
@@ -34,6 +34,7 @@ FOOTPRINT = "footprint.json"
 FIRMWARE = "firmware"
 MISTAKES = "mistakes.png"
 HISTORY = "history.jsonl"
+CHECKPOINT = "checkpoint.safetensors"
 
 # By stage the file that says what came of it.
 RESULTS = {
@@ -49,14 +50,19 @@ RESULTS = {
 _FIXED_BY = {
     "seed": TRIALS,
     "data": TRIALS,
-    "network": TRIALS,
     "budget": TRIALS,
+    "network": TRIALS,
     "space": TRIALS,
     "search": TRIALS,
     "fidelity": TRIALS,
     "train": CHECKPOINT,
 }
-_NEVER_FIXED = ("search.front",)  # another view of the same trials
+_NEVER_FIXED = (
+    "search.front",
+    "data.root",
+    "data.download",
+)  # another view of, or way to, the same
+_DECIDED_FROM = ("seed", "data", "budget", "network", "space", "search", "fidelity", "short_training")
 
 
 class Run:
@@ -103,7 +109,9 @@ class Run:
         """
         old = Config.load(self / CONFIG) if self.has(CONFIG) else None
         if old:
-            _require_same(old, config, self.folder)
+            for section, witness in _FIXED_BY.items():
+                if self.has(witness):
+                    self._require_same(old, config, section)
             if self.has(TRIALS) and not self.has(BEST) and old.device != config.device:
                 raise RunError(
                     f"{self.folder}: the search began on {old.device}, so it ends there, not on {config.device}"
@@ -112,7 +120,33 @@ class Run:
             return
         if old is None or (old.data, old.seed) != (config.data, config.seed):
             (self / STATISTICS).unlink(missing_ok=True)
-        write_atomically(self / CONFIG, lambda path: path.write_text(config.dump(), encoding="utf-8"))
+        write_text(self / CONFIG, config.dump())
+
+    def decided(self, asked: Config) -> Config | None:
+        """The configuration with what was decided of it before, if it was.
+
+        Args:
+            asked: With only that set which is asked for.
+        Raises:
+            RunError: the search has begun with something else; names the first difference.
+        """
+        if not self.has(CONFIG):
+            return None
+        if not self.has(ASKED):
+            return asked if self.has(TRIALS) else None
+        before, stored = Config.load(self / ASKED), Config.load(self / CONFIG)
+        for section in _DECIDED_FROM:
+            if self.has(TRIALS):
+                self._require_same(before, asked, section)
+            elif list(_differences(before, asked, section)):
+                return None
+        return asked.model_copy(update={section: getattr(stored, section) for section in _DECIDED_FROM})
+
+    def _require_same(self, old: Config, new: Config, section: str) -> None:
+        for key, before, now in _differences(old, new, section):
+            raise RunError(
+                f"{self.folder} was made with {key} = {before!r}, not {now!r}; choose another --out or remove it"
+            )
 
     @contextmanager
     def recording(self, stage: str, command: str) -> Iterator[None]:
@@ -140,7 +174,7 @@ class Run:
     def write_json(self, name: str, values: dict[str, Any]) -> None:
         """Write a file of JSON, whole or not at all."""
         text = json.dumps(values, indent=2) + "\n"
-        write_atomically(self / name, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(self / name, text)
 
     def read_json(self, name: str, written_by: str, **kinds: type | UnionType) -> dict[str, Any]:
         """Read a file of JSON.
@@ -181,17 +215,9 @@ def is_leader() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _require_same(old: Config, new: Config, folder: Path) -> None:
-    for section, witness in _FIXED_BY.items():
-        if not (folder / witness).exists():
-            continue
-        before, now = _flat(getattr(old, section), section), _flat(getattr(new, section), section)
-        for key in before:
-            if before[key] != now[key] and key not in _NEVER_FIXED:
-                raise RunError(
-                    f"{folder} was made with {key} = {before[key]!r}, not {now[key]!r}; "
-                    "choose another --out or remove it"
-                )
+def _differences(old: Config, new: Config, section: str) -> Iterator[tuple[str, Any, Any]]:
+    before, now = _flat(getattr(old, section), section), _flat(getattr(new, section), section)
+    return ((key, before[key], now[key]) for key in before if before[key] != now[key] and key not in _NEVER_FIXED)
 
 
 def _flat(value: Any, name: str) -> dict[str, Any]:

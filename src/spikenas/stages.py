@@ -16,14 +16,14 @@ from spikenas.config import Config
 from spikenas.data import Statistics, channel_statistics, load_statistics, save_statistics
 from spikenas.enhance import Enhancer, write_space
 from spikenas.errors import ConfigError
-from spikenas.files import write_atomically
+from spikenas.files import write_atomically, write_text
 from spikenas.finishing import digest, shown
 from spikenas.memory import footprint, sizes
 from spikenas.progress import Reporter
 from spikenas.quantise import (
     QUANTISED,
 )
-from spikenas.run import BEST, DATA, ENHANCE, EVALUATION, FOOTPRINT, FRONT, SPACE, STATISTICS, TRIALS, Run
+from spikenas.run import ASKED, BEST, DATA, ENHANCE, EVALUATION, FOOTPRINT, FRONT, SPACE, STATISTICS, TRIALS, Run
 from spikenas.search import Problem, Trial, TrialStore, front, make_strategy, most_evaluations, search
 from spikenas.search.executors import Executor, Remembering, open_executor
 from spikenas.search.front import Objective
@@ -54,6 +54,7 @@ def run_enhance(
     run: Run,
     config: Config,
     report: Reporter,
+    anew: bool = False,
     analysis: Path | None = None,
     by: str | None = None,
     seeds: int = 30,
@@ -61,7 +62,27 @@ def run_enhance(
     tolerance: float = 0.25,
     confidence: float = 0.95,
 ) -> Config:
-    """Decide what the configuration leaves open of the space; returns it with the decisions, writes space.json."""
+    """Decide what a configuration leaves open of the space; returns it with the decisions, writes space.json.
+
+    Args:
+        run: Once its search has begun, its decisions stay.
+        config: With only that set which is asked for.
+        report: Shows the progress.
+        anew: Also when it was decided before, with what was evaluated then.
+        analysis: A folder of `spikenas analyze` whose ops are taken.
+        by: Who judges; None is `search.score`.
+        seeds: Repetitions.
+        draws: Networks of each space and seed.
+        tolerance: Loss that is accepted, in standard deviations.
+        confidence: Of all intervals together.
+    Raises:
+        RunError: the search has begun with another configuration.
+    """
+    decided = run.decided(config)
+    if decided and (run.has(TRIALS) or not anew):
+        return decided
+    (run / ENHANCE).mkdir(exist_ok=True)
+    write_text(run / ASKED, config.dump(given=True))
     rule = Rule(tolerance, confidence)
     found = Enhancer(config, run / ENHANCE, report, by, seeds, draws, rule, analysis).run()
     write_space(run / SPACE, found)

@@ -19,12 +19,13 @@ from accelerate.state import AcceleratorState
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikenas.checkpoint import CHECKPOINT, MODEL, load_tensors, load_weights, model_header, save_tensors
+from spikenas.checkpoint import MODEL, load_tensors, load_weights, model_header, save_tensors
 from spikenas.config import Config
 from spikenas.data import DataSet, Split, Statistics
 from spikenas.data.transforms import augment, normalise
 from spikenas.errors import DivergedError, RunError
 from spikenas.files import read_text, write_atomically
+from spikenas.run import CHECKPOINT
 from spikenas.seeding import seed_of
 from spikenas.snn.network import Network
 from spikenas.space.plan import Plan

@@ -6,6 +6,7 @@ import pytest
 
 from spikenas.errors import ConfigError
 from spikenas.report import load_run
+from spikenas.report.page import render
 
 
 @pytest.fixture
@@ -63,8 +64,10 @@ def test_what_is_no_run_folder(tmp_path: Path) -> None:
 
 def test_a_run_whose_space_is_not_decided_yet(tmp_path: Path) -> None:
     (tmp_path / "enhance").mkdir()
-    with pytest.raises(ConfigError, match="not decided yet"):
-        load_run(tmp_path)
+    (tmp_path / "enhance" / "config.toml").write_text("[data]\nname = 'digits'\n")
+    run = load_run(tmp_path)
+    assert (run.status, run.trials, run.best) == ("enhance, the space is being decided", [], None)
+    assert "the space is being decided" in render([run])
 
 
 def test_reading_changes_nothing(copy: Path) -> None:

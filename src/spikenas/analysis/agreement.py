@@ -16,7 +16,7 @@ from spikenas.analysis.plot import draw_losses
 from spikenas.analysis.study import Significance, write_effects
 from spikenas.errors import ConfigError
 from spikenas.figures import save_figure
-from spikenas.files import write_atomically
+from spikenas.files import write_text
 
 AGREEMENT = "agreement.json"
 AGREEMENT_CSV = "agreement.csv"
@@ -95,7 +95,7 @@ def write_agreement(folder: Path, answers: Sequence[Significance], rule: Rule) -
     """Compare, and write agreement.json, agreement.csv and the plot."""
     found = agreement_of(answers)
     text = json.dumps(asdict(found), indent=1, allow_nan=False) + "\n"
-    write_atomically(folder / AGREEMENT, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text(folder / AGREEMENT, text)
     write_effects(folder / AGREEMENT_CSV, answers)
     for name in AGREEMENT_PLOTS:
         _draw(folder / name, answers, rule)

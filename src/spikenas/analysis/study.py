@@ -16,7 +16,7 @@ from spikenas.analysis.plot import draw_analysis
 from spikenas.analysis.variants import ALL, Variant, variants_of, without
 from spikenas.config import Config
 from spikenas.errors import ConfigError, DataError
-from spikenas.files import sole_user, write_atomically
+from spikenas.files import sole_user, write_atomically, write_text
 from spikenas.judges import Court
 from spikenas.memory import Footprint, footprint
 from spikenas.progress import Reporter
@@ -263,7 +263,7 @@ class Analysis:
             **asdict(answer),
         }
         text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-        write_atomically(self.folder / REPORT, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_text(self.folder / REPORT, text)
         write_effects(self.folder / EFFECTS, [answer])
         _write_networks(self.folder / NETWORKS, networks.values())
         for name in PLOTS:

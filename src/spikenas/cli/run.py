@@ -19,6 +19,7 @@ from spikenas.cli.app import app, interruptible, log_messages, messages
 from spikenas.config import Config
 from spikenas.data import check_name
 from spikenas.errors import ConfigError
+from spikenas.run import ASKED, CONFIG, TRIALS, Run, is_leader
 from spikenas.tables import decision_table, front_table, run_summary
 
 _SPACE = "Network and space"
@@ -224,12 +225,11 @@ def _stages(
     start = time.perf_counter()
     if file and not file.suffix and not file.exists():
         raise ConfigError(f"CONFIG {file}: no such file; a value of several words needs quotes, as in --flash '64 KiB'")
-    stored = out / "config.toml" if out else None
-    base = file or (stored if stored and stored.exists() else None)
+    base, decides = _base(file, out, names[0] == "enhance")
     if base is None and names[0] in ("train", "evaluate", "quantise", "deploy"):
-        raise ConfigError(f"{stored}: no such file; 'spikenas search --out {out}' makes a run folder")
+        raise ConfigError(f"{out}: no run folder; 'spikenas search --out {out}' makes one")
     settings: Config = opt.make_config(base, given, given["set_"])
-    if file and file.name == "config.toml" and out is None:
+    if file and file.name == CONFIG and out is None:
         out = file.parent
     folder = out or Path("runs") / settings.data.short_name
     check_name(settings.data.name)
@@ -237,7 +237,6 @@ def _stages(
     from spikenas import finishing, stages
     from spikenas.progress import Reporter
     from spikenas.report import REPORT, write_report
-    from spikenas.run import Run, is_leader
     from spikenas.task import open_data, prepare
 
     if not is_leader() and names != ("train",):
@@ -257,10 +256,10 @@ def _stages(
     with interruptible() as interrupted:
         report = Reporter(None if quiet else messages, interrupted)
         try:
-            if names[0] == "enhance" and base is None:
+            if decides:
                 chosen = {key: given[key] for key in _ENHANCE if key in given}
                 with Run(folder) as opened, opened.recording("enhance", command):
-                    settings = stages.run_enhance(opened, settings, report, **chosen)
+                    settings = stages.run_enhance(opened, settings, report, names == ("enhance",), **chosen)
             task = prepare(settings) if {"enhance", "search"} & set(names) else open_data(settings)
             with Run(folder) as opened:
                 if "quantise" in names:
@@ -289,3 +288,13 @@ def _stages(
         Console().print(run_summary(found, time.perf_counter() - start))
         if "front" in found:
             Console().print(front_table(found["front"]))
+
+
+def _base(file: Path | None, out: Path | None, enhances: bool) -> tuple[Path | None, bool]:
+    """The configuration that options change, and whether the space is to be decided from it."""
+    if file or not out:
+        return file, enhances and not file
+    stored, asked, begun = out / CONFIG, out / ASKED, (out / TRIALS).exists()
+    if enhances and asked.exists() and not begun:
+        return asked, True
+    return (stored, False) if stored.exists() else (None, enhances)

@@ -17,7 +17,7 @@ from spikenas.compare.results import Result, Summary, summarise
 from spikenas.config import Config, NetworkConfig
 from spikenas.correlation import correlate
 from spikenas.errors import ConfigError, DataError
-from spikenas.files import sole_user, write_atomically
+from spikenas.files import sole_user, write_text
 from spikenas.judges import Court, Judge, distinct_names
 from spikenas.memory import Footprint, footprint
 from spikenas.progress import Reporter
@@ -225,7 +225,7 @@ class Study:
             "summaries": [asdict(summary) for summary in findings.summaries],
         }
         text = json.dumps(content, indent=1, allow_nan=False, default=lambda value: value.model_dump()) + "\n"
-        write_atomically(self.folder / REPORT, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_text(self.folder / REPORT, text)
         if findings.ranks:
             write_ranks(self.folder / RANKS, findings.ranks)
         if findings.summaries:

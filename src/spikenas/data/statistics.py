@@ -11,7 +11,7 @@ import numpy as np
 
 from spikenas.data.dataset import DataSet
 from spikenas.errors import DataError
-from spikenas.files import read_text, write_atomically
+from spikenas.files import read_text, write_text
 
 _STATISTICS_SEED = 2
 _CHUNK = 64
@@ -59,7 +59,7 @@ def channel_statistics(dataset: DataSet, seed: int, samples: int = 2000) -> Stat
 def save_statistics(statistics: Statistics, path: Path) -> None:
     """Write the statistics as JSON, whole or not at all."""
     text = json.dumps(statistics._asdict(), indent=2) + "\n"
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text(path, text)
 
 
 def load_statistics(path: Path) -> Statistics:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from spikenas.errors import SpikeNASError
-from spikenas.files import write_atomically
+from spikenas.files import write_text
 from spikenas.memory import Footprint
 from spikenas.provenance import versions
 from spikenas.report.checks import Check, checks
@@ -75,7 +75,7 @@ def write_report(folders: Sequence[Path], path: Path) -> None:
         RunError: the file cannot be written.
     """
     text = render([load_run(folder) for folder in folders])
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text(path, text)
 
 
 def render(runs: Sequence[SavedRun]) -> str:

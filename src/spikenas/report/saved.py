@@ -19,6 +19,7 @@ from spikenas.files import read_text
 from spikenas.markup import html_table
 from spikenas.memory import Footprint, footprint
 from spikenas.run import (
+    ASKED,
     BEST,
     CONFIG,
     DATA,
@@ -51,7 +52,7 @@ class SavedRun:
 
     Attributes:
         folder: The run.
-        config: Its settings.
+        config: Its settings; those that were asked for while it is undecided.
         best: best.json.
         space: space.json.
         analysis: The analysis of ops that `space` was made from.
@@ -65,6 +66,7 @@ class SavedRun:
         classes: Names, where they are known.
         plan: Of the network found.
         unreadable: A line for each file that is there and cannot be used.
+        undecided: Whether the space is not decided yet.
     """
 
     folder: Path
@@ -82,6 +84,7 @@ class SavedRun:
     classes: tuple[str, ...] = ()
     plan: Plan | None = None
     unreadable: list[str] = field(default_factory=list)
+    undecided: bool = False
 
     @property
     def name(self) -> str:
@@ -143,6 +146,8 @@ class SavedRun:
     @property
     def status(self) -> str:
         """How far it is."""
+        if self.undecided:
+            return "enhance, the space is being decided"
         if self.best is None:
             return f"search, {len(self.trials):,} candidates so far"
         if len(self.epochs) < self.config.train.epochs:
@@ -166,9 +171,8 @@ def load_run(folder: Path) -> SavedRun:
     Raises:
         ConfigError: it has no configuration that can be used, so that it is no run folder, or not yet.
     """
-    if not (folder / CONFIG).exists() and (folder / ENHANCE).exists():
-        raise ConfigError(f"{folder}: its space is not decided yet (enhance); the report begins with the search")
-    config = Config.load(folder / CONFIG)
+    undecided = not (folder / CONFIG).exists() and (folder / ASKED).exists()
+    config = Config.load(folder / (ASKED if undecided else CONFIG))
     reader = _Reader(folder)
     best = reader.json(BEST, genotype=str, score=(int, float))
     evaluation = reader.json(EVALUATION, test_accuracy=float, confusion=list, firing_rates=dict)
@@ -196,6 +200,7 @@ def load_run(folder: Path) -> SavedRun:
         classes=classes,
         plan=plan,
         unreadable=reader.unreadable,
+        undecided=undecided,
     )
 
 
