@@ -4,6 +4,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
+from sklearn.datasets import load_digits
+
 from spikenas.search import Trial, TrialStore
 from spikenas.space.genotype import pairs
 
@@ -16,6 +19,15 @@ TINY = (
 Spikenas = Callable[..., subprocess.CompletedProcess[str]]
 Main = Callable[..., tuple[int, str, str]]  # status, standard output, standard error
 Unpack = Callable[[str], Path]
+
+
+def write_images(folder: Path, each: int) -> None:
+    """A folder of images with so many digits of each class, 8x8."""
+    digits = load_digits()
+    for label in map(int, set(digits.target)):
+        (folder / str(label)).mkdir(parents=True)
+        for number, pixels in enumerate(digits.images[digits.target == label][:each]):
+            Image.fromarray((pixels * 15.9).astype("uint8")).save(folder / str(label) / f"{number}.png")
 
 
 def write_trials(path: Path, count: int) -> None:

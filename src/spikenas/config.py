@@ -233,13 +233,13 @@ class Config(_Section):
             raise ConfigError(_first_problem(error, source, given or {})) from None
 
     @classmethod
-    def load(cls, path: Path) -> Config:
+    def load(cls, path: str | Path) -> Config:
         """Read a TOML file.
 
         Raises:
             ConfigError: not there, not TOML, or not a configuration.
         """
-        return cls.parse(read_toml(path), str(path))
+        return cls.parse(read_toml(Path(path)), str(path))
 
     def dump(self, given: bool = False) -> str:
         """The configuration as TOML, absent values left out; with `given` only what was set, not what is a default."""

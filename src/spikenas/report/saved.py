@@ -165,12 +165,13 @@ class SavedRun:
         return found
 
 
-def load_run(folder: Path) -> SavedRun:
+def load_run(folder: str | Path) -> SavedRun:
     """Read a run folder.
 
     Raises:
         ConfigError: it has no configuration that can be used, so that it is no run folder, or not yet.
     """
+    folder = Path(folder)
     undecided = not (folder / CONFIG).exists() and (folder / ASKED).exists()
     config = Config.load(folder / (ASKED if undecided else CONFIG))
     reader = _Reader(folder)
