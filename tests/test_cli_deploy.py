@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from spikenas.deploy.toolchain import CORES
+from spikenas.report import load_run
 from spikenas.targets import Target
 from support import Main
 
@@ -146,6 +147,25 @@ def test_other_bits_and_fine_tuning(run: Main, folder: Path) -> None:
     again = (folder / "quantised.safetensors").stat().st_mtime_ns
     assert run("quantise", "--out", folder, "--quiet")[0] == 0  # done is done
     assert (folder / "quantised.safetensors").stat().st_mtime_ns == again
+
+
+def test_each_fine_tuning_is_one_of_its_own(run: Main, folder: Path) -> None:
+    """Of a network that starts from other rounded weights, or learns longer."""
+    tuned = []
+    for bits, epochs in ((4, 1), (2, 1), (2, 2)):
+        assert run("quantise", "--out", folder, "--bits", bits, "--tuning", epochs, "--quiet")[0] == 0
+        model = json.loads((folder / "quantise.json").read_text(encoding="utf-8"))["model"]
+        tuned.append((folder / model).read_bytes())
+    assert len(set(tuned)) == 3
+
+
+def test_the_memory_and_the_next_step_after_other_bits(run: Main, folder: Path) -> None:
+    before = json.loads(run("evaluate", "--out", folder, "--json")[1])
+    made = json.loads(run("quantise", "--out", folder, "--bits", 4, "--tuning", 0, "--json")[1])
+    assert made["flash_bytes"] < before["flash_bytes"]
+    assert "quantised_test_accuracy" not in made
+    assert made["next"] == "evaluate"
+    assert (load_run(folder).memory or {})["flash_bytes"] == made["flash_bytes"]
 
 
 def test_integers_of_other_settings_are_not_deployed(run: Main, folder: Path) -> None:

@@ -90,7 +90,7 @@ def no_traceback(stderr: str) -> str:
         (["--flash", "96kb"], "--flash: expected a size such as 96KiB"),
         (["--params", "1.2Mio"], "--params: expected a count such as 1.2M"),
         (["--flash", "100"], "the smallest takes"),
-        (["--ram", "900"], "would fit: network.membrane_bits=8 or network.cells=1"),
+        (["--ram", "900"], "would fit: --set network.membrane_bits=8 or --set network.cells=1"),
         (["--ram", "600"], "no change of the network makes room"),
         (["--ops", "skip,conv9x9"], "unknown op 'conv9x9', did you mean"),
         (["--space", "nasbench"], "no such space; known: spikenas, snasnet, spikenas-bench"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -93,7 +94,7 @@ def run_quantise(run: Run, task: Task, report: Reporter) -> dict[str, Any]:
         tuned = RoundedNetwork(model, grid, scale)
         changes = {"epochs": epochs, "lr": settings.lr, "warmup_epochs": 0.0, "keep": "best", "precision": "no"}
         config = task.config.model_copy(update={"train": task.config.train.model_copy(update=changes)})
-        folder = run / TUNING / digest_of(_made_of(run, task))
+        folder = run / TUNING / digest_of(json.dumps(_made_of(run, task), sort_keys=True))
         with report.task("fine-tuning") as progress:
             training.train(plan, task.dataset, model.statistics, config, folder, shown(progress), tuned)
         path = folder / MODEL
@@ -194,7 +195,7 @@ def run_deploy(run: Run, task: Task, report: Reporter, target: str | None = None
         try:
             write_nir(run / NIR, model)
         except (ConfigError, DeployError) as error:
-            _log.warning("%s: not written (%s)", run / NIR, error)
+            _log.warning("%s left out: %s", NIR, error)
         progress(2, 2, "")
     return values
 

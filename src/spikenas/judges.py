@@ -126,7 +126,7 @@ def distinct_names(names: Sequence[str]) -> None:
 
 def lookup_judge(lookup: Lookup, name: str) -> Judge:
     """Answers from a table or a file."""
-    return Judge(name, digest_of(sorted(map(repr, lookup.results.items()))), InProcess(lookup), lookup.results.keys())
+    return Judge(name, digest_of(*sorted(map(repr, lookup.results.items()))), InProcess(lookup), lookup.results.keys())
 
 
 def score_lookup(table: Table, path: Path, read: Callable[[str], Genotype] = Genotype.parse) -> Lookup:

@@ -72,7 +72,8 @@ class Reporter:
             with self._bar(name) as advance:
                 yield advance
         else:
-            yield self._lines(name, self.console)
+            with self._lines(name, self.console) as advance:
+                yield advance
 
     @contextmanager
     def _bar(self, name: str) -> Iterator[Advance]:
@@ -96,19 +97,30 @@ class Reporter:
             yield advance
             live.update(progress)
 
-    def _lines(self, name: str, console: Console) -> Advance:
+    @contextmanager
+    def _lines(self, name: str, console: Console) -> Iterator[Advance]:
         start = last = time.monotonic()
         first: int | None = None
+        line = ""
 
         def advance(done: int, total: int, remark: str, below: RenderableType | None = None) -> None:
-            nonlocal last, first
+            nonlocal last, first, line
             first = done - 1 if first is None else first
             now = time.monotonic()
-            if done < total and now - last < _SECONDS_BETWEEN_LINES:
-                return
-            last = now
             left = (now - start) / max(1, done - first) * max(0, total - done)
             parts = [f"{name}: {done}/{total}", f"{now - start:.0f} s", f"{left:.0f} s left", remark]
-            console.print(", ".join(part for part in parts if part), markup=False, highlight=False, soft_wrap=True)
+            line = ", ".join(part for part in parts if part)
+            if now - last >= _SECONDS_BETWEEN_LINES:
+                last = now
+                show()
 
-        return advance
+        def show() -> None:
+            nonlocal line
+            if line:
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+            line = ""
+
+        try:
+            yield advance
+        finally:
+            show()

@@ -1,6 +1,5 @@
 """Seeds and digests that depend on what goes in, never on the order of drawing."""
 
-from collections.abc import Iterable
 from hashlib import blake2b
 
 
@@ -9,7 +8,7 @@ def seed_of(*keys: int | str) -> int:
     return int.from_bytes(blake2b(repr(keys).encode(), digest_size=8).digest(), "big") >> 1
 
 
-def digest_of(parts: Iterable[str | bytes]) -> str:
+def digest_of(*parts: str | bytes) -> str:
     """12 hexadecimal digits; equal for equal parts, in every process."""
     digest = blake2b(digest_size=6)
     for part in parts:

@@ -89,7 +89,7 @@ class TrainingFactory:
         config = self.config
         settings = config.network, config.train, config.seed, config.device, self.statistics, self.classes
         arrays = [array.tobytes() for array in (*self.train, *self.validation)]
-        return digest_of([version("spikenas"), *map(repr, settings), *arrays])
+        return digest_of(version("spikenas"), *map(repr, settings), *arrays)
 
     def sharing_order(self, genotypes: Sequence[Genotype]) -> list[int]:
         """As they are: trainings share nothing."""

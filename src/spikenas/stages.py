@@ -14,7 +14,7 @@ from spikenas import train as training
 from spikenas.analysis import Rule
 from spikenas.config import Config
 from spikenas.data import Statistics, channel_statistics, load_statistics, save_statistics
-from spikenas.enhance import Enhancer, write_space
+from spikenas.enhance import Enhancer, changed, write_space
 from spikenas.errors import ConfigError
 from spikenas.files import write_atomically, write_text
 from spikenas.finishing import digest, shown
@@ -23,7 +23,20 @@ from spikenas.progress import Reporter
 from spikenas.quantise import (
     QUANTISED,
 )
-from spikenas.run import ASKED, BEST, DATA, ENHANCE, EVALUATION, FOOTPRINT, FRONT, SPACE, STATISTICS, TRIALS, Run
+from spikenas.run import (
+    ASKED,
+    BEST,
+    DATA,
+    ENHANCE,
+    EVALUATION,
+    FOOTPRINT,
+    FRONT,
+    QUANTISATION,
+    SPACE,
+    STATISTICS,
+    TRIALS,
+    Run,
+)
 from spikenas.search import Problem, Trial, TrialStore, front, make_strategy, most_evaluations, search
 from spikenas.search.executors import Executor, Remembering, open_executor
 from spikenas.search.front import Objective
@@ -219,6 +232,10 @@ def summary(run: Run, task: Task) -> dict[str, Any]:
         values |= {key: evaluation[key] for key in _EVALUATION}
         if integers and evaluation.get("quantised_sha256") == integers:
             values |= {key: evaluation[key] for key in ("quantised_test_accuracy", "weight_bits")}
+    if integers and run.has(QUANTISATION):
+        bits = run.read_json(QUANTISATION, "quantise", weight_bits=int)["weight_bits"]
+        made = changed(task.config, "network.weight_bits", bits)
+        values |= sizes(footprint(Task(made, task.dataset).plan(Genotype.parse(values["genotype"]))))
     if run.has(FOOTPRINT):
         measured = run.read_json(FOOTPRINT, "deploy", predicted=dict)
         if integers and measured.get("quantised_sha256") == integers:
@@ -227,7 +244,20 @@ def summary(run: Run, task: Task) -> dict[str, Any]:
     if task.config.search.front:
         rows = map(asdict, search_front(run, task.config))
         values["front"] = [{key: row[key] for key in _FRONT_COLUMNS} for row in rows]
-    return values | {"timesteps": task.config.network.timesteps, "budget": budget, "folder": str(run.folder)}
+    values |= {"timesteps": task.config.network.timesteps, "budget": budget, "folder": str(run.folder)}
+    return values | {"next": _next(run, task, values)}
+
+
+def _next(run: Run, task: Task, values: dict[str, Any]) -> str | None:
+    """The stage that is to be done now, if one is."""
+    if values.get("epochs", 0) < task.config.train.epochs:
+        return "train"
+    if not run.has(QUANTISED):
+        return "quantise"
+    if "quantised_test_accuracy" not in values:
+        return "evaluate"
+    aimed = task.config.budget.target or run.has(FOOTPRINT)
+    return "deploy" if aimed and "footprint" not in values else None
 
 
 def _statistics(run: Run, task: Task) -> Statistics:

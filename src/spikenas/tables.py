@@ -100,10 +100,13 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
     if "linked" in values.get("footprint", {}):
         found = values["footprint"]
         sizes = ", ".join(f"{format_size(found['linked'][f'{name}_bytes'])} {name}" for name in ("flash", "ram"))
-        shown = f"{sizes} linked, {found['instructions']:,} instructions, {found['images']} outputs equal"
+        table.add_row("linked", sizes)
+        shown = f"{found['instructions']:,} instructions per inference, {found['images']} outputs equal"
         table.add_row(found["target"] or found["core"], shown)
     table.add_row("files", values["folder"])
     table.add_row("report", f"{values['folder']}/report.html")
+    if values["next"]:
+        table.add_row("next", f"spikenas {values['next']} --out {values['folder']}")
     table.add_row("time", f"{seconds:.0f} s (this command)")
     return table
 
@@ -132,7 +135,8 @@ def target_table(rows: list[tuple[Target, list[Need]]]) -> RenderableType:
         table.add_column("the network")
     for target, found in rows:
         left = [format_size(size) if size else "" for size in (target.flash_left, target.ram_left)]
-        core = target.core if target.kind == "microcontroller" else f"{sum(core.count for core in target.cores)} cores"
+        chip = f"{sum(core.count for core in target.cores)} cores"
+        core = target.architecture or (target.core if target.kind == "microcontroller" else chip)
         over = [
             f"{need.what} {format_size(need.over) if need.what in ('flash', 'ram') else need.over} over"
             for need in found

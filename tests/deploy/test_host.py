@@ -49,7 +49,7 @@ def run_on_host(case: Case, folder: Path, compiler: str, images: int) -> str:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.text[:20])
 def test_c_computes_what_the_reference_defines(case: Case, tmp_path: Path) -> None:
     said = run_on_host(case, tmp_path, COMPILERS[0], 5)
-    assert "images 00000005\nimages_equal 00000005\n" in said
+    assert "images 5\nimages_equal 5\n" in said
 
 
 @needs_compiler
@@ -57,14 +57,14 @@ def test_c_computes_what_the_reference_defines(case: Case, tmp_path: Path) -> No
 @pytest.mark.parametrize("seed", range(30))
 def test_random_networks(seed: int, tmp_path: Path) -> None:
     said = run_on_host(random_case(seed), tmp_path, COMPILERS[seed % len(COMPILERS)], 20)
-    assert "images_equal 00000014\n" in said
+    assert "images_equal 20\n" in said
 
 
 @needs_compiler
 def test_the_makefile_runs_the_test(tmp_path: Path) -> None:
     write_folder(integers_of(CASES[0].plan), list(frames_for(CASES[0].plan, 3)), CORES["rv32"], tmp_path)
     done = subprocess.run(["make", "-s"], cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert "images_equal 00000003" in done.stdout
+    assert "images_equal 3\n" in done.stdout
 
 
 @needs_compiler
@@ -77,7 +77,7 @@ def test_a_wrong_output_is_seen(tmp_path: Path) -> None:
     (tmp_path / "test_vectors.h").write_text(f"{head}test_scores[] = {{{int(first) + 1},{rest}", encoding="utf-8")
     done = subprocess.run(["make", "-s"], cwd=tmp_path, check=False, capture_output=True, text=True)
     assert done.returncode != 0
-    assert "images_equal 00000002" in done.stdout
+    assert "images_equal 2\n" in done.stdout
 
 
 def test_one_folder_is_all_that_is_needed(tmp_path: Path) -> None:

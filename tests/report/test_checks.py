@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from spikenas.config import BudgetConfig, Config
 from spikenas.report import SavedRun, load_run
 from spikenas.report.checks import Check, checks
 
@@ -17,23 +18,24 @@ def of(run: SavedRun, subject: str, **changes: Any) -> list[Check]:
     return [check for check in checks(replace(run, **changes)) if check.subject == subject]
 
 
+def budgeted(run: SavedRun, **limits: int) -> Config:
+    return run.config.model_copy(update={"budget": BudgetConfig.model_validate(limits)})
+
+
 def levels(found: list[Check]) -> list[str]:
     return [check.level for check in found]
 
 
 def test_a_budget_that_is_exceeded(run: SavedRun) -> None:
-    assert run.best
     assert "problem" not in levels(of(run, "budget"))
-    over = of(run, "budget", best={**run.best, "ram_bytes": 20000})
+    over = of(run, "budget", config=budgeted(run, ram=1000))
     assert levels(over) == ["problem"]
     assert "ram" in over[0].finding
     assert over[0].remedy
 
 
 def test_a_budget_that_is_hardly_used(run: SavedRun) -> None:
-    assert run.best
-    little = {**run.best, "ram_bytes": 100, "flash_bytes": 100}
-    assert levels(of(run, "budget", best=little)) == ["warning"]
+    assert levels(of(run, "budget", config=budgeted(run, ram=10**6, flash=10**6))) == ["warning"]
 
 
 def test_layers_that_are_silent_or_saturated(run: SavedRun) -> None:

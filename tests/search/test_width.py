@@ -34,7 +34,7 @@ def anything_fits(network: NetworkConfig, spec: InputSpec, space: Space, budget:
 
 
 def suggestions(message: str) -> list[dict[str, Any]]:
-    """The changes that an error proposes: `would fit: network.a=1 or network.b=2 network.c=3`."""
+    """The changes that an error proposes: `would fit: --set network.a=1 or --set network.b=2 --set network.c=3`."""
     _, found, after = message.partition("would fit: ")
     assert found, message
     changes = []

@@ -77,7 +77,7 @@ class Arena:
             self.search.previous,
             self.search.refine,
         )
-        return digest_of([judge.identity, self.setting, *map(str, shape), *self._networks])
+        return digest_of(judge.identity, self.setting, *map(str, shape), *self._networks)
 
     @cached_property
     def _networks(self) -> list[str]:

@@ -199,7 +199,7 @@ class Study:
 
         question = self.question
         everyone = [judge for evaluator in judges for judge in evaluator]
-        setting = digest_of([network.model_dump_json(), str(input)])
+        setting = digest_of(network.model_dump_json(), str(input))
         return table_arenas(
             table, question.limits, everyone, cost, setting, question.metric, question.adjusted, self.config.search
         )
@@ -213,7 +213,7 @@ class Study:
         def cost(genotype: Genotype) -> Footprint:
             return footprint(task.plan(genotype))
 
-        setting = digest_of([task.config.network.model_dump_json(), str(task.input)])
+        setting = digest_of(task.config.network.model_dump_json(), str(task.input))
         return Arena(limits, task.space, cost, setting=setting, search=self.config.search), task.config.network
 
     def _write(self, findings: Findings) -> None:

@@ -49,13 +49,13 @@ def checks(run: SavedRun) -> list[Check]:
 
 
 def _budget(run: SavedRun) -> Iterator[Check]:
-    if run.best is None:
+    if run.memory is None:
         return
     budget, shares = run.config.budget, []
     for name, limit in (("params", budget.params), ("flash", budget.flash), ("ram", budget.ram)):
         if limit is None:
             continue
-        used = run.best[name if name == "params" else f"{name}_bytes"]
+        used = run.memory[name if name == "params" else f"{name}_bytes"]
         shares.append(used / limit)
         if used > limit:
             size = f"{used - limit:,}" if name == "params" else format_size(used - limit)

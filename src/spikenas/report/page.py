@@ -118,12 +118,12 @@ def _section(number: int, run: SavedRun) -> Section:
 
 
 def _bars(run: SavedRun) -> list[Bar]:
-    if run.best is None:
+    if run.memory is None:
         return []
     found, budget = [], run.config.budget
     for name, title, limit in (("params", "params", budget.params), ("flash_bytes", "flash", budget.flash),
                                ("ram_bytes", "RAM", budget.ram)):  # fmt: skip
-        used = run.best[name]
+        used = run.memory[name]
         shown = [f"{n:,}" if name == "params" else format_size(n) for n in (used, limit or 0)]
         found.append(Bar(title, shown[0], shown[1] if limit else "", used / limit if limit else None))
     return found
@@ -197,13 +197,12 @@ def _packed(text: str) -> str:
 def _headline(section: Section) -> str:
     """The answer in a sentence."""
     run = section.run
-    if run.best is None:
+    if run.memory is None:
         return f"No network yet: {run.status}."
-    accuracy = (run.evaluation or {}).get("quantised_test_accuracy", (run.evaluation or {}).get("test_accuracy"))
-    memory = f"{format_size(run.best['flash_bytes'])} of flash and {format_size(run.best['ram_bytes'])} of RAM"
-    if accuracy is None:
+    memory = f"{format_size(run.memory['flash_bytes'])} of flash and {format_size(run.memory['ram_bytes'])} of RAM"
+    if run.accuracy is None:
         return f"A network of {memory}, not evaluated yet."
-    return f"{accuracy:.2%} of the test images right, in {memory}."
+    return f"{run.accuracy:.2%} of the test images right, in {memory}."
 
 
 def _comparison_names(sections: Sequence[Section]) -> list[str]:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from spikenas.config import Config
+from spikenas.config import Config, NetworkConfig
 from spikenas.data.pictures import cut
 from spikenas.errors import ConfigError, SpikeNASError
 from spikenas.files import read_text
 from spikenas.markup import html_table
-from spikenas.memory import Footprint, footprint
+from spikenas.memory import Footprint, footprint, sizes
 from spikenas.run import (
     ASKED,
     BEST,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     import pandas
 
 _HISTORY = {"ended", "stage", "seconds", "command", "versions", "machine"}
+_SIZES = ("params", "flash_bytes", "ram_bytes", "channels")
 ANALYSIS = f"{ENHANCE}/analysis/analysis.json"
 
 
@@ -64,7 +65,7 @@ class SavedRun:
         history: A line for each stage that was done.
         mistakes: Pictures of `evaluation["mistakes"]`, as addresses that hold them.
         classes: Names, where they are known.
-        plan: Of the network found.
+        plan: Of the network found, with the bits of its integers once they are made.
         unreadable: A line for each file that is there and cannot be used.
         undecided: Whether the space is not decided yet.
     """
@@ -123,8 +124,9 @@ class SavedRun:
         if best:
             found["score"] = f"{best['score']:.5g} ({best['score_name']})"
             found["width, T"] = f"{best['channels']} channels, {self.config.network.timesteps} timesteps"
-            found["params"] = f"{best['params']:,}"
-            found["flash, RAM"] = f"{format_size(best['flash_bytes'])}, {format_size(best['ram_bytes'])}"
+        if self.memory:
+            found["params"] = f"{self.memory['params']:,}"
+            found["flash, RAM"] = ", ".join(format_size(self.memory[key]) for key in ("flash_bytes", "ram_bytes"))
         if self.measured and "linked" in self.measured:
             found["instructions an inference"] = f"{self.measured['instructions']:,}"
         if evaluation:
@@ -137,6 +139,17 @@ class SavedRun:
     def cost(self) -> Footprint | None:
         """Memory of the network found."""
         return footprint(self.plan) if self.plan else None
+
+    @property
+    def memory(self) -> dict[str, int] | None:
+        """Params, flash and RAM of the network found, of its integers once they are made."""
+        return sizes(self.cost) if self.cost else self.best
+
+    @property
+    def accuracy(self) -> float | None:
+        """On the test set, of the integers where they were evaluated."""
+        found = self.evaluation or {}
+        return found.get("quantised_test_accuracy", found.get("test_accuracy"))
 
     @property
     def kept(self) -> Epoch | None:
@@ -175,7 +188,9 @@ def load_run(folder: str | Path) -> SavedRun:
     undecided = not (folder / CONFIG).exists() and (folder / ASKED).exists()
     config = Config.load(folder / (ASKED if undecided else CONFIG))
     reader = _Reader(folder)
-    best = reader.json(BEST, genotype=str, score=(int, float))
+    best = reader.json(
+        BEST, **dict.fromkeys(("genotype", "score_name"), str), score=(int, float), **dict.fromkeys(_SIZES, int)
+    )
     evaluation = reader.json(EVALUATION, test_accuracy=float, confusion=list, firing_rates=dict)
     quantisation = reader.json(QUANTISATION, weight_bits=int, quantised_sha256=str)
     measured = reader.json(FOOTPRINT, predicted=dict)
@@ -184,7 +199,8 @@ def load_run(folder: str | Path) -> SavedRun:
         evaluation.pop("quantised_test_accuracy", None)
     if measured and measured.get("quantised_sha256") != integers:
         measured = None
-    classes, plan = reader.network(config, best)
+    made = {"weight_bits": quantisation["weight_bits"]} if quantisation else {}
+    classes, plan = reader.network(config.network.model_copy(update=made), best)
     return SavedRun(
         folder=folder,
         config=config,
@@ -253,7 +269,7 @@ class _Reader:
                 lines.append(line)
         return lines
 
-    def network(self, config: Config, best: dict[str, Any] | None) -> tuple[tuple[str, ...], Plan | None]:
+    def network(self, network: NetworkConfig, best: dict[str, Any] | None) -> tuple[tuple[str, ...], Plan | None]:
         data = self.json(DATA, classes=list, input=dict)
         if data is None:
             return (), None
@@ -261,7 +277,7 @@ class _Reader:
         if best is None:
             return classes, None
         try:
-            return classes, make_plan(Genotype.parse(best["genotype"]), config.network, InputSpec(**data["input"]))
+            return classes, make_plan(Genotype.parse(best["genotype"]), network, InputSpec(**data["input"]))
         except (SpikeNASError, TypeError) as error:
             self.unreadable.append(f"{BEST}: {error}")
             return classes, None

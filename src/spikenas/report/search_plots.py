@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import itemgetter
 
 from spikenas.report.plot import COLOURS, FAINT, GOOD, KIB, LIMIT, Plot, Spec
 from spikenas.report.saved import SavedRun
@@ -136,23 +137,22 @@ def operations_plot(run: SavedRun) -> Plot | None:
 
 def comparison_plot(runs: Sequence[SavedRun]) -> Plot | None:
     """Accuracy against flash of several runs."""
-    shown = [run for run in runs if run.best and run.evaluation]
+    shown = [(run, run.memory, run.accuracy) for run in runs if run.memory and run.accuracy is not None]
     if len(shown) < 2:
         return None
     data = [
         {
             "type": "scatter", "mode": "markers+text", "name": run.name, "text": [run.name],
-            "textposition": "top center", "x": [round(run.best["flash_bytes"] / KIB, 2)],
-            "y": [round(100 * run.evaluation["test_accuracy"], 3)],
+            "textposition": "top center", "x": [round(memory["flash_bytes"] / KIB, 2)],
+            "y": [round(100 * accuracy, 3)],
             "marker": {"size": 12, "color": COLOURS[number % len(COLOURS)]},
             "hovertemplate": "%{text}: %{y}% at %{x} KiB<extra></extra>",
         }
-        for number, run in enumerate(shown)
-        if run.best and run.evaluation
+        for number, (run, memory, accuracy) in enumerate(shown)
     ]  # fmt: skip
     layout = {"xaxis": {"title": {"text": "flash, KiB"}}, "yaxis": {"title": {"text": "test accuracy, %"}},
               "showlegend": False}  # fmt: skip
-    best = max(shown, key=lambda run: run.evaluation["test_accuracy"] if run.evaluation else 0)
+    best = max(shown, key=itemgetter(2))[0]
     return Plot("comparison", "Accuracy against memory", f"The most accurate is {best.name}.",
                 {"data": data, "layout": layout})  # fmt: skip
 

@@ -199,7 +199,7 @@ class ScorerFactory:
         """Equal for equal recipes of one version of the package."""
         settings = self.network, self.input, self.fidelity, self.names, self.seed, self.device, self.images.shape
         data = [b"" if array is None else array.tobytes() for array in (self.images, self.labels)]
-        return digest_of([version("spikenas"), *map(repr, settings), *data])
+        return digest_of(version("spikenas"), *map(repr, settings), *data)
 
     def sharing_order(self, genotypes: Sequence[Genotype]) -> list[int]:
         """Positions of the genotypes in an order in which neighbours have the most layers in common."""

@@ -127,7 +127,7 @@ def _what_would_do(
             return False
 
     def named(change: dict[str, Any]) -> str:
-        return " ".join(f"network.{key}={value}" for key, value in change.items())
+        return " ".join(f"--set network.{key}={value}" for key, value in change.items())
 
     changes = list(_changes(network))
     single: dict[tuple[str, ...], dict[str, Any]] = {}  # by the settings that change, the mildest that fits

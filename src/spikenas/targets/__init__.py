@@ -36,6 +36,7 @@ class Target(BaseModel):
         note: What else has to be known.
         kind: `microcontroller`, with flash and RAM; `neuromorphic`, with cores.
         core: Whose code is counted and built.
+        architecture: What the processor is, where that is no `core`.
         emulated: Whether firmware for it can be run here.
         flash: Bytes of program memory.
         ram: Bytes of its largest block of RAM.
@@ -52,6 +53,7 @@ class Target(BaseModel):
     note: str = ""
     kind: Literal["microcontroller", "neuromorphic"] = "microcontroller"
     core: Core = "cortex-m4"
+    architecture: str | None = None
     emulated: bool = True
     flash: Size | None = None
     ram: Size | None = None

@@ -3,16 +3,6 @@
 #include "port.h"
 #include "test_vectors.h"
 
-static void number(const char *name, uint32_t value) { /* in hexadecimal, which needs no division */
-    char text[9];
-    for (int i = 0; i < 8; i++) text[i] = "0123456789abcdef"[value >> (28 - 4 * i) & 15];
-    text[8] = 0;
-    port_print(name);
-    port_print(" ");
-    port_print(text);
-    port_print("\n");
-}
-
 static void give(const uint8_t *frame) {
     uint8_t *input = snn_input();
     for (uint32_t i = 0; i < SNN_FRAME_BYTES; i++) input[i] = frame[i];
@@ -46,12 +36,13 @@ int main(void) {
             if (scores[c] > scores[best]) best = c;
         }
         equal += same;
-        number("class", best);
-        number("equal", same);
-        number("instructions_by_16", (uint32_t)(instructions / 16));
+        port_number("class", best);
+        port_number("equal", same);
+        if (instructions) port_number("instructions_by_16", (uint32_t)(instructions / 16));
     }
-    number("stack_bytes", port_stack_bytes());
-    number("images", TEST_IMAGES);
-    number("images_equal", equal);
+    uint32_t stack = port_stack_bytes();
+    if (stack) port_number("stack_bytes", stack);
+    port_number("images", TEST_IMAGES);
+    port_number("images_equal", equal);
     return equal == TEST_IMAGES ? 0 : 1;
 }

@@ -3,7 +3,7 @@
 #define PORT_H
 #include <stdint.h>
 
-void port_print(const char *text);
+void port_number(const char *name, uint32_t value);
 void port_start_counting(void);
 uint64_t port_count(void); /* instructions since then; 0 where they cannot be counted */
 void port_paint_stack(void);

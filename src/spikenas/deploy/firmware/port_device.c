@@ -64,7 +64,12 @@ void port_start_counting(void) { started = counter(); }
 uint64_t port_count(void) { return counter() - started; }
 #endif
 
-void port_print(const char *text) { semihosting(0x04, text); }
+void port_number(const char *name, uint32_t value) { /* in hexadecimal, which needs no division */
+    char text[] = " 00000000\n";
+    for (int i = 0; i < 8; i++) text[1 + i] = "0123456789abcdef"[value >> (28 - 4 * i) & 15];
+    semihosting(0x04, name);
+    semihosting(0x04, text);
+}
 
 static void leave(uint32_t status) {
     const uint32_t block[2] = {0x20026, status};
