@@ -135,7 +135,7 @@ def test_files_that_are_not_there_or_damaged(run: Main, folder: Path) -> None:
     file.unlink()
     status, _, err = run("deploy", "--out", folder, "--quiet")
     assert (status, len(err.splitlines())) == (2, 1)
-    assert "'spikenas quantise' writes it" in err
+    assert f"'spikenas quantise --out {folder}' writes it" in err
 
 
 def test_other_bits_and_fine_tuning(run: Main, folder: Path) -> None:

@@ -127,7 +127,7 @@ def test_a_stage_without_the_one_before(spikenas: Spikenas, tmp_path: Path) -> N
     assert spikenas("search", *TINY, "--out", "r", "-q").returncode == 0
     result = spikenas("evaluate", "--out", "r", "-q")
     assert result.returncode == 2
-    assert "model.safetensors: no such file; 'spikenas train' writes it" in no_traceback(result.stderr)
+    assert "model.safetensors: no such file; 'spikenas train --out r' writes it" in no_traceback(result.stderr)
 
 
 @pytest.mark.slow

@@ -8,10 +8,11 @@ import torch
 from spikenas.checkpoint import MODEL, load_model, load_tensors
 from spikenas.config import Config
 from spikenas.data import DataSet, Split, Statistics, load
+from spikenas.epochs import LOG, Epoch, read_log
 from spikenas.errors import RunError
 from spikenas.run import CHECKPOINT
 from spikenas.space import Genotype, InputSpec, make_plan
-from spikenas.train import LOG, Epoch, learning_rate, read_log, train
+from spikenas.train import learning_rate, train
 
 GENOTYPE = Genotype.parse("0-1:conv3x3 1-3:conv3x3 0-3:skip / 0-3:conv3x3")
 STATISTICS = Statistics((0.3,), (0.37,))

@@ -18,6 +18,7 @@ from spikenas.checkpoint import MODEL, Model, load_model
 from spikenas.data import Split
 from spikenas.data.pictures import strip
 from spikenas.deploy import deploy, write_nir
+from spikenas.epochs import Epoch
 from spikenas.errors import ConfigError, DeployError, RunError
 from spikenas.evaluate import evaluate
 from spikenas.files import write_atomically
@@ -203,7 +204,7 @@ def run_deploy(run: Run, task: Task, report: Reporter, target: str | None = None
 def shown(progress: Callable[[int, int, str], None]) -> training.Progress:
     """Shows the last epoch's validation accuracy beside the steps."""
 
-    def on_step(done: int, total: int, epochs: Sequence[training.Epoch]) -> None:
+    def on_step(done: int, total: int, epochs: Sequence[Epoch]) -> None:
         last = f"epoch {len(epochs)}: validation {epochs[-1].validation_accuracy:.1%}" if epochs else ""
         progress(done, total, last)
 

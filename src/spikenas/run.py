@@ -46,6 +46,14 @@ RESULTS = {
     "deploy": FOOTPRINT,
 }
 
+# By stage the file that it cannot do without, and the stage that writes it.
+NEEDS = {
+    "train": (BEST, "search"),
+    "quantise": ("model.safetensors", "train"),
+    "evaluate": ("model.safetensors", "train"),
+    "deploy": ("quantised.safetensors", "quantise"),
+}
+
 # What a section of the configuration decides cannot change once this file exists.
 _FIXED_BY = {
     "seed": TRIALS,

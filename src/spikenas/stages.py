@@ -15,6 +15,7 @@ from spikenas.analysis import Rule
 from spikenas.config import Config
 from spikenas.data import Statistics, channel_statistics, load_statistics, save_statistics
 from spikenas.enhance import Enhancer, changed, write_space
+from spikenas.epochs import LOG, Epoch, kept_epoch, read_log
 from spikenas.errors import ConfigError
 from spikenas.files import write_atomically, write_text
 from spikenas.finishing import digest, shown
@@ -180,7 +181,7 @@ def _write_front(run: Run, trials: list[Trial]) -> None:
     write_atomically(run / FRONT, write)
 
 
-def run_train(run: Run, task: Task, report: Reporter) -> list[training.Epoch]:
+def run_train(run: Run, task: Task, report: Reporter) -> list[Epoch]:
     """Train the network found, unless it is done; returns its epochs."""
     best = run.read_json(BEST, "search", **_BEST)
     plan = task.plan(Genotype.parse(best["genotype"]))
@@ -221,10 +222,10 @@ def score_genotypes(
 def summary(run: Run, task: Task) -> dict[str, Any]:
     """What a run has found so far."""
     values = run.read_json(BEST, "search", **_BEST)
-    epochs = training.read_log(run / training.LOG)
+    epochs = read_log(run / LOG)
     if epochs:
         values["epochs"] = len(epochs)
-        kept = training.kept_epoch(epochs, task.config.train.keep)
+        kept = kept_epoch(epochs, task.config.train.keep)
         values["validation_accuracy"] = kept.validation_accuracy
     integers = digest(run / QUANTISED) if run.has(QUANTISED) else None
     if run.has(EVALUATION):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,37 +21,12 @@ from spikenas.checkpoint import MODEL, load_tensors, load_weights, model_header,
 from spikenas.config import Config
 from spikenas.data import DataSet, Split, Statistics
 from spikenas.data.transforms import augment, normalise
+from spikenas.epochs import LOG, Epoch, kept_epoch, read_log, write_log
 from spikenas.errors import DivergedError, RunError
-from spikenas.files import read_text, write_atomically
 from spikenas.run import CHECKPOINT
 from spikenas.seeding import seed_of
 from spikenas.snn.network import Network
 from spikenas.space.plan import Plan
-
-LOG = "train.csv"
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One line of train.csv.
-
-    Attributes:
-        epoch: From 1.
-        lr: Learning rate of its last step.
-        train_loss: Mean cross-entropy in nats.
-        train_accuracy: Share of the training images, as augmented.
-        validation_loss: Mean cross-entropy in nats.
-        validation_accuracy: Share of the validation images.
-        seconds: Wall time.
-    """
-
-    epoch: int
-    lr: float
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
-    seconds: float
 
 
 class _Sums(NamedTuple):
@@ -185,28 +158,6 @@ def learning_rate(epoch: float, config: Config) -> float:
     return settings.lr * 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / (settings.epochs - warmup)))
 
 
-def kept_epoch(epochs: Sequence[Epoch], keep: str) -> Epoch:
-    """The epoch whose weights model.safetensors holds: the `last`, or the `best` on the validation images."""
-    if keep == "last":
-        return epochs[-1]
-    return max(epochs, key=lambda row: (row.validation_accuracy, -row.validation_loss, row.epoch))
-
-
-def read_log(path: Path) -> list[Epoch]:
-    """The epochs in a train.csv; none when the file is not there.
-
-    Raises:
-        RunError: it is not such a file.
-    """
-    if not path.exists():
-        return []
-    try:
-        rows = list(csv.DictReader(read_text(path).splitlines()))
-        return [Epoch(int(row["epoch"]), *(float(row[f.name]) for f in fields(Epoch)[1:])) for row in rows]
-    except (RunError, ValueError, KeyError, TypeError, csv.Error):
-        raise RunError(f"{path}: not a training log; remove it and {CHECKPOINT} to train again") from None
-
-
 def _accelerator(config: Config, folder: Path | None) -> Accelerator:
     AcceleratorState._reset_state(True)  # another training in this process may have had other settings
     device = torch.device(config.device)
@@ -286,11 +237,7 @@ def _save(
     weights = network.state_dict()
     if kept_epoch(epochs, keep) is epochs[-1]:
         save_tensors(folder / MODEL, weights, header)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([field.name for field in fields(Epoch)])
-    writer.writerows(astuple(row) for row in epochs)
-    write_atomically(folder / LOG, lambda path: path.write_text(text.getvalue(), encoding="utf-8", newline=""))
+    write_log(folder / LOG, epochs)
     momentum = {
         f"momentum.{name}": optimiser.state[parameter]["momentum_buffer"]
         for name, parameter in network.named_parameters()

@@ -53,6 +53,8 @@ def test_accuracy_that_the_integers_lose(run: SavedRun) -> None:
     assert run.evaluation
     lost = {**run.evaluation, "test_accuracy": 0.9, "quantised_test_accuracy": 0.88}
     assert levels(of(run, "integers", evaluation=lost)) == ["warning"]
+    tuned = {**(run.quantisation or {}), "epochs": 6}
+    assert "--tuning 12" in of(run, "integers", evaluation=lost, quantisation=tuned)[0].remedy
     assert levels(of(run, "integers", evaluation={**lost, "quantised_test_accuracy": 0.899})) == ["good"]
 
 

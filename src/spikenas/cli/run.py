@@ -18,8 +18,8 @@ from spikenas import options as opt
 from spikenas.cli.app import app, interruptible, log_messages, messages
 from spikenas.config import Config
 from spikenas.data import check_name
-from spikenas.errors import ConfigError
-from spikenas.run import ASKED, CONFIG, TRIALS, Run, is_leader
+from spikenas.errors import ConfigError, RunError
+from spikenas.run import ASKED, CONFIG, NEEDS, TRIALS, Run, is_leader
 from spikenas.tables import decision_table, front_table, run_summary
 
 _SPACE = "Network and space"
@@ -228,6 +228,10 @@ def _stages(
     base, decides = _base(file, out, names[0] == "enhance")
     if base is None and names[0] in ("train", "evaluate", "quantise", "deploy"):
         raise ConfigError(f"{out}: no run folder; 'spikenas search --out {out}' makes one")
+    for name in NEEDS.keys() & {names[0]}:
+        needed, writer = NEEDS[name]
+        if out and not (out / needed).exists():
+            raise RunError(f"{out / needed}: no such file; 'spikenas {writer} --out {out}' writes it")
     settings: Config = opt.make_config(base, given, given["set_"])
     if file and file.name == CONFIG and out is None:
         out = file.parent

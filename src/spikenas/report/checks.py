@@ -133,10 +133,12 @@ def _spikes(run: SavedRun) -> Iterator[Check]:
     for name, rate in rates.items():
         if rate < SILENT:
             finding = f"{name} is nearly silent: {rate:.2%} of its neurons fire at a timestep"
-            yield Check("warning", "spikes", finding, "its convolutions compute next to nothing: a lower threshold")
+            yield Check(
+                "warning", "spikes", finding, "its convolutions compute next to nothing: a lower network.v_threshold"
+            )
         elif rate > SATURATED:
             finding = f"{name} is saturated: {rate:.0%} of its neurons fire at every timestep"
-            yield Check("warning", "spikes", finding, "it says next to nothing: a higher threshold")
+            yield Check("warning", "spikes", finding, "it says next to nothing: a higher network.v_threshold")
     if rates and all(SILENT <= rate <= SATURATED for rate in rates.values()):
         low, high = min(rates.values()), max(rates.values())
         yield Check(
@@ -154,7 +156,9 @@ def _integers(run: SavedRun) -> Iterator[Check]:
         f"{found['test_accuracy']:.2%} in floating point"
     )
     if lost > _LOST:
-        remedy = f"fine-tune: 'spikenas quantise --out {run.folder} --tuning 5', or more bits"
+        bits, tuned = found["weight_bits"], (run.quantisation or {}).get("epochs", 0)
+        again = f"'spikenas quantise --out {run.folder} --bits {bits} --tuning {2 * tuned or 6}'"
+        remedy = f"{'fine-tune longer' if tuned else 'fine-tune'}: {again}{', or more bits' if bits < 8 else ''}"
         yield Check("warning", "integers", finding, remedy)
     else:
         yield Check("good", "integers", finding)

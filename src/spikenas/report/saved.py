@@ -14,6 +14,7 @@ from PIL import Image
 
 from spikenas.config import Config, NetworkConfig
 from spikenas.data.pictures import cut
+from spikenas.epochs import LOG, Epoch, kept_epoch, read_log
 from spikenas.errors import ConfigError, SpikeNASError
 from spikenas.files import read_text
 from spikenas.markup import html_table
@@ -36,7 +37,6 @@ from spikenas.search import Trial, read_trials
 from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan
-from spikenas.train import LOG, Epoch, kept_epoch, read_log
 from spikenas.units import format_size
 
 if TYPE_CHECKING:
@@ -170,6 +170,12 @@ class SavedRun:
         return "complete"
 
     @property
+    def commands(self) -> list[str]:
+        """What was typed, in order; what was typed again counts once, at its last."""
+        typed = [line["command"] for line in self.history]
+        return [text for n, text in enumerate(typed) if text not in typed[n + 1 :]]
+
+    @property
     def seconds(self) -> dict[str, float]:
         """Time by stage, over all commands."""
         found: dict[str, float] = {}
@@ -185,6 +191,8 @@ def load_run(folder: str | Path) -> SavedRun:
         ConfigError: it has no configuration that can be used, so that it is no run folder, or not yet.
     """
     folder = Path(folder)
+    if not any((folder / name).exists() for name in (CONFIG, ASKED)):
+        raise ConfigError(f"{folder}: no run folder, it has no {CONFIG}")
     undecided = not (folder / CONFIG).exists() and (folder / ASKED).exists()
     config = Config.load(folder / (ASKED if undecided else CONFIG))
     reader = _Reader(folder)
