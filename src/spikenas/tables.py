@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -106,7 +107,7 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
     table.add_row("files", values["folder"])
     table.add_row("report", f"{values['folder']}/report.html")
     if values["next"]:
-        table.add_row("next", f"spikenas {values['next']} --out {values['folder']}")
+        table.add_row("next", f"spikenas {values['next']} --out {shlex.quote(values['folder'])}")
     table.add_row("time", f"{seconds:.0f} s (this command)")
     return table
 

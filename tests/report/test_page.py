@@ -139,3 +139,9 @@ def test_a_run_of_an_earlier_version(folder: Path, tmp_path: Path) -> None:
     del evaluation["mistakes"], evaluation["synops_by_layer"]
     (copy / "evaluation.json").write_text(json.dumps(evaluation))
     assert {"trials-0", "training-0", "confusion-0", "spikes-0"} <= specs_of(render([load_run(copy)])).keys()
+
+
+def test_an_analysis_is_shown_before_the_space_is_decided(folder: Path) -> None:
+    page = render([replace(load_run(folder), space=None, undecided=True, best=None, trials=[])])
+    assert "Which operations matter" in page
+    assert "Decisions" not in page
