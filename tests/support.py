@@ -1,6 +1,8 @@
 """Names that several test modules and fixtures use."""
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,24 @@ TINY = (
 Spikenas = Callable[..., subprocess.CompletedProcess[str]]
 Main = Callable[..., tuple[int, str, str]]  # status, standard output, standard error
 Unpack = Callable[[str], Path]
+
+
+_LIGHT = """
+import sys
+from spikenas.cli import main
+sys.argv = ["spikenas", *sys.argv[1:]]
+try:
+    main()
+finally:
+    heavy = {"torch", "torchvision", "numba", "sklearn", "accelerate"} & set(sys.modules)
+    print(f"heavy: {sorted(heavy)}", file=sys.stderr)
+"""
+
+
+def lightly(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, which says last what it imported that takes seconds."""
+    command = [sys.executable, "-c", _LIGHT, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "120"}, check=False)
 
 
 def write_images(folder: Path, each: int) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,7 +15,7 @@ from spikenas.cli import main
 from spikenas.config import NetworkConfig
 from spikenas.memory import footprint
 from spikenas.space import BENCH_OPS, Genotype, InputSpec, make_plan, parse_bench
-from support import Main
+from support import Main, lightly
 
 RGB = InputSpec(3, 32, 32, 10)
 
@@ -225,22 +223,9 @@ def test_show_refuses_wrong_input(run: Main, arguments: list[str]) -> None:
     assert err.startswith("spikenas: ")
 
 
-LIGHT = """
-import sys
-from spikenas.cli import main
-sys.argv = ["spikenas", *sys.argv[1:]]
-try:
-    main()
-finally:
-    heavy = {"torch", "torchvision", "numba", "sklearn", "accelerate"} & set(sys.modules)
-    print(f"heavy: {sorted(heavy)}", file=sys.stderr)
-"""
-
-
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["estimate", "--help"], ["estimate", "0-3:conv3x3"]])
 def test_help_and_estimate_do_not_import_torch(arguments: list[str]) -> None:
-    command = [sys.executable, "-c", LIGHT, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "120"})
+    done = lightly(*arguments)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "heavy: []\n"
     assert done.stdout

@@ -23,10 +23,10 @@ from spikenas.errors import BudgetError, ConfigError, NothingFoundError
 from spikenas.files import read_text, write_text
 from spikenas.judges import Court, Judge
 from spikenas.memory import Footprint, describe, footprint, sizes, violations
+from spikenas.names import TRAINING
 from spikenas.progress import Reporter
 from spikenas.search import Problem, TrialStore, make_strategy, search
 from spikenas.search.width import LADDER
-from spikenas.short_training import TRAINING
 from spikenas.space.building import make_plan
 from spikenas.space.genotype import Cell, Genotype
 from spikenas.space.ops import SNASNET_OPS

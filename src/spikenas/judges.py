@@ -14,10 +14,11 @@ from spikenas.correlation import read_values
 from spikenas.data import channel_statistics
 from spikenas.errors import ConfigError, DataError
 from spikenas.files import open_csv
+from spikenas.names import TRAINING
 from spikenas.score import SCORES
 from spikenas.search.executors import Executor, InProcess, Remembering, open_executor
 from spikenas.seeding import digest_of
-from spikenas.short_training import TRAINING, training_factory
+from spikenas.short_training import training_factory
 from spikenas.space.genotype import Genotype
 from spikenas.tabular import Lookup, LookupResult, Network, Table, network_of
 from spikenas.task import open_data, scorer_factory

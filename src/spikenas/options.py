@@ -11,10 +11,12 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from spikenas.config import Config, NetworkConfig, read_toml
+from spikenas.data import check_name
 from spikenas.errors import ConfigError, GenotypeError
 from spikenas.files import read_text
+from spikenas.names import check_score
 from spikenas.space.genotype import Genotype, parse_bench
-from spikenas.space.ops import BENCH_OPS
+from spikenas.space.ops import BENCH_OPS, Op
 from spikenas.space.plan import InputSpec
 from spikenas.space.space import NAMED_OPS
 from spikenas.targets import aimed
@@ -187,6 +189,24 @@ def make_config(base: Path | None, options: dict[str, Any], assignments: list[st
         _put(values, key.strip(), _toml_value(text.strip()))
         given[key.strip()] = f"--set {key.strip()}"
     return aimed(Config.parse(values, "options", given))
+
+
+def check_names(config: Config) -> None:
+    """See that what is named is there: ops, strategy, score, data; before what takes seconds to import.
+
+    Raises:
+        ConfigError: an unknown strategy.
+        DataError: no such data.
+        GenotypeError: an unknown op.
+        ScoreError: an unknown score.
+    """
+    from spikenas.search.strategies import find_strategy
+
+    for op in config.space.ops:
+        Op.parse(op)
+    find_strategy(config.search.strategy)
+    check_score(config.search.score)
+    check_name(config.data.name)
 
 
 def network_of(config: Config) -> NetworkConfig:

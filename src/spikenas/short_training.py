@@ -25,7 +25,6 @@ from spikenas.space.plan import InputSpec
 from spikenas.task import Task, resized, side_of
 from spikenas.train import train
 
-TRAINING = "train"  # its name among the evaluators
 _WARMUP_EPOCHS = 0.3
 
 

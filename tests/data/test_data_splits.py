@@ -164,9 +164,9 @@ def test_three_images_of_a_class_are_enough(make_folder):
         ("no/such/folder", r"^no/such/folder: no such folder"),
         ("idx", "expected idx:FOLDER"),
         ("events:", "expected events:FOLDER"),
-        ("events:no/such", "no/such: cannot be read as a folder"),
-        ("tinyimagenet:no/such", r"no/such/wnids\.txt: cannot be read"),
-        ("idx:no/such", r"no/such/train-images-idx3-ubyte: not there"),
+        ("events:no/such", "no/such: no such folder; expected events:FOLDER"),
+        ("tinyimagenet:no/such", "no/such: no such folder; expected tinyimagenet:FOLDER"),
+        ("idx:.", r"train-images-idx3-ubyte: not there"),
     ],
 )
 def test_names_that_cannot_be_found(name, message):

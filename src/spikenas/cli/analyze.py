@@ -82,10 +82,6 @@ def analyze(
     if not (space or ops or table or config):
         given["space"] = "snasnet"
 
-    from spikenas.analysis import Analysis, Inquiry, Rule, write_agreement
-    from spikenas.judges import distinct_names, short_name
-    from spikenas.progress import Reporter
-
     if table is None:
         for name, value in {"dataset": dataset, "metric": metric, "as-trained": as_trained or None}.items():
             if value is not None:
@@ -97,6 +93,11 @@ def analyze(
     about = [
         subject(table, dataset, listed("by", by), config, given | {"data": name}, set_) for name in data or (None,)
     ]
+
+    from spikenas.analysis import Analysis, Inquiry, Rule, write_agreement
+    from spikenas.judges import distinct_names, short_name
+    from spikenas.progress import Reporter
+
     inquiries = [
         Inquiry(
             evaluator,

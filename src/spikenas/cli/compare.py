@@ -76,10 +76,6 @@ def compare(
     given = locals() | {"params": None, "flash": None, "ram": None, "evaluations": None}
     budgets = {"params": params, "flash": flash, "ram": ram}
 
-    from spikenas.compare import Limits, Question, Study
-    from spikenas.config import Config
-    from spikenas.progress import Reporter
-
     about = subject(table, dataset, listed("by", by), config, given, set_)
     settings = about.settings
     asked = listed("strategies", strategies) or ["all"]
@@ -93,6 +89,15 @@ def compare(
             "--strategies none: nothing is left to compare; name strategies, or rank evaluators on the networks of a "
             "--table"
         )
+    from spikenas.search.strategies import find_strategy
+
+    for name in {*asked} - {"all", "none"}:
+        find_strategy(name)
+
+    from spikenas.compare import Limits, Question, Study
+    from spikenas.config import Config
+    from spikenas.progress import Reporter
+
     limits = [Limits(convs=number) for number in _numbers(convs)]
     for name, sizes in budgets.items():
         for size in listed(name, sizes):

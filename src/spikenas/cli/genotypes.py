@@ -144,6 +144,7 @@ def score(
     settings = opt.make_config(config, locals(), set_)
     fixed = settings.network.cells if cells or config or settings.network.kind == "snasnet" else None
     lines = list(opt.read_genotypes(genotypes, lambda text: opt.read_genotype(text, space, fixed)))
+    opt.check_names(settings)
     from spikenas.progress import Reporter
     from spikenas.stages import score_genotypes
 

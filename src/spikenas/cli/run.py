@@ -17,8 +17,8 @@ from rich.console import Console
 from spikenas import options as opt
 from spikenas.cli.app import app, interruptible, log_messages, messages
 from spikenas.config import Config
-from spikenas.data import check_name
 from spikenas.errors import ConfigError, RunError
+from spikenas.names import TRAINING, check_score
 from spikenas.run import ASKED, CONFIG, NEEDS, TRIALS, Run, is_leader
 from spikenas.tables import decision_table, front_table, run_summary
 
@@ -79,7 +79,8 @@ def enhance(
     data: opt.Data = None,
     out: opt.Out = None,
     analysis: Annotated[
-        Path | None, typer.Option(help="Folder of 'spikenas analyze', whose ops are taken.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder of 'spikenas analyze', whose ops are taken.", show_default=False, exists=True),
     ] = None,
     by: Annotated[
         str | None, typer.Option(help="Who judges: a score, or train; the score when absent.", show_default=False)
@@ -236,7 +237,9 @@ def _stages(
     if file and file.name == CONFIG and out is None:
         out = file.parent
     folder = out or Path("runs") / settings.data.short_name
-    check_name(settings.data.name)
+    opt.check_names(settings)
+    if given.get("by"):
+        check_score(given["by"], TRAINING)
 
     from spikenas import finishing, stages
     from spikenas.progress import Reporter

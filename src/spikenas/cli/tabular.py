@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from spikenas import options as opt
 from spikenas.config import Config
-from spikenas.errors import ConfigError
+from spikenas.errors import ConfigError, ScoreError
+from spikenas.names import TRAINING, check_score
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec
 
@@ -57,7 +58,6 @@ def subject(
         ConfigError: no configuration, or a table whose images are not given though a score needs them.
         DataError: the table cannot be read.
     """
-    from spikenas.judges import is_live
     from spikenas.tabular import Table
 
     table = Table.read(path, dataset) if path else None
@@ -69,8 +69,13 @@ def subject(
         options["cells"] = options["cells"] or len(table.rows[0].genotype.cells)
     settings = opt.make_config(config, options, assignments)
     names = tuple(by) or (settings.search.score,)
+    opt.check_names(settings)
+    if table is None:
+        _check_evaluators(names)
     input = None
     if table:
+        from spikenas.judges import is_live
+
         settings = settings.model_copy(update={"network": opt.network_of(settings)})
         if given["data"] is None and config is None:
             of_cifar10 = is_bench and dataset in (None, "cifar10")
@@ -84,6 +89,14 @@ def subject(
         input,
         lambda text: opt.read_genotype(text, options["space"], settings.network.cells),
     )
+
+
+def _check_evaluators(names: Sequence[str]) -> None:
+    for name in names:
+        try:
+            check_score(name, TRAINING)
+        except ScoreError as error:
+            raise ConfigError(f"--by: {error}; a CSV, or a metric such as 'epoch 20', needs --table") from None
 
 
 def listed(option: str, text: str | None) -> list[str]:

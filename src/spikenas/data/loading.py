@@ -73,6 +73,8 @@ def check_name(name: str) -> None:
     if kind in _IN_FOLDERS:
         if not place:
             raise DataError(f"data set {name!r} lacks its folder; expected {kind}:FOLDER")
+        if not os.path.isdir(os.path.expanduser(place)):
+            raise DataError(f"{place}: no such folder; expected {kind}:FOLDER")
     elif name not in _BUILT_IN and not os.path.exists(os.path.expanduser(name)):
         near = difflib.get_close_matches(kind, (*_BUILT_IN, *_IN_FOLDERS), n=1)
         known = ", ".join((*_BUILT_IN, *(f"{known}:FOLDER" for known in _IN_FOLDERS)))

@@ -1,7 +1,7 @@
 """The scores by name.
 
 A module of scores imports `SpikeScore`, `NetworkScore` or `PlanScore`, with `Measured` and `Probe`, from
-`spikenas.score.probe`, and is listed here.
+`spikenas.score.probe`, is listed here, and its names are in `spikenas.names`.
 """
 
 from __future__ import annotations
