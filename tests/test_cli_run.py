@@ -208,6 +208,10 @@ def test_the_space_is_decided_anew_for_another_budget_until_the_search_begins(
     wide = channels()
     assert spikenas("enhance", "--flash", "8KiB", "--out", "r").returncode == 0
     assert channels() < wide
+    config = tmp_path / "r" / "config.toml"
+    config.write_text(config.read_text().replace("momentum = 0.9\n", "momentum = 0.85\n"))
+    assert spikenas("enhance", "--out", "r").returncode == 0
+    assert Config.load(config).train.momentum == 0.85, "what people write there stays"
     decided = (tmp_path / "r" / "space.json").read_bytes()
     assert spikenas("search", "--evaluations", "2", "--out", "r").returncode == 0
     refused = spikenas("run", "--data", "digits", *given, "--flash", "64KiB", "--out", "r")
@@ -227,4 +231,6 @@ def test_a_default_folder_of_another_budget_is_refused_before_anything_is_decide
     refused = spikenas("run", *given, "--flash", "64KiB")
     assert refused.returncode == 2
     assert "runs/digits was made with budget.flash = 8192, not 65536" in refused.stderr
+    again = spikenas("run", *given, "--flash", "8KiB", "--epochs", "1", "--front", "flash", "--json")
+    assert json.loads(again.stdout)["front"]
     assert (tmp_path / "runs" / "digits" / "space.json").stat().st_mtime_ns == before

@@ -130,25 +130,26 @@ class Run:
             (self / STATISTICS).unlink(missing_ok=True)
         write_text(self / CONFIG, config.dump())
 
-    def decided(self, asked: Config) -> Config | None:
-        """The configuration with what was decided of it before, if it was.
+    def decided(self, asked: Config, settings: Config) -> Config | None:
+        """The settings with what was decided of the space before, if it was.
 
         Args:
-            asked: With only that set which is asked for.
+            asked: What the space is to be decided from, with only that set which was asked for.
+            settings: What the run is to be made with otherwise.
         Raises:
             RunError: the search has begun with something else; names the first difference.
         """
         if not self.has(CONFIG):
             return None
         if not self.has(ASKED):
-            return asked if self.has(TRIALS) else None
+            return settings if self.has(TRIALS) else None
         before, stored = Config.load(self / ASKED), Config.load(self / CONFIG)
         for section in _DECIDED_FROM:
             if self.has(TRIALS):
                 self._require_same(before, asked, section)
             elif list(_differences(before, asked, section)):
                 return None
-        return asked.model_copy(update={section: getattr(stored, section) for section in _DECIDED_FROM})
+        return with_decisions(settings, stored)
 
     def _require_same(self, old: Config, new: Config, section: str) -> None:
         for key, before, now in _differences(old, new, section):
@@ -216,6 +217,16 @@ def _stamp(path: Path) -> tuple[int, int] | None:
         return None
     status = path.stat()
     return status.st_mtime_ns, status.st_size
+
+
+def with_decisions(settings: Config, decided: Config) -> Config:
+    """The settings of a run with the space of another configuration, and all that it was decided from."""
+    sections: dict[str, Any] = {}
+    for name in _DECIDED_FROM:
+        section, own = getattr(decided, name), getattr(settings, name)
+        free = [key.removeprefix(f"{name}.") for key in _NEVER_FIXED if key.startswith(f"{name}.")]
+        sections[name] = section.model_copy(update={key: getattr(own, key) for key in free}) if free else section
+    return settings.model_copy(update=sections)
 
 
 def is_leader() -> bool:

@@ -37,6 +37,7 @@ from spikenas.run import (
     STATISTICS,
     TRIALS,
     Run,
+    with_decisions,
 )
 from spikenas.search import Problem, Trial, TrialStore, front, make_strategy, most_evaluations, search
 from spikenas.search.executors import Executor, Remembering, open_executor
@@ -66,7 +67,8 @@ _log = logging.getLogger(__name__)
 
 def run_enhance(
     run: Run,
-    config: Config,
+    asked: Config,
+    settings: Config,
     report: Reporter,
     anew: bool = False,
     analysis: Path | None = None,
@@ -76,11 +78,12 @@ def run_enhance(
     tolerance: float = 0.25,
     confidence: float = 0.95,
 ) -> Config:
-    """Decide what a configuration leaves open of the space; returns it with the decisions, writes space.json.
+    """Decide what is left open of the space; returns the configuration with the decisions, writes space.json.
 
     Args:
         run: Once its search has begun, its decisions stay.
-        config: With only that set which is asked for.
+        asked: With only that set which is asked for.
+        settings: Of the run otherwise.
         report: Shows the progress.
         anew: Also when it was decided before, with what was evaluated then.
         analysis: A folder of `spikenas analyze` whose ops are taken.
@@ -92,15 +95,15 @@ def run_enhance(
     Raises:
         RunError: the search has begun with another configuration.
     """
-    decided = run.decided(config)
+    decided = run.decided(asked, settings)
     if decided and (run.has(TRIALS) or not anew):
         return decided
     (run / ENHANCE).mkdir(exist_ok=True)
-    write_text(run / ASKED, config.dump(given=True))
+    write_text(run / ASKED, asked.dump(given=True))
     rule = Rule(tolerance, confidence)
-    found = Enhancer(config, run / ENHANCE, report, by, seeds, draws, rule, analysis).run()
+    found = Enhancer(asked, run / ENHANCE, report, by, seeds, draws, rule, analysis).run()
     write_space(run / SPACE, found)
-    return found.config
+    return with_decisions(settings, found.config)
 
 
 def decisions(run: Run) -> dict[str, Any]:

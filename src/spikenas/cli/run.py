@@ -226,14 +226,16 @@ def _stages(
     start = time.perf_counter()
     if file and not file.suffix and not file.exists():
         raise ConfigError(f"CONFIG {file}: no such file; a value of several words needs quotes, as in --flash '64 KiB'")
-    base, decides = _base(file, out, names[0] == "enhance")
-    if base is None and names[0] in ("train", "evaluate", "quantise", "deploy"):
+    stored = out / CONFIG if out else None
+    base = file or (stored if stored and stored.exists() else None)
+    if base is None and names[0] in NEEDS:
         raise ConfigError(f"{out}: no run folder; 'spikenas search --out {out}' makes one")
     for name in NEEDS.keys() & {names[0]}:
         needed, writer = NEEDS[name]
         if out and not (out / needed).exists():
             raise RunError(f"{out / needed}: no such file; 'spikenas {writer} --out {out}' writes it")
-    settings: Config = opt.make_config(base, given, given["set_"])
+    asked = _asked(out, given) if names[0] == "enhance" and not file else None
+    settings = asked if asked and base is None else opt.make_config(base, given, given["set_"])
     if file and file.name == CONFIG and out is None:
         out = file.parent
     folder = out or Path("runs") / settings.data.short_name
@@ -263,10 +265,10 @@ def _stages(
     with interruptible() as interrupted:
         report = Reporter(None if quiet else messages, interrupted)
         try:
-            if decides:
+            if asked:
                 chosen = {key: given[key] for key in _ENHANCE if key in given}
                 with Run(folder) as opened, opened.recording("enhance", command):
-                    settings = stages.run_enhance(opened, settings, report, names == ("enhance",), **chosen)
+                    settings = stages.run_enhance(opened, asked, settings, report, names == ("enhance",), **chosen)
             task = prepare(settings) if {"enhance", "search"} & set(names) else open_data(settings)
             with Run(folder) as opened:
                 if "quantise" in names:
@@ -297,11 +299,9 @@ def _stages(
             Console().print(front_table(found["front"]))
 
 
-def _base(file: Path | None, out: Path | None, enhances: bool) -> tuple[Path | None, bool]:
-    """The configuration that options change, and whether the space is to be decided from it."""
-    if file or not out:
-        return file, enhances and not file
-    stored, asked, begun = out / CONFIG, out / ASKED, (out / TRIALS).exists()
-    if enhances and asked.exists() and not begun:
-        return asked, True
-    return (stored, False) if stored.exists() else (None, enhances)
+def _asked(out: Path | None, given: dict[str, Any]) -> Config | None:
+    """What the space is to be decided from; None once a search has begun, or where it was configured without."""
+    if out and ((out / TRIALS).exists() or ((out / CONFIG).exists() and not (out / ASKED).exists())):
+        return None
+    base = out / ASKED if out and (out / ASKED).exists() else None
+    return opt.make_config(base, given, given["set_"])
