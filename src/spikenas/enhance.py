@@ -297,7 +297,7 @@ class Enhancer:
             task = prepare(changed(changed(config, keys[0], changes[0]), keys[1], changes[1]))
             problem = Problem(task.space, config.budget, _cost(task), config.seed)
             settings = task.config.search.model_copy(update={"evaluations": _EVALUATIONS})
-            with self.report.task(f"{name} cells") as progress:
+            with self.report.task(f"searches with {name} cells") as progress:
                 for number, judge in enumerate(self._judges(task, _SEARCHES)):
                     strategy = make_strategy(settings, problem)
                     with contextlib.suppress(NothingFoundError), TrialStore() as store, judge.executor as executor:

@@ -154,7 +154,7 @@ class Analysis:
         inquiry, prepared = self.inquiry, self._prepared
         variants = variants_of(prepared.space, [Op.parse(name) for name in inquiry.added])
         viewer = prepared.viewer
-        found = self._look(viewer, variants, "analysis")
+        found = self._look(viewer, variants, "which ops matter")
         judged = Judged(
             inquiry.rule,
             2 * len(variants[0].space.ops) + len(inquiry.added),
