@@ -213,6 +213,10 @@ def test_the_space_is_decided_anew_for_another_budget_until_the_search_begins(
     assert spikenas("enhance", "--out", "r").returncode == 0
     assert Config.load(config).train.momentum == 0.85, "what people write there stays"
     decided = (tmp_path / "r" / "space.json").read_bytes()
+    refused = spikenas("run", "--flash", "64KiB", "--out", "r")
+    assert (
+        "was decided for budget.flash = 8192, not 65536; choose another --out, or 'spikenas enhance" in refused.stderr
+    )
     assert spikenas("search", "--evaluations", "2", "--out", "r").returncode == 0
     refused = spikenas("run", "--data", "digits", *given, "--flash", "64KiB", "--out", "r")
     assert refused.returncode == 2
@@ -230,7 +234,7 @@ def test_a_default_folder_of_another_budget_is_refused_before_anything_is_decide
     before = (tmp_path / "runs" / "digits" / "space.json").stat().st_mtime_ns
     refused = spikenas("run", *given, "--flash", "64KiB")
     assert refused.returncode == 2
-    assert "runs/digits was made with budget.flash = 8192, not 65536" in refused.stderr
+    assert "the space of runs/digits was decided for budget.flash = 8192, not 65536" in refused.stderr
     again = spikenas("run", *given, "--flash", "8KiB", "--epochs", "1", "--front", "flash", "--json")
     assert json.loads(again.stdout)["front"]
     assert (tmp_path / "runs" / "digits" / "space.json").stat().st_mtime_ns == before

@@ -70,7 +70,8 @@ _NEVER_FIXED = (
     "data.root",
     "data.download",
 )  # another view of, or way to, the same
-_DECIDED_FROM = ("seed", "data", "budget", "network", "space", "search", "fidelity", "short_training")
+_NOT_DECIDED_FROM = ("search.evaluations", "search.refine")  # decided, but nothing else is decided from them
+DECIDED_FROM = ("seed", "data", "budget", "network", "space", "search", "fidelity", "short_training")
 
 
 class Run:
@@ -118,8 +119,9 @@ class Run:
         old = Config.load(self / CONFIG) if self.has(CONFIG) else None
         if old:
             for section, witness in _FIXED_BY.items():
-                if self.has(witness):
-                    self._require_same(old, config, section)
+                for key, before, now in _differences(old, config, section) if self.has(witness) else ():
+                    was = f"{self.folder} was made with {key} = {before!r}, not {now!r}"
+                    raise RunError(f"{was}; choose another --out or remove it")
             if self.has(TRIALS) and not self.has(BEST) and old.device != config.device:
                 raise RunError(
                     f"{self.folder}: the search began on {old.device}, so it ends there, not on {config.device}"
@@ -131,31 +133,28 @@ class Run:
         write_text(self / CONFIG, config.dump())
 
     def decided(self, asked: Config, settings: Config) -> Config | None:
-        """The settings with what was decided of the space before, if it was.
+        """The settings with what was decided of the space before, where they leave it open; None if it was not.
 
         Args:
             asked: What the space is to be decided from, with only that set which was asked for.
-            settings: What the run is to be made with otherwise.
+            settings: What the run is to be made with.
         Raises:
-            RunError: the search has begun with something else; names the first difference.
+            RunError: it was decided from something else; names the first difference.
         """
         if not self.has(CONFIG):
             return None
         if not self.has(ASKED):
             return settings if self.has(TRIALS) else None
         before, stored = Config.load(self / ASKED), Config.load(self / CONFIG)
-        for section in _DECIDED_FROM:
-            if self.has(TRIALS):
-                self._require_same(before, asked, section)
-            elif list(_differences(before, asked, section)):
-                return None
-        return with_decisions(settings, stored)
-
-    def _require_same(self, old: Config, new: Config, section: str) -> None:
-        for key, before, now in _differences(old, new, section):
-            raise RunError(
-                f"{self.folder} was made with {key} = {before!r}, not {now!r}; choose another --out or remove it"
-            )
+        for section in DECIDED_FROM:
+            for key, old, new in _differences(before, asked, section):
+                if key not in _NOT_DECIDED_FROM:
+                    raise RunError(
+                        f"the space of {self.folder} was decided for {key} = {old!r}, not {new!r}; choose another --out"
+                        + ("" if self.has(TRIALS) else f", or 'spikenas enhance --out {self.folder}' decides anew")
+                    )
+        open_ = {name: _completed(getattr(settings, name), getattr(stored, name)) for name in DECIDED_FROM}
+        return settings.model_copy(update=open_)
 
     @contextmanager
     def recording(self, stage: str, command: str) -> Iterator[None]:
@@ -219,16 +218,6 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def with_decisions(settings: Config, decided: Config) -> Config:
-    """The settings of a run with the space of another configuration, and all that it was decided from."""
-    sections: dict[str, Any] = {}
-    for name in _DECIDED_FROM:
-        section, own = getattr(decided, name), getattr(settings, name)
-        free = [key.removeprefix(f"{name}.") for key in _NEVER_FIXED if key.startswith(f"{name}.")]
-        sections[name] = section.model_copy(update={key: getattr(own, key) for key in free}) if free else section
-    return settings.model_copy(update=sections)
-
-
 def is_leader() -> bool:
     """Whether this process is the only one, or the first of those that a launcher started."""
     return os.environ.get("RANK", "0") == "0"
@@ -237,6 +226,13 @@ def is_leader() -> bool:
 def _differences(old: Config, new: Config, section: str) -> Iterator[tuple[str, Any, Any]]:
     before, now = _flat(getattr(old, section), section), _flat(getattr(new, section), section)
     return ((key, before[key], now[key]) for key in before if before[key] != now[key] and key not in _NEVER_FIXED)
+
+
+def _completed(section: Any, stored: Any) -> Any:
+    """What is set explicitly, and the rest as it was."""
+    if not hasattr(section, "model_fields_set"):
+        return section
+    return stored.model_copy(update={key: getattr(section, key) for key in section.model_fields_set})
 
 
 def _flat(value: Any, name: str) -> dict[str, Any]:

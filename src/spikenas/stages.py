@@ -28,6 +28,7 @@ from spikenas.run import (
     ASKED,
     BEST,
     DATA,
+    DECIDED_FROM,
     ENHANCE,
     EVALUATION,
     FOOTPRINT,
@@ -37,7 +38,6 @@ from spikenas.run import (
     STATISTICS,
     TRIALS,
     Run,
-    with_decisions,
 )
 from spikenas.search import Problem, Trial, TrialStore, front, make_strategy, most_evaluations, search
 from spikenas.search.executors import Executor, Remembering, open_executor
@@ -93,17 +93,18 @@ def run_enhance(
         tolerance: Loss that is accepted, in standard deviations.
         confidence: Of all intervals together.
     Raises:
-        RunError: the search has begun with another configuration.
+        RunError: the space was decided from something else, and the search has begun or `anew` is not asked.
     """
-    decided = run.decided(asked, settings)
-    if decided and (run.has(TRIALS) or not anew):
-        return decided
+    if not anew or run.has(TRIALS):
+        decided = run.decided(asked, settings)
+        if decided:
+            return decided
     (run / ENHANCE).mkdir(exist_ok=True)
     write_text(run / ASKED, asked.dump(given=True))
     rule = Rule(tolerance, confidence)
     found = Enhancer(asked, run / ENHANCE, report, by, seeds, draws, rule, analysis).run()
     write_space(run / SPACE, found)
-    return with_decisions(settings, found.config)
+    return settings.model_copy(update={name: getattr(found.config, name) for name in DECIDED_FROM})
 
 
 def decisions(run: Run) -> dict[str, Any]:
