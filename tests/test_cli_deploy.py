@@ -219,6 +219,12 @@ def test_targets_lists_and_judges(run: Main) -> None:
     assert ram["needed"] > ram["limit"] == 19 * 1024
 
 
+def test_a_processor_that_is_counted_as_another_is_called_by_its_name(run: Main) -> None:
+    (row,) = [line for line in run("targets")[1].splitlines() if line.startswith("esp32s3")]
+    assert "xtensa-lx7" in row
+    assert "cortex" not in row
+
+
 def test_a_target_is_a_budget(run: Main, tmp_path: Path) -> None:
     status, _, _ = run("search", *SMALL, "--target", "stm32f103", "--ram", "8KiB", "--out", tmp_path / "run")
     config = (tmp_path / "run" / "config.toml").read_text(encoding="utf-8")

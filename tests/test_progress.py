@@ -32,6 +32,14 @@ def test_elsewhere_there_are_plain_lines() -> None:
     assert said == "search: 2/2, 0 s, 0 s left, best score 2\n"
 
 
+def test_a_total_that_grows_ends_in_one_line() -> None:
+    file = StringIO()
+    with Reporter(Console(file=file, width=80)).task("search") as progress:
+        for number in range(5, 9):
+            progress(number, number, "")
+    assert file.getvalue() == "search: 8/8, 0 s, 0 s left\n"
+
+
 def test_nothing_is_shown_without_a_console() -> None:
     with Reporter(None).task("search") as progress:
         progress(1, 1, "")
