@@ -23,12 +23,13 @@ import torch
 from common import machine
 from torch import Tensor
 
-from spikenas import options as opt
-from spikenas.correlation import correlate
+from spikenas.bench import Table
+from spikenas.bench.correlation import correlate
+from spikenas.cli import options as opt
 from spikenas.data import channel_statistics
-from spikenas.score import SCORES, Measured, SpikeScore
-from spikenas.score.rejection import NOISE, Rejection, combine_rejection, measure_rejection
-from spikenas.tabular import Table
+from spikenas.scores import SCORES
+from spikenas.scores.probe import Measured, SpikeScore
+from spikenas.scores.rejection import NOISE, Rejection, combine_rejection, measure_rejection
 from spikenas.task import open_data, scorer_factory
 
 LEVELS = (NOISE,)

@@ -24,10 +24,10 @@ from common import machine
 
 from programs import frames_for, integers_of, random_case
 from spikenas.config import Config
-from spikenas.deploy.deployment import for_core
-from spikenas.deploy.measure import Measurement, measure
-from spikenas.deploy.toolchain import CORES, FIRMWARE, compile_objects, emulate, link
-from spikenas.quantise import QUANTISED, IntegerNetwork, as_bytes
+from spikenas.deployment.deployment import for_core
+from spikenas.deployment.measure import Measurement, measure
+from spikenas.deployment.toolchain import CORES, FIRMWARE, compile_objects, emulate, link
+from spikenas.integers import QUANTISED, IntegerNetwork, as_bytes
 from spikenas.space.plan import Plan
 from spikenas.task import open_data
 

@@ -18,12 +18,12 @@ from statistics import fmean, stdev
 from spikenas.config import BudgetConfig, Config, SearchConfig
 from spikenas.data import channel_statistics
 from spikenas.memory import footprint, violations
-from spikenas.score import ScoreResult
-from spikenas.search import Problem, TrialStore, make_strategy, search
-from spikenas.search.executors import InProcess, Remembering, open_executor
-from spikenas.short_training import training_factory
+from spikenas.nas import Problem, TrialStore, make_strategy, search
+from spikenas.nas.executors import CachedExecutor, InProcess, open_executor
+from spikenas.scores.engine import ScoreResult
 from spikenas.space import Genotype
 from spikenas.task import prepare, scorer_factory
+from spikenas.training.short import training_factory
 
 SEARCHES = [("fixed", 0), ("same", 0), ("fixed", 1), ("fixed", 2), ("fixed", 3)]
 
@@ -46,7 +46,7 @@ def main() -> None:
         pairs = [Genotype(cells) for cells in product(task.space.distinct_cells, repeat=2)]
         costs = {pair.canonical: footprint(task.plan(pair)) for pair in pairs}
         make = scorer_factory(task, statistics, config.search.score)
-        with Remembering(
+        with CachedExecutor(
             lambda make=make, config=config: open_executor(config.executor, make), make.sharing_order,
             kept / f"scores-{seed}.csv",
         ) as executor:  # fmt: skip
@@ -80,7 +80,7 @@ def main() -> None:
                 ends.append(result.genotype)
             if not args.no_training:
                 train = training_factory(task, statistics)
-                with Remembering(
+                with CachedExecutor(
                     lambda train=train, config=config: open_executor(config.executor, train),
                     path=kept / f"train-{seed}.csv",
                 ) as executor:

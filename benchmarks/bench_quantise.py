@@ -18,7 +18,7 @@ from pathlib import Path
 from common import machine
 
 from spikenas.config import Config
-from spikenas.run import EVALUATION, QUANTISATION
+from spikenas.pipeline.folder import EVALUATION, QUANTISATION
 
 
 def main() -> None:

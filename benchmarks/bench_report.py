@@ -19,7 +19,7 @@ from pathlib import Path
 from common import machine
 from playwright.sync_api import sync_playwright
 
-from spikenas.report import write_report
+from spikenas.reporting import write_report
 from support import write_trials
 
 

@@ -18,7 +18,7 @@ from common import interleaved, machine
 from stepping import plain_sahd
 
 from spikenas.config import FidelityConfig, NetworkConfig
-from spikenas.score import Scorer
+from spikenas.scores.engine import Scorer
 from spikenas.space import Genotype, InputSpec
 
 CELL = "0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3"

@@ -33,9 +33,9 @@ from common import machine
 from stepping import plain_sahd
 
 from spikenas.config import Config, FidelityConfig, NetworkConfig
-from spikenas.score.engine import at_fidelity
-from spikenas.search import Problem
-from spikenas.search.strategies import RandomSearch
+from spikenas.nas import Problem
+from spikenas.nas.strategies import RandomSearch
+from spikenas.scores.engine import at_fidelity
 from spikenas.space import SNASNET_OPS, Genotype, InputSpec, Space
 
 CANDIDATES, BATCHES, BATCH = 5000, 2, 256

@@ -19,14 +19,14 @@ import numpy as np
 import torch
 
 import spikenas.memory
-from spikenas.checkpoint import Model
 from spikenas.config import NetworkConfig
 from spikenas.data import Statistics
-from spikenas.deploy.measure import measure
-from spikenas.deploy.toolchain import CORES, FIRMWARE, Core, compile_objects, section_sizes
-from spikenas.quantise import fold, quantise
+from spikenas.deployment.measure import measure
+from spikenas.deployment.toolchain import CORES, FIRMWARE, Core, compile_objects, section_sizes
+from spikenas.integers import fold, quantise
 from spikenas.snn.network import Network
 from spikenas.space import Genotype, InputSpec, make_plan
+from spikenas.training.checkpoint import Model
 
 TABLE = Path(spikenas.memory.__file__).parent / "code_sizes.json"
 MARGIN_BYTES = 96  # above the largest error seen, so that what the model lets through the linker does too

@@ -11,7 +11,7 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 
-from spikenas.epochs import read_log
+from spikenas.training.epochs import read_log
 
 if __name__ == "__main__":
     source, target = map(Path, sys.argv[1:])

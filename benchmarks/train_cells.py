@@ -20,14 +20,14 @@ import torch
 
 from spikenas.config import Config
 from spikenas.data import channel_statistics, load
-from spikenas.epochs import kept_epoch
 from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.graph import CellGraph
 from spikenas.space.ops import OPS
 from spikenas.space.plan import InputSpec
 from spikenas.space.space import Space
-from spikenas.train import train
+from spikenas.training.epochs import kept_epoch
+from spikenas.training.loop import train
 
 VALIDATION_IMAGES = 5000
 

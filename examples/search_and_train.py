@@ -6,15 +6,15 @@ Run it with `python examples/search_and_train.py`; `--epochs 1` for a quick look
 import argparse
 from pathlib import Path
 
-from spikenas.checkpoint import load_model
 from spikenas.config import Config
 from spikenas.data import channel_statistics
-from spikenas.evaluate import evaluate
 from spikenas.memory import describe, footprint
-from spikenas.search import Problem, TrialStore, make_strategy, search
-from spikenas.search.executors import InProcess
+from spikenas.nas import Problem, TrialStore, make_strategy, search
+from spikenas.nas.executors import InProcess
 from spikenas.task import make_scorer, prepare
-from spikenas.train import train
+from spikenas.training.checkpoint import load_model
+from spikenas.training.evaluation import evaluate
+from spikenas.training.loop import train
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--epochs", type=int, default=60)

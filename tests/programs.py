@@ -12,13 +12,13 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from spikenas.checkpoint import Model
 from spikenas.config import NetworkConfig
 from spikenas.data import Statistics
+from spikenas.integers import Folded, IntegerNetwork, fold, quantise
 from spikenas.memory import Step
-from spikenas.quantise import Folded, IntegerNetwork, fold, quantise
 from spikenas.snn.network import Network
 from spikenas.space import OPS, Cell, Edge, Genotype, InputSpec, Op, Plan, make_plan
+from spikenas.training.checkpoint import Model
 
 ALL = (*map(Op, OPS), Op("conv3x3", 0.5))
 T = 3

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from spikenas.search import Trial, TrialStore
+from spikenas.nas import Trial, TrialStore
 from spikenas.space.genotype import pairs
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

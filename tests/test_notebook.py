@@ -29,7 +29,7 @@ def test_a_run(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(spikenas.Config().dump())
     assert len(spikenas.load_run(tmp_path).frame) == 0
     with spikenas.TrialStore(tmp_path / "trials.db") as store:
-        from spikenas.search import Trial
+        from spikenas.nas import Trial
 
         store.add(Trial(0, "cell 1", str(GENOTYPE), "scored", 1.5, 10, 20, 30, 0.1))
         store.add(Trial(1, "cell 1", str(GENOTYPE), "over budget", None, 11, 21, 31, 0.0))

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from spikenas._util.progress import Reporter
 from spikenas.config import Config
 from spikenas.memory import footprint, violations
-from spikenas.progress import Reporter
-from spikenas.run import Run
-from spikenas.search import TrialStore
+from spikenas.nas import TrialStore
+from spikenas.pipeline.folder import Run
+from spikenas.pipeline.stages import run_search
 from spikenas.snn import Network
 from spikenas.space import Genotype
-from spikenas.stages import run_search
 from spikenas.task import prepare
 from support import Unpack
 

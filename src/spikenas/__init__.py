@@ -7,39 +7,94 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spikenas.checkpoint import Model, load_model
+    from spikenas._util.errors import SpikeNASError
     from spikenas.config import Config, NetworkConfig
-    from spikenas.errors import SpikeNASError
+    from spikenas.data import DataSource
+    from spikenas.integers import IntegerNetwork
+    from spikenas.interface import (
+        Firmware,
+        Found,
+        RunResult,
+        deploy,
+        enhance,
+        evaluate,
+        load,
+        quantise,
+        run,
+        search,
+        train,
+    )
     from spikenas.memory import Footprint, footprint
-    from spikenas.report import SavedRun, load_run
-    from spikenas.score import Scorer
-    from spikenas.search import SearchResult, TrialStore
+    from spikenas.nas import Strategy, TrialStore
+    from spikenas.scores.engine import Scorer
+    from spikenas.scores.probe import NetworkScore, PlanScore, SpikeScore
     from spikenas.snn import LIF, Network
     from spikenas.space import Cell, Genotype, InputSpec, Op, Plan, Space, make_plan
+    from spikenas.targets import Target
+    from spikenas.task import Task
+    from spikenas.training.checkpoint import Model
+    from spikenas.training.prediction import Prediction
 
-_HOME = {
-    "Cell": "spikenas.space",
-    "Config": "spikenas.config",
-    "Footprint": "spikenas.memory",
-    "Genotype": "spikenas.space",
-    "InputSpec": "spikenas.space",
-    "LIF": "spikenas.snn",
-    "Model": "spikenas.checkpoint",
-    "Network": "spikenas.snn",
-    "NetworkConfig": "spikenas.config",
-    "Op": "spikenas.space",
-    "Plan": "spikenas.space",
-    "SavedRun": "spikenas.report",
-    "Scorer": "spikenas.score",
-    "SearchResult": "spikenas.search",
-    "Space": "spikenas.space",
-    "SpikeNASError": "spikenas.errors",
-    "TrialStore": "spikenas.search",
-    "footprint": "spikenas.memory",
-    "load_model": "spikenas.checkpoint",
-    "load_run": "spikenas.report",
-    "make_plan": "spikenas.space",
+_NAMES = {
+    "_util.errors": ("SpikeNASError",),
+    "config": ("Config", "NetworkConfig"),
+    "data": ("DataSource",),
+    "integers": ("IntegerNetwork",),
+    "interface": (
+        *("Firmware", "Found", "RunResult", "deploy", "enhance", "evaluate", "load", "quantise", "run", "search", "train"),
+    ),
+    "memory": ("Footprint", "footprint"),
+    "nas": ("Strategy", "TrialStore"),
+    "scores.engine": ("Scorer",),
+    "scores.probe": ("NetworkScore", "PlanScore", "SpikeScore"),
+    "snn": ("LIF", "Network"),
+    "space": ("Cell", "Genotype", "InputSpec", "Op", "Plan", "Space", "make_plan"),
+    "targets": ("Target",),
+    "task": ("Task",),
+    "training.checkpoint": ("Model",),
+    "training.prediction": ("Prediction",),
 }
+_HOME = {name: f"spikenas.{module}" for module, names in _NAMES.items() for name in names}
+
+__all__ = [
+    "LIF",
+    "Cell",
+    "Config",
+    "DataSource",
+    "Firmware",
+    "Footprint",
+    "Found",
+    "Genotype",
+    "InputSpec",
+    "IntegerNetwork",
+    "Model",
+    "Network",
+    "NetworkConfig",
+    "NetworkScore",
+    "Op",
+    "Plan",
+    "PlanScore",
+    "Prediction",
+    "RunResult",
+    "Scorer",
+    "Space",
+    "SpikeNASError",
+    "SpikeScore",
+    "Strategy",
+    "Target",
+    "Task",
+    "TrialStore",
+    "deploy",
+    "enhance",
+    "evaluate",
+    "footprint",
+    "load",
+    "make_plan",
+    "quantise",
+    "run",
+    "search",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -48,26 +103,5 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_HOME[name]), name)
 
 
-__all__ = [
-    "LIF",
-    "Cell",
-    "Config",
-    "Footprint",
-    "Genotype",
-    "InputSpec",
-    "Model",
-    "Network",
-    "NetworkConfig",
-    "Op",
-    "Plan",
-    "SavedRun",
-    "Scorer",
-    "SearchResult",
-    "Space",
-    "SpikeNASError",
-    "TrialStore",
-    "footprint",
-    "load_model",
-    "load_run",
-    "make_plan",
-]
+def __dir__() -> list[str]:
+    return __all__

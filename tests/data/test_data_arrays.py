@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from spikenas._util.errors import DataError
 from spikenas.config import DataConfig
 from spikenas.data import load
-from spikenas.errors import DataError
 
 
 def test_digits():

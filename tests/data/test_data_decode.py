@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spikenas._util.errors import DataError
 from spikenas.config import DataConfig
 from spikenas.data import load
 from spikenas.data.decode import ImageDecoder
-from spikenas.errors import DataError
 
 RED, TRANSPARENT_RED = (255, 0, 0), (255, 0, 0, 0)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spikenas._util.errors import DataError
 from spikenas.config import DataConfig
 from spikenas.data import load
-from spikenas.errors import DataError
 
 SPLIT = {"train/b": 3, "train/a": 3}
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikenas._util.errors import DataError
 from spikenas.config import DataConfig
 from spikenas.data import Split, load
-from spikenas.errors import DataError
 
 TWELVE = {"cat": 12, "dog": 12, "emu": 12}
 

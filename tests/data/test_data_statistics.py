@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spikenas._util.errors import DataError
 from spikenas.config import DataConfig
 from spikenas.data import DataSet, Split, channel_statistics, load, load_statistics, save_statistics
-from spikenas.errors import DataError
 
 
 def data_set(items: np.ndarray, timesteps: int | None = None) -> DataSet:

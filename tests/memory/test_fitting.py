@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from programs import Case
+from spikenas._util.errors import ConfigError
 from spikenas.config import Config
-from spikenas.errors import ConfigError
 from spikenas.memory.fitting import Need, fits, needs
 from spikenas.memory.model import footprint
 from spikenas.targets import CoreMemory, Target, aimed, find_target, targets

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikenas._util.errors import ConfigError
 from spikenas.config import NetworkConfig
-from spikenas.errors import ConfigError
 from spikenas.memory import Footprint, describe, footprint, sizes
 from spikenas.memory.kernels import DESCRIPTOR_BYTES
 from spikenas.memory.model import STACK_BYTES, code_sizes

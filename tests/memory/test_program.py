@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 
 from programs import INPUT, Case, Floats, T, cases, model_of
+from spikenas.integers import fold
+from spikenas.integers.machine import execute
 from spikenas.memory import Program, Step, make_program
-from spikenas.quantise import fold
-from spikenas.quantise.machine import execute
 
 QUICK = settings(max_examples=60, deadline=None)
 

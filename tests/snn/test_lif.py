@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spikenas.errors import ConfigError
+from spikenas._util.errors import ConfigError
 from spikenas.snn import kernels
 from spikenas.snn.lif import LIF, _TorchLIF, lif, lif_step
 

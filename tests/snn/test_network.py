@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import Naive
 
+from spikenas._util.errors import RunError
 from spikenas.config import NetworkConfig
-from spikenas.errors import RunError
 from spikenas.memory import footprint
 from spikenas.snn import Network, SpikeTrain
 from spikenas.snn.network import use_batch_statistics

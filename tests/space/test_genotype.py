@@ -7,7 +7,7 @@ from cells import QUICK, cells
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikenas.errors import GenotypeError
+from spikenas._util.errors import GenotypeError
 from spikenas.space import BENCH_OPS, SNASNET_OPS, Cell, Edge, Genotype, Op, parse_bench
 from spikenas.space.genotype import pairs
 

@@ -5,7 +5,7 @@ from cells import QUICK
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikenas.errors import GenotypeError
+from spikenas._util.errors import GenotypeError
 from spikenas.space import BENCH_OPS, OPS, SNASNET_OPS, Op
 
 

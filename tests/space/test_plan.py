@@ -10,8 +10,8 @@ from cells import QUICK, cells, connected, run_cell, run_plan_cell
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikenas._util.errors import ConfigError, GenotypeError
 from spikenas.config import NetworkConfig
-from spikenas.errors import ConfigError, GenotypeError
 from spikenas.memory.model import params
 from spikenas.space import BENCH_OPS, Cell, Genotype, InputSpec, LayerSpec, Plan, Term, make_plan, parse_bench
 

@@ -7,7 +7,7 @@ from cells import QUICK
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikenas.errors import ConfigError, GenotypeError
+from spikenas._util.errors import ConfigError, GenotypeError
 from spikenas.space import BENCH_OPS, SNASNET_OPS, Cell, Genotype, Op, Space
 from spikenas.space.space import NAMED_OPS
 

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 # isort: off
-from spikenas.cli import run, report, analyze, genotypes, compare  # noqa: F401 (each adds its commands, in the order of --help)
+from spikenas.cli import run, predict, report, analyze, genotypes, compare  # noqa: F401 (each adds its commands, in the order of --help)
 
 # isort: on
+from spikenas._util.errors import ConfigError, SpikeNASError
+from spikenas._util.explain import explain
+from spikenas._util.files import reason
 from spikenas.cli.app import app
-from spikenas.config import explain
-from spikenas.errors import ConfigError, SpikeNASError
-from spikenas.files import reason
 
 
 def main() -> None:

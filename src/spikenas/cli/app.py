@@ -16,7 +16,8 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from spikenas.provenance import machine, versions
+from spikenas._util.progress import Reporter
+from spikenas._util.provenance import machine, versions
 
 app = typer.Typer(
     name="spikenas",
@@ -62,6 +63,24 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         yield lambda: seen
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def progress(quiet: bool, folder: Path | None = None) -> Iterator[Reporter]:
+    """Show the progress of work and the library's messages; after Ctrl-C, which stops it after its step, exit with 130.
+
+    Args:
+        quiet: Whether nothing is shown.
+        folder: Where the same command goes on, for the message after Ctrl-C.
+    """
+    log_messages(quiet)
+    with interruptible() as interrupted:
+        try:
+            yield Reporter(None if quiet else messages, interrupted)
+        except KeyboardInterrupt:
+            said = f"; the same command goes on from {folder}" if folder else ""
+            typer.echo(f"spikenas: interrupted{said}", err=True)
+            raise typer.Exit(130) from None
 
 
 def log_messages(quiet: bool) -> None:

@@ -7,132 +7,106 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from spikenas import options as opt
-from spikenas.cli.app import app, interruptible, log_messages, messages
-from spikenas.cli.tabular import listed, subject
-from spikenas.errors import ConfigError
-from spikenas.tables import rank_table, summary_table
+from spikenas._util.errors import ConfigError
+from spikenas.cli import options as opt
+from spikenas.cli.app import messages, progress
+from spikenas.cli.options import Given, Option, command, listed
+from spikenas.cli.tabular import CONFIG, QUESTION, SETTINGS, TABLE, subject
+from spikenas.config import Config
+from spikenas.nas.strategies import STRATEGIES
+from spikenas.reporting.tables import rank_table, summary_table
 
-_QUESTION = "Question"
-_Text = str | None
+_ASKED = (
+    Option("by", None, "Evaluators: scores, CSVs of scores, metrics such as 'epoch 20'.", panel=QUESTION),
+    Option("strategies", None, "Search strategies; all or none.", panel=QUESTION),
+    Option("seeds", None, "Seeds of the strategies, 5 when absent.", int, QUESTION, least=1, default=5),
+    Option(
+        "initialisations",
+        None,
+        "Initialisations of each score, 1 when absent.",
+        int,
+        QUESTION,
+        least=1,
+        default=1,
+    ),
+    Option(
+        "evaluations", None, "Most evaluations of a search, 100 when absent.", int, QUESTION, least=1
+    ),
+    Option("convs", None, "Budgets: most live convolutions of a cell, such as 0-6.", panel=QUESTION),
+    Option("params", None, "Budgets: most parameters.", panel=QUESTION),
+    Option("flash", None, "Budgets: most flash, such as 48KiB,96KiB.", panel=QUESTION),
+    Option("ram", None, "Budgets: most RAM.", panel=QUESTION),
+    Option(
+        "networks",
+        None,
+        "Networks for the rank correlations; 0: none; all when absent.",
+        int,
+        QUESTION,
+        least=0,
+    ),
+)
 
 
-def _option(text: str, *names: str, **settings: Any) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=_QUESTION, show_default=False, **settings)
-
-
-@app.command()
+@command(_ASKED, TABLE, opt.DATASET, CONFIG, SETTINGS)
 def compare(
-    table: Annotated[Path | None, _option("Trained networks: a SpikeNAS-Bench download, or a CSV.")] = None,
-    dataset: Annotated[_Text, _option("Of a download with several: cifar10, cifar100, tinyimagenet.")] = None,
-    by: Annotated[_Text, _option("Evaluators: scores, CSVs of scores, metrics such as 'epoch 20'.")] = None,
-    strategies: Annotated[_Text, _option("Search strategies; all or none.")] = None,
-    seeds: Annotated[int, _option("Seeds of the strategies, 5 when absent.", min=1)] = 5,
-    initialisations: Annotated[int, _option("Initialisations of each score, 1 when absent.", min=1)] = 1,
-    evaluations: Annotated[int | None, _option("Most evaluations of a search, 100 when absent.", min=1)] = None,
-    convs: Annotated[_Text, _option("Budgets: most live convolutions of a cell, such as 0-6.")] = None,
-    params: Annotated[_Text, _option("Budgets: most parameters.")] = None,
-    flash: Annotated[_Text, _option("Budgets: most flash, such as 48KiB,96KiB.")] = None,
-    ram: Annotated[_Text, _option("Budgets: most RAM.")] = None,
-    networks: Annotated[
-        int | None, _option("Networks for the rank correlations; 0: none; all when absent.", min=0)
-    ] = None,
-    metric: Annotated[_Text, _option("Of the table, what is true; test when absent.")] = None,
-    as_trained: Annotated[bool, _option("Leave the effects of training cohorts in.", "--as-trained")] = False,
-    data: opt.Data = None,
+    given: Given,
     out: Annotated[Path, typer.Option(help="Folder of the results; what is there is not done again.")] = Path(
         "runs/compare"
     ),
-    config: Annotated[Path | None, typer.Option(help="Start from a config.toml.", show_default=False)] = None,
-    image_size: opt.ImageSize = None,
-    download: opt.Download = None,
-    skip_broken: opt.SkipBroken = None,
-    network: opt.NetworkKind = None,
-    cells: opt.Cells = None,
-    channels: opt.Channels = None,
-    stem_stride: opt.StemStride = None,
-    timesteps: opt.Timesteps = None,
-    space: opt.SpaceName = None,
-    ops: opt.Ops = None,
-    executor: opt.ExecutorKind = None,
-    workers: opt.Workers = None,
-    ray_address: opt.RayAddress = None,
-    seed: opt.Seed = None,
-    device: opt.Device = None,
-    set_: opt.Set = None,
-    quiet: opt.Quiet = False,
-    as_json: opt.Json = False,
 ) -> None:
     """Compare search strategies by any evaluators, and evaluators by rank correlation; lists are separated by commas.
 
     With a table of trained networks, searches are judged by true accuracies, which they do not see, and the evaluators
     are correlated with them.
     """
-    given = locals() | {"params": None, "flash": None, "ram": None, "evaluations": None}
-    budgets = {"params": params, "flash": flash, "ram": ram}
-
-    about = subject(table, dataset, listed("by", by), config, given, set_)
-    settings = about.settings
-    asked = listed("strategies", strategies) or ["all"]
-    if table is None:
-        idle = {"dataset": dataset, "metric": metric, "networks": networks, "as-trained": as_trained or None}
-        for name, value in idle.items():
-            if value is not None:
-                raise ConfigError(f"--{name}: goes with --table alone")
-    if asked == ["none"] and (table is None or networks == 0):
+    asked = given.values
+    about = subject(given, listed("by", asked["by"]), asked["data"])
+    names = listed("strategies", asked["strategies"]) or ["all"]
+    if about.table is None and asked["networks"] is not None:
+        raise ConfigError("--networks: goes with --table alone")
+    if names == ["none"] and (about.table is None or asked["networks"] == 0):
         raise ConfigError(
             "--strategies none: nothing is left to compare; name strategies, or rank evaluators on the networks of a "
             "--table"
         )
-    from spikenas.search.strategies import find_strategy
+    for name in {*names} - {"all", "none"}:
+        STRATEGIES.check(name)
 
-    for name in {*asked} - {"all", "none"}:
-        find_strategy(name)
+    from spikenas.bench import Limits, Question, Study
 
-    from spikenas.compare import Limits, Question, Study
-    from spikenas.config import Config
-    from spikenas.progress import Reporter
-
-    limits = [Limits(convs=number) for number in _numbers(convs)]
-    for name, sizes in budgets.items():
-        for size in listed(name, sizes):
-            parsed = Config.parse({"budget": {name: size}}, given={f"budget.{name}": f"--{name}"})
-            limits.append(Limits(memory=parsed.budget))
+    limits = [Limits(convs=number) for number in _numbers(asked["convs"])]
+    for name in ("params", "flash", "ram"):
+        for size in listed(name, asked[name]):
+            budget = Config.parse({"budget": {name: size}}, given={f"budget.{name}": f"--{name}"}).budget
+            limits.append(Limits(memory=budget))
     question = Question(
         evaluators=about.evaluators,
-        strategies=None if asked == ["all"] else () if asked == ["none"] else tuple(dict.fromkeys(asked)),
-        limits=tuple(dict.fromkeys(limits)) or (Limits(memory=settings.budget),),
-        seeds=seeds,
-        initialisations=initialisations,
-        evaluations=evaluations,
-        metric=metric or "test",
-        adjusted=not as_trained,
-        ranked=networks,
+        strategies=None if names == ["all"] else () if names == ["none"] else tuple(dict.fromkeys(names)),
+        limits=tuple(dict.fromkeys(limits)) or (Limits(memory=about.settings.budget),),
+        seeds=asked["seeds"],
+        initialisations=asked["initialisations"],
+        evaluations=asked["evaluations"],
+        metric=about.metric,
+        adjusted=about.adjusted,
+        ranked=asked["networks"],
     )
-    log_messages(quiet)
-    with interruptible() as interrupted:
-        report = Reporter(None if quiet else messages, interrupted)
-        study = Study(question, settings, out, report, about.table, about.input, about.read)
-        try:
-            found = study.run()
-        except KeyboardInterrupt:
-            typer.echo(f"spikenas: interrupted; the same command goes on from {out}", err=True)
-            raise typer.Exit(130) from None
-    if as_json:
+    with progress(given.quiet, out) as report:
+        found = Study(question, about.settings, out, report, about.table, about.input, about.read).run()
+    if given.as_json:
         content = {"ranks": [asdict(r) for r in found.ranks], "summaries": [asdict(s) for s in found.summaries]}
         typer.echo(json.dumps(content, indent=2))
-    elif not quiet:
+    elif not given.quiet:
         console = Console()
         if found.ranks:
             console.print(rank_table([asdict(rank) for rank in found.ranks]))
         if found.summaries:
             console.print(summary_table([asdict(summary) for summary in found.summaries]))
-        messages.print(f"the files are in {out}", highlight=False)
+        messages.print(f"the files are in {out}", highlight=False, markup=False)
 
 
 def _numbers(text: str | None) -> Iterator[int]:

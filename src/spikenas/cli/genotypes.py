@@ -1,4 +1,4 @@
-"""The commands on genotypes: estimate, score, show."""
+"""The commands on genotypes: estimate, targets, score, show."""
 
 from __future__ import annotations
 
@@ -6,57 +6,55 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from spikenas import options as opt
-from spikenas.cli.app import app, interruptible, log_messages, messages, write_csv
-from spikenas.errors import ConfigError
+from spikenas._util.errors import ConfigError
+from spikenas.cli import options as opt
+from spikenas.cli.app import messages, progress, write_csv
+from spikenas.cli.options import Given, Option, command
+from spikenas.config import Config, find_space
 from spikenas.memory import footprint
 from spikenas.memory.fitting import fits, needs
+from spikenas.reporting.tables import footprint_json, footprint_table, target_table
 from spikenas.space.building import make_plan
 from spikenas.space.plan import Plan
-from spikenas.tables import footprint_json, footprint_table, target_table
-from spikenas.targets import targets
+from spikenas.space.texts import BENCH_INPUT, is_bench, parse_input, read_genotype, read_genotypes
+from spikenas.targets import TARGETS
 
-_Config = Annotated[Path | None, typer.Option(help="Take the network's settings from a config.toml.")]
-_Input = Annotated[
-    str | None, typer.Option("--input", help="Channels, height, width, such as 3x32x32.", show_default=False)
+_CONFIG = Option("config", None, "Take the network's settings from a config.toml.", Path)
+_SEEN = (
+    Option("input_shape", None, "Channels, height, width, such as 3x32x32.", flags=("--input",)),
+    Option("classes", None, "Number of classes, 10 when absent.", int, default=10),
+)
+_PLANNED = (_CONFIG, *_SEEN, *opt.NETWORK, opt.SPACE, opt.SET)
+_Genotypes = Annotated[
+    Path | None, typer.Option("--genotypes", help="File with one genotype a line.", show_default=False)
 ]
-_Classes = Annotated[int, typer.Option(help="Number of classes.")]
+_OutFile = Annotated[Path | None, typer.Option("--out", help="File to write; standard output when absent.")]
 
 
-@app.command()
+@command(_PLANNED, opt.JSON)
 def estimate(
+    given: Given,
     genotype: Annotated[str | None, typer.Argument(help="Such as '0-1:conv3x3 1-3:skip'.", show_default=False)] = None,
-    genotypes: opt.GenotypeFile = None,
-    out: opt.OutFile = None,
-    config: _Config = None,
-    input_shape: _Input = None,
-    classes: _Classes = 10,
+    genotypes: _Genotypes = None,
+    out: _OutFile = None,
     as_written: Annotated[bool, typer.Option("--as-written", help="Keep dead edges, as the peers count.")] = False,
-    network: opt.NetworkKind = None,
-    cells: opt.Cells = None,
-    channels: opt.Channels = None,
-    stem_stride: opt.StemStride = None,
-    timesteps: opt.Timesteps = None,
-    space: opt.SpaceName = None,
-    set_: opt.Set = None,
-    as_json: opt.Json = False,
 ) -> None:
     """Parameters, flash and RAM of genotypes, without building them."""
-    plan_of = _planner(locals(), as_written)
+    plan_of = _planner(given, as_written)
     if genotypes is not None and genotype is None:
         rows = []
-        for text, plan in opt.read_genotypes(genotypes, plan_of):
+        for text, plan in read_genotypes(genotypes, plan_of):
             cost = footprint(plan)
             rows.append((text, cost.params, cost.flash_bytes, cost.ram_bytes))
         write_csv(out, ("genotype", "params", "flash_bytes", "ram_bytes"), rows)
     elif genotype is not None and genotypes is None and out is None:
         plan = plan_of(genotype)
-        if as_json:
+        if given.as_json:
             typer.echo(json.dumps(footprint_json(plan, footprint(plan)), indent=2))
         else:
             Console().print(footprint_table(plan, footprint(plan)))
@@ -64,28 +62,17 @@ def estimate(
         raise ConfigError("give one genotype, or --genotypes FILE with or without --out FILE")
 
 
-@app.command("targets")
-def targets_(
+@command(_PLANNED, opt.WEIGHT_BITS, opt.JSON)
+def targets(
+    given: Given,
     genotype: Annotated[
         str | None, typer.Argument(help="A network; without it the devices are listed.", show_default=False)
     ] = None,
-    config: _Config = None,
-    input_shape: _Input = None,
-    classes: _Classes = 10,
-    network: opt.NetworkKind = None,
-    cells: opt.Cells = None,
-    channels: opt.Channels = None,
-    stem_stride: opt.StemStride = None,
-    timesteps: opt.Timesteps = None,
-    weight_bits: opt.WeightBits = None,
-    space: opt.SpaceName = None,
-    set_: opt.Set = None,
-    as_json: opt.Json = False,
 ) -> None:
     """List the devices; with a genotype, say which of them it fits, or by how much it does not."""
-    plan = _planner(locals(), False)(genotype) if genotype else None
-    rows = [(target, needs(plan, target) if plan else []) for target in targets().values()]
-    if as_json:
+    plan = _planner(given, False)(genotype) if genotype else None
+    rows = [(target, needs(plan, target) if plan else []) for target in map(TARGETS.find, TARGETS)]
+    if given.as_json:
         values = [
             {**target.model_dump(exclude={"cores"}), "needs": [asdict(need) for need in found], "fits": fits(found)}
             for target, found in rows
@@ -95,80 +82,87 @@ def targets_(
         Console().print(target_table(rows))
 
 
-def _planner(given: dict[str, Any], as_written: bool) -> Callable[[str], Plan]:
+def _planner(given: Given, as_written: bool) -> Callable[[str], Plan]:
     """Reads a genotype and plans it, by the options of a command."""
-    config, space, classes = given["config"], given["space"], given["classes"]
-    whole = opt.make_config(config, given, given["set_"])
-    settings = opt.network_of(whole)
-    fixed = settings.cells if given["cells"] or config or settings.kind == "snasnet" else None
-    if space == opt.BENCH:
-        spec = opt.BENCH_INPUT
-    elif given["input_shape"] is None and whole.data.image_size:
+    whole = _settings(given)
+    space, classes, shape = whole.space.name, given.values["classes"], given.values["input_shape"]
+    settings = whole.network.but({"channels": whole.network.free_channels})
+    fixed = _fixed_cells(given, whole)
+    if is_bench(space):
+        spec = BENCH_INPUT
+    elif shape is None and whole.data.image_size:
         size = whole.data.image_size
-        spec = opt.parse_input(f"{whole.data.channels or 3}x{size}x{size}", classes)
+        spec = parse_input(f"{whole.data.channels or 3}x{size}x{size}", classes)
     else:
-        spec = opt.parse_input(given["input_shape"] or "3x32x32", classes)
+        spec = parse_input(shape or "3x32x32", classes)
 
     def plan_of(text: str) -> Plan:
-        found = opt.read_genotype(text, space, fixed)
-        return make_plan(found, settings.model_copy(update={"cells": len(found.cells)}), spec, as_written)
+        found = read_genotype(text, space, fixed)
+        return make_plan(found, settings.but({"cells": len(found.cells)}), spec, as_written)
 
     return plan_of
 
 
-@app.command()
+def _settings(given: Given) -> Config:
+    file = given.values["config"]
+    return (Config.load(file) if file else Config()).but(given.words, given.sources)
+
+
+def _fixed_cells(given: Given, settings: Config) -> int | None:
+    """The number of cells that a genotype must have; None where its text says it."""
+    said = "network.cells" in given.words or given.values["config"] or settings.network.kind == "snasnet"
+    return settings.network.cells if said else None
+
+
+@command(
+    opt.SCORE,
+    opt.DATASET,
+    _CONFIG,
+    opt.IMAGES,
+    opt.NETWORK,
+    opt.SPACE,
+    opt.EXECUTOR,
+    opt.SEED,
+    opt.DEVICE,
+    opt.SET,
+    opt.QUIET,
+)
 def score(
+    given: Given,
     genotypes: Annotated[Path, typer.Option("--genotypes", help="File with one genotype a line.")],
-    score: Annotated[str | None, typer.Option("--score", help="Training-free score, such as sahd.")] = None,
-    data: opt.Data = None,
-    out: opt.OutFile = None,
-    config: Annotated[Path | None, typer.Option(help="Start from a config.toml.")] = None,
-    image_size: opt.ImageSize = None,
-    download: opt.Download = None,
-    skip_broken: opt.SkipBroken = None,
-    network: opt.NetworkKind = None,
-    cells: opt.Cells = None,
-    channels: opt.Channels = None,
-    stem_stride: opt.StemStride = None,
-    timesteps: opt.Timesteps = None,
-    space: opt.SpaceName = None,
-    executor: opt.ExecutorKind = None,
-    workers: opt.Workers = None,
-    ray_address: opt.RayAddress = None,
-    seed: opt.Seed = None,
-    device: opt.Device = None,
-    set_: opt.Set = None,
-    quiet: opt.Quiet = False,
+    out: _OutFile = None,
 ) -> None:
     """Score genotypes without training; CSV with genotype, score, seconds in the order of the file."""
-    settings = opt.make_config(config, locals(), set_)
-    fixed = settings.network.cells if cells or config or settings.network.kind == "snasnet" else None
-    lines = list(opt.read_genotypes(genotypes, lambda text: opt.read_genotype(text, space, fixed)))
+    settings = _settings(given)
+    space, threshold = settings.space.name, settings.network.v_threshold
+    fixed = _fixed_cells(given, settings)
+    lines = list(
+        read_genotypes(genotypes, lambda text: read_genotype(text, space, fixed).at_threshold(threshold))
+    )
     opt.check_names(settings)
-    from spikenas.progress import Reporter
-    from spikenas.stages import score_genotypes
+    from spikenas.scores.listing import score_genotypes
+    from spikenas.task import Task
 
-    log_messages(quiet)
-    with interruptible() as interrupted:
-        report = Reporter(None if quiet else messages, interrupted)
-        rows = score_genotypes(settings.model_copy(update={"network": opt.network_of(settings)}), lines, report)
-        write_csv(out, ("genotype", "score", "seconds"), rows)
+    with progress(given.quiet) as report:
+        task = Task.of(settings.but({"network.channels": settings.network.free_channels}))
+        write_csv(out, ("genotype", "score", "seconds"), score_genotypes(task, lines, report))
 
 
-@app.command()
+@command(opt.SPACE)
 def show(
+    given: Given,
     genotype: Annotated[str, typer.Argument(help="Text or matrix form; in the benchmark's space also an id.")],
-    space: opt.SpaceName = None,
     svg: Annotated[Path | None, typer.Option(help="Write an SVG picture to this file.")] = None,
 ) -> None:
     """Draw the cells of a genotype."""
     from spikenas.space.drawing import draw_svg, draw_text
 
+    space = given.words.get("space.name")
     if space:
-        opt.named_ops(space)
-    found = opt.read_genotype(genotype, space, None, default_cells=1)
+        find_space(space)
+    found = read_genotype(genotype, space, None, default_cells=1)
     if svg:
         svg.write_text(draw_svg(found), encoding="utf-8")
-        messages.print(f"{svg} written", highlight=False)
+        messages.print(f"{svg} written", highlight=False, markup=False)
     else:
         typer.echo(draw_text(found))

@@ -1,21 +1,35 @@
-"""What the commands that take a table of trained networks share."""
+"""What the commands that may take a table of trained networks share: their options, and what they are about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from spikenas import options as opt
-from spikenas.config import Config
-from spikenas.errors import ConfigError, ScoreError
-from spikenas.names import TRAINING, check_score
+from spikenas._util.errors import ConfigError, ScoreError
+from spikenas.cli import options as opt
+from spikenas.cli.options import Given, Option
+from spikenas.config import BENCH, Config
+from spikenas.scores import SCORES, TRAINING
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec
+from spikenas.space.texts import BENCH_INPUT, is_bench, read_genotype
 
 if TYPE_CHECKING:
-    from spikenas.tabular import Table
+    from spikenas.bench import Table
+
+QUESTION = "Question"
+TABLE = (
+    Option(
+        "table", None, "Trained networks: a SpikeNAS-Bench download, or a CSV.", Path, QUESTION
+    ),
+    Option("dataset", None, "Of a download with several: cifar10, cifar100, tinyimagenet.", panel=QUESTION),
+    Option("metric", None, "Of the table, what is true; test when absent.", panel=QUESTION),
+    Option("as_trained", None, "Leave the effects of training cohorts in.", bool, QUESTION, default=False),
+)
+CONFIG = Option("config", None, "Start from a config.toml.", Path)
+SETTINGS = (*opt.IMAGES, *opt.NETWORK, opt.SPACE, opt.OPS, *opt.EXECUTOR, opt.SEED, opt.DEVICE, opt.SET, *opt.OUTPUT)
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,8 @@ class Subject:
         table: Trained networks, or None.
         input: What the table's networks see, where no data are given.
         read: Reads a genotype in a CSV of scores.
+        metric: Of the table, what is true.
+        adjusted: Whether it is less the effect of the cohort.
     """
 
     settings: Config
@@ -35,77 +51,73 @@ class Subject:
     table: Table | None
     input: InputSpec | None
     read: Callable[[str], Genotype]
+    metric: str
+    adjusted: bool
 
 
-def subject(
-    path: Path | None,
-    dataset: str | None,
-    by: Sequence[str],
-    config: Path | None,
-    given: dict[str, Any],
-    assignments: list[str] | None,
-) -> Subject:
-    """The subject of a command with `--table`, `--dataset`, `--by`, `--data` and the options of the configuration.
+def subject(given: Given, by: Sequence[str], data: str | None, default_space: str | None = None) -> Subject:
+    """Find the subject of a command with the options `TABLE`, `CONFIG` and those of the configuration.
 
     Args:
-        path: Of the table.
-        dataset: Of a download with several.
-        by: Evaluators; none is the configuration's score.
-        config: TOML file to start from.
-        given: Values by option.
-        assignments: Of `--set`.
+        given: The options.
+        by: Names of evaluators; none is the configuration's score.
+        data: Name of the data; None where none are given.
+        default_space: Name of the space where nothing else says it.
     Raises:
-        ConfigError: no configuration, or a table whose images are not given though a score needs them.
-        DataError: the table cannot be read.
+        ConfigError: They are no configuration, or a table whose images are not given though a score needs them.
+        DataError: The table cannot be read.
     """
-    from spikenas.tabular import Table
+    from spikenas.bench import Table
 
-    table = Table.read(path, dataset) if path else None
-    is_bench = table is not None and any(row.id is not None for row in table.rows)
-    options = dict(given)
-    if is_bench and not options["space"]:
-        options["space"] = opt.BENCH
-    if table:
-        options["cells"] = options["cells"] or len(table.rows[0].genotype.cells)
-    settings = opt.make_config(config, options, assignments)
-    names = tuple(by) or (settings.search.score,)
+    values = given.values
+    file, dataset, config = values["table"], values["dataset"], values["config"]
+    if file is None:
+        idle = {"dataset": dataset, "metric": values["metric"], "as-trained": values["as_trained"] or None}
+        for name, value in idle.items():
+            if value is not None:
+                raise ConfigError(f"--{name}: goes with --table alone")
+    table = Table.read(file, dataset) if file else None
+    of_bench = table is not None and any(row.id is not None for row in table.rows)
+    words = dict(given.words)
+    if data is not None:
+        words["data.name"] = data
+    named = words.get("space.name")
+    if of_bench and not named:
+        named = BENCH
+    if not (named or "space.ops" in words or table or config):
+        named = default_space
+    if named:
+        words["space.name"] = f"{named}:{dataset}" if named == BENCH and dataset else named
+    if table and "network.cells" not in words:
+        words["network.cells"] = len(table.rows[0].genotype.cells)
+    base = Config.load(config) if config else Config()
+    settings = base.but(words, given.sources)
     opt.check_names(settings)
+    names = tuple(by) or (settings.search.score,)
+    input = None
     if table is None:
         _check_evaluators(names)
-    input = None
-    if table:
-        from spikenas.judges import is_live
-
-        settings = settings.model_copy(update={"network": opt.network_of(settings)})
-        if given["data"] is None and config is None:
-            of_cifar10 = is_bench and dataset in (None, "cifar10")
-            if not of_cifar10 or any(map(is_live, names)):
-                raise ConfigError(f"--table {path}: give --data too, the images that its networks see")
-            input = opt.BENCH_INPUT
+    else:
+        settings = settings.but({"network.channels": settings.network.free_channels})
+        if data is None and config is None:
+            of_cifar10 = of_bench and dataset in (None, "cifar10")
+            if not of_cifar10 or any(name in SCORES or name == TRAINING for name in names):
+                raise ConfigError(f"--table {file}: give --data too, the images that its networks see")
+            input = BENCH_INPUT
     return Subject(
         settings,
         names,
         table,
         input,
-        lambda text: opt.read_genotype(text, options["space"], settings.network.cells),
+        lambda text: read_genotype(text, named if is_bench(named) else None, settings.network.cells),
+        values["metric"] or "test",
+        not values["as_trained"],
     )
 
 
 def _check_evaluators(names: Sequence[str]) -> None:
     for name in names:
         try:
-            check_score(name, TRAINING)
+            SCORES.check(name, TRAINING)
         except ScoreError as error:
             raise ConfigError(f"--by: {error}; a CSV, or a metric such as 'epoch 20', needs --table") from None
-
-
-def listed(option: str, text: str | None) -> list[str]:
-    """The parts of a list that is separated by commas; none where the option is absent.
-
-    Raises:
-        ConfigError: a part is empty.
-    """
-    parts = [part.strip() for part in text.split(",")] if text is not None else []
-    if not all(parts):
-        raise ConfigError(f"--{option} {text}: an empty entry; expected entries with a comma between them")
-    return parts

@@ -9,75 +9,97 @@ import os
 import sys
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from spikenas._util.errors import DataError
+from spikenas._util.files import reason
 from spikenas.config import DataConfig
 from spikenas.data.dataset import Array, Split
 from spikenas.data.listing import Listing
-from spikenas.errors import DataError
-from spikenas.files import reason
+from spikenas.data.sources import DataSource
 
 _IDX_MAGIC = {"images": 0x0803, "labels": 0x0801}  # unsigned bytes, as many dimensions as the last digit says
 
 
-def digits() -> Listing:
+class Digits(DataSource):
     """The 1,797 grey 8x8 digits that come with scikit-learn, 0..16 scaled to 0..255."""
-    from sklearn.datasets import load_digits
 
-    bunch = load_digits()
-    pixels = np.rint(bunch.images[:, None] * (255 / 16)).astype(np.uint8)
-    classes = tuple(str(name) for name in bunch.target_names)
-    return Listing("digits", classes, Split(bunch.target.astype(np.int64), pixels), None)
+    mirrored = False
+
+    def open(self, place: Path, config: DataConfig) -> Listing:
+        """See `DataSource`."""
+        from sklearn.datasets import load_digits
+
+        bunch = load_digits()
+        pixels = np.rint(bunch.images[:, None] * (255 / 16)).astype(np.uint8)
+        classes = tuple(str(name) for name in bunch.target_names)
+        return Listing("digits", classes, Split(bunch.target.astype(np.int64), pixels), None)
 
 
-def cifar(config: DataConfig) -> Listing:
-    """CIFAR-10 or CIFAR-100 through torchvision, from `config.root`.
+class _CIFAR(DataSource):
+    """CIFAR through torchvision, from `data.root`."""
 
-    Raises:
-        DataError: not there and not to be downloaded, or the download failed.
-    """
-    from torchvision import datasets
+    name: ClassVar[str]
 
-    root = os.path.expanduser(config.root)
-    make = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[config.name]
-    try:
-        train = make(root, train=True)
-    except (RuntimeError, OSError) as error:
-        if not config.download:
-            raise DataError(f"{root}: no {config.name}, or not all of it; --download fetches it") from error
+    def open(self, place: Path, config: DataConfig) -> Listing:
+        """See `DataSource`."""
+        from torchvision import datasets
+
+        root = os.path.expanduser(config.root)
+        make = getattr(datasets, self.name.upper())
         try:
-            with contextlib.redirect_stdout(sys.stderr):
-                train = make(root, train=True, download=True)
-        except (RuntimeError, OSError) as failure:
-            reason = str(failure).partition("\n")[0]
-            raise DataError(f"{root}: {config.name} cannot be downloaded ({reason})") from failure
-    test = make(root, train=False)
-    return Listing(config.name, tuple(train.classes), _channels_first(train), _channels_first(test))
+            train = make(root, train=True)
+        except (RuntimeError, OSError) as error:
+            if not config.download:
+                raise DataError(f"{root}: no {self.name}, or not all of it; --download fetches it") from error
+            try:
+                with contextlib.redirect_stdout(sys.stderr):
+                    train = make(root, train=True, download=True)
+            except (RuntimeError, OSError) as failure:
+                said = str(failure).partition("\n")[0]
+                raise DataError(f"{root}: {self.name} cannot be downloaded ({said})") from failure
+        test = make(root, train=False)
+        return Listing(self.name, tuple(train.classes), _channels_first(train), _channels_first(test))
 
 
-def idx(folder: Path) -> Listing:
+class CIFAR10(_CIFAR):
+    """CIFAR-10: 32x32 colour images of ten classes."""
+
+    name = "cifar10"
+
+
+class CIFAR100(_CIFAR):
+    """CIFAR-100: 32x32 colour images of a hundred classes."""
+
+    name = "cifar100"
+
+
+class IDX(DataSource):
     """IDX files as MNIST and Fashion-MNIST have them; each may be compressed (.gz).
 
     `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, and `t10k-...` where there is a test set.
-
-    Raises:
-        DataError: a file is missing, is not such a file, or images and labels differ in number.
     """
-    train_pixels, train_numbers = _idx_pair(folder, "train")
-    numbers = np.unique(train_numbers)
-    test = None
-    if any(_idx_path(folder, "t10k", kind).exists() for kind in _IDX_MAGIC):
-        test_pixels, test_numbers = _idx_pair(folder, "t10k")
-        unknown = np.setdiff1d(test_numbers, numbers)
-        if len(unknown):
-            raise DataError(
-                f"{_idx_path(folder, 't10k', 'labels')}: label {unknown[0]} is not among the training labels"
-            )
-        test = Split(np.searchsorted(numbers, test_numbers).astype(np.int64), test_pixels)
-    train = Split(np.searchsorted(numbers, train_numbers).astype(np.int64), train_pixels)
-    return Listing(str(folder), tuple(str(number) for number in numbers), train, test)
+
+    in_folder = True
+    mirrored = False
+
+    def open(self, place: Path, config: DataConfig) -> Listing:
+        """See `DataSource`."""
+        train_pixels, train_numbers = _idx_pair(place, "train")
+        numbers = np.unique(train_numbers)
+        test = None
+        if any(_idx_path(place, "t10k", kind).exists() for kind in _IDX_MAGIC):
+            test_pixels, test_numbers = _idx_pair(place, "t10k")
+            unknown = np.setdiff1d(test_numbers, numbers)
+            if len(unknown):
+                raise DataError(
+                    f"{_idx_path(place, 't10k', 'labels')}: label {unknown[0]} is not among the training labels"
+                )
+            test = Split(np.searchsorted(numbers, test_numbers).astype(np.int64), test_pixels)
+        train = Split(np.searchsorted(numbers, train_numbers).astype(np.int64), train_pixels)
+        return Listing(str(place), tuple(str(number) for number in numbers), train, test)
 
 
 def _channels_first(source: Any) -> Split:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spikenas.errors import DataError
+from spikenas._util.errors import DataError
 
 Array = NDArray[Any]
 Progress = Callable[[int, int], None]
@@ -107,22 +107,29 @@ class Split:
             held_out[members[: min(count, len(members) - keep)]] = True
         return self.select(~held_out), self.select(held_out)
 
-    def readable(self) -> Split:
-        """The items that can be decoded; how many are left out is logged. Decodes every item."""
+    def readable(self, known: dict[str, bool]) -> Split:
+        """Return the items that can be decoded; how many are left out is logged. Decodes every item.
+
+        Args:
+            known: By file whether it can be decoded; items that are in it are not decoded again, others are added.
+        """
         decode = self.decode
         if decode is None:
             return self
-        mask = np.ones(len(self), dtype=bool)
+        new = [index for index, item in enumerate(self.items) if item not in known]
 
-        def check(index: int) -> None:
+        def check(position: int) -> None:
+            item = self.items[new[position]]
             try:
-                decode(self.items[index])
+                decode(item)
+                known[item] = True
             except DataError:
-                mask[index] = False
+                known[item] = False
 
-        _in_parallel(check, len(self), None)
+        _in_parallel(check, len(new), None)
+        mask = np.array([known[item] for item in self.items], dtype=bool)
         broken = self.items[~mask]
-        if len(broken):
+        if len(broken) and new:
             log.info("broken files left out: %d, the first is %s", len(broken), broken[0])
         return self.select(mask)
 

@@ -12,10 +12,10 @@ from zipfile import BadZipFile
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from spikenas._util.errors import DataError
+from spikenas._util.files import reason
 from spikenas.config import DataConfig
 from spikenas.data.dataset import Array
-from spikenas.errors import DataError
-from spikenas.files import reason
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png"}
@@ -37,16 +37,18 @@ class ImageDecoder:
 
     Args:
         shape: (C, H, W) with C = 1 (grey) or 3 (RGB).
+        quiet: Whether nothing is said.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, shape: tuple[int, int, int]) -> None:
+    def __init__(self, shape: tuple[int, int, int], quiet: bool = False) -> None:
         self.shape = shape
         channels, height, width = shape
         self._size = (width, height)
         self._mode = "L" if channels == 1 else "RGB"
-        self._unsaid = [f"images are converted to {width}x{height}, {'grey' if channels == 1 else 'RGB'}"]
+        said = f"images are converted to {width}x{height}, {'grey' if channels == 1 else 'RGB'}"
+        self._unsaid = [] if quiet else [said]
 
     @classmethod
     def fit(cls, items: Iterable[Any], config: DataConfig) -> ImageDecoder:
@@ -59,11 +61,11 @@ class ImageDecoder:
         width, height = (config.image_size, config.image_size) if config.image_size else image.size
         return cls((config.channels or (1 if _is_grey(image) else 3), height, width))
 
-    def __call__(self, item: str | Array) -> Array:
+    def __call__(self, item: str | Array | Image.Image) -> Array:
         """Decode one image.
 
         Args:
-            item: A file name, or pixels uint8 [C, H, W] with C = 1 or 3.
+            item: A file name, pixels uint8 [C, H, W] with C = 1 or 3, or an image of Pillow.
         Returns:
             uint8 of the decoder's shape.
         Raises:
@@ -132,7 +134,10 @@ def _first(items: Iterable[Any], read: Callable[[Any], _First], skip_broken: boo
     raise DataError(f"{item}: broken, and so is every other training file")
 
 
-def _read_image(item: str | Array) -> Image.Image:
+def _read_image(item: str | Array | Image.Image) -> Image.Image:
+    if isinstance(item, Image.Image):
+        with _naming("the image", "image"):
+            return ImageOps.exif_transpose(item)
     if isinstance(item, np.ndarray):
         return Image.fromarray(item[0] if len(item) == 1 else item.transpose(1, 2, 0))
     with _naming(item, "image"), open(item, "rb") as file, Image.open(BytesIO(file.read())) as image:

@@ -9,59 +9,66 @@ from pathlib import Path
 
 import numpy as np
 
+from spikenas._util.errors import DataError
+from spikenas._util.files import read_text, reason
+from spikenas.config import DataConfig
 from spikenas.data.dataset import Split
 from spikenas.data.decode import EVENT_SUFFIXES, IMAGE_SUFFIXES
 from spikenas.data.listing import Listing
-from spikenas.errors import DataError
-from spikenas.files import read_text, reason
+from spikenas.data.sources import DataSource
 
 log = logging.getLogger("spikenas")
 
 
-def image_folder(folder: Path) -> Listing:
-    """`train/CLASS/*` with `test/CLASS/*` or `val/CLASS/*`, or `CLASS/*` without a test set.
+class ImageFolder(DataSource):
+    """`train/CLASS/*` with `test/CLASS/*` or `val/CLASS/*`, or `CLASS/*` without a test set."""
 
-    Raises:
-        DataError: no such folder, no classes, or a test class that is not a training class.
-    """
-    if (folder / "wnids.txt").is_file():
-        raise DataError(f"{folder}: TinyImageNet as it is distributed; name it tinyimagenet:{folder}")
-    return _class_folders(folder, IMAGE_SUFFIXES, events=False)
+    in_folder = True
 
-
-def event_folder(folder: Path) -> Listing:
-    """Event frames, `.npz` files with one array [T, C, H, W], in the layouts of an image folder.
-
-    Raises:
-        DataError: as for an image folder.
-    """
-    return _class_folders(folder, EVENT_SUFFIXES, events=True)
+    def open(self, place: Path, config: DataConfig) -> Listing:
+        """See `DataSource`."""
+        if (place / "wnids.txt").is_file():
+            raise DataError(f"{place}: TinyImageNet as it is distributed; name it tinyimagenet:{place}")
+        return _class_folders(place, IMAGE_SUFFIXES, events=False)
 
 
-def tinyimagenet(folder: Path) -> Listing:
+class EventFolder(DataSource):
+    """Event frames, `.npz` files with one array [T, C, H, W], in the layouts of an image folder."""
+
+    in_folder = True
+    mirrored = False
+
+    def open(self, place: Path, config: DataConfig) -> Listing:
+        """See `DataSource`."""
+        return _class_folders(place, EVENT_SUFFIXES, events=True)
+
+
+class TinyImageNet(DataSource):
     """TinyImageNet as it is distributed; its annotated validation images are the test set.
 
     Classes are in the order of wnids.txt and named by words.txt, where that has them.
-
-    Raises:
-        DataError: a file or folder of the distribution is missing, or does not say what it should.
     """
-    wnids = [line.strip() for line in _lines(folder / "wnids.txt") if line.strip()]
-    if not wnids or len(set(wnids)) != len(wnids):
-        raise DataError(f"{folder / 'wnids.txt'}: empty or with a class twice; expected each class once, one a line")
-    words = folder / "words.txt"
-    names = dict(line.split("\t", 1) for line in _lines(words) if "\t" in line) if words.is_file() else {}
-    files = _Files(IMAGE_SUFFIXES)
-    train = [files.of(folder / "train" / wnid / "images") for wnid in wnids]
-    test = _annotated(folder / "val", wnids, files)
-    files.say_ignored()
-    return Listing(
-        str(folder),
-        tuple(names.get(wnid, wnid).strip() for wnid in wnids),
-        _split(train),
-        _split(test),
-        channels=3,
-    )
+
+    in_folder = True
+
+    def open(self, place: Path, config: DataConfig) -> Listing:
+        """See `DataSource`."""
+        wnids = [line.strip() for line in _lines(place / "wnids.txt") if line.strip()]
+        if not wnids or len(set(wnids)) != len(wnids):
+            raise DataError(f"{place / 'wnids.txt'}: empty or with a class twice; expected each class once, one a line")
+        words = place / "words.txt"
+        names = dict(line.split("\t", 1) for line in _lines(words) if "\t" in line) if words.is_file() else {}
+        files = _Files(IMAGE_SUFFIXES)
+        train = [files.of(place / "train" / wnid / "images") for wnid in wnids]
+        test = _annotated(place / "val", wnids, files)
+        files.say_ignored()
+        return Listing(
+            str(place),
+            tuple(names.get(wnid, wnid).strip() for wnid in wnids),
+            _split(train),
+            _split(test),
+            channels=3,
+        )
 
 
 def _annotated(folder: Path, wnids: Sequence[str], files: _Files) -> list[list[str]]:
@@ -142,6 +149,25 @@ def _split(files_of_classes: Sequence[Sequence[str]]) -> Split:
     items = np.array([path for files in files_of_classes for path in files], dtype=object)
     counts = [len(files) for files in files_of_classes]
     return Split(np.repeat(np.arange(len(counts), dtype=np.int64), counts), items)
+
+
+def class_folder_files(folder: Path, suffixes: frozenset[str]) -> dict[str, list[str]]:
+    """Return the files of each folder in a folder, those of other kinds left out.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    return {name: _Files(suffixes).of(folder / name) for name in _subfolders(folder)}
+
+
+def files_below(folder: Path, suffixes: frozenset[str]) -> list[str]:
+    """Return the files of a folder and of those in it, hidden ones and those of other kinds left out.
+
+    Raises:
+        DataError: A folder cannot be read.
+    """
+    deeper = [path for name in _subfolders(folder) for path in files_below(folder / name, suffixes)]
+    return [*_Files(suffixes).of(folder), *deeper]
 
 
 def _subfolders(folder: Path) -> list[str]:

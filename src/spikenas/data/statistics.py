@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spikenas._util.errors import DataError
+from spikenas._util.files import read_text, write_text
 from spikenas.data.dataset import DataSet
-from spikenas.errors import DataError
-from spikenas.files import read_text, write_text
 
 _STATISTICS_SEED = 2
 _CHUNK = 64

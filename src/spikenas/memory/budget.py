@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from spikenas._util.units import format_size
 from spikenas.config import BudgetConfig
 from spikenas.memory.model import Footprint
-from spikenas.units import format_size
 
 
 def violations(footprint: Footprint, budget: BudgetConfig) -> dict[str, tuple[int, int]]:

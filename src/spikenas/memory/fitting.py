@@ -44,7 +44,7 @@ def needs(plan: Plan, target: Target) -> list[Need]:
     Chips with a memory for each layer's kernel and neurons (`words`): a core for each convolution.
     """
     if target.kind == "microcontroller":
-        settings = plan.network.model_copy(update={"core": target.core})
+        settings = plan.network.but({"core": target.core})
         cost = footprint(make_plan(plan.genotype, settings, plan.input))
         figures = (("flash", cost.flash_bytes, target.flash_left), ("ram", cost.ram_bytes, target.ram_left))
         return [Need(what, needed, limit) for what, needed, limit in figures if limit is not None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from spikenas.markup import html_table
+from spikenas._util.markup import html_table
 from spikenas.memory.arena import Arena, make_arena
 from spikenas.memory.kernels import DESCRIPTOR_BYTES, kernel_name, tables
 from spikenas.memory.lowering import make_program

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spikenas.errors import ConfigError
+from spikenas._util.errors import ConfigError
 from spikenas.snn import kernels
 
 _KERNEL_DTYPES = (torch.float32, torch.float64, torch.bfloat16)

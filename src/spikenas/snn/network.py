@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spikenas.errors import RunError
-from spikenas.seeding import seed_of
+from spikenas._util.errors import RunError
+from spikenas._util.seeding import seed_of
 from spikenas.snn.lif import LIF, lif_step
 from spikenas.space.plan import LayerSpec, Plan, Term
 

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from spikenas.config import NetworkConfig
-from spikenas.errors import ConfigError, GenotypeError
+from spikenas._util.errors import ConfigError, GenotypeError
+from spikenas.config import DEFAULT_THRESHOLD, NetworkConfig
 from spikenas.space.genotype import Cell, Genotype
 from spikenas.space.graph import Atom, CellGraph
 from spikenas.space.ops import SKIP
@@ -37,7 +37,7 @@ def make_plan(genotype: Genotype, network: NetworkConfig, input: InputSpec, as_w
         )
     builder = _Builder(network, input)
     value = builder.stem(network.channels)
-    for number, cell in enumerate(genotype.cells, start=1):
+    for number, cell in enumerate(genotype.at_threshold(network.v_threshold).cells, start=1):
         if number > 1:
             value = builder.reduction(f"reduction{number - 1}", value, network.channels << number - 1)
         value = builder.cell(f"cell{number}", value, _graph(genotype, number, cell, as_written))
@@ -229,7 +229,7 @@ class _Builder:
         kernel = atom.op.info.kernel
         if atom.op.kind == "avgpool":
             return self.add(f"{name}.pool", "avgpool", source, kernel=kernel)
-        key = (atom.source, atom.op.threshold or self.network.v_threshold)
+        key = (atom.source, atom.op.threshold or DEFAULT_THRESHOLD)
         if key not in neurons:
             neurons[key] = self.lif(f"{name}.lif", source, key[1])
         spikes = neurons[key]

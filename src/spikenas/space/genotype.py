@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import combinations
 
-from spikenas.errors import GenotypeError
+from spikenas._util.errors import GenotypeError
+from spikenas.config import DEFAULT_THRESHOLD
 from spikenas.space.graph import CellGraph, canonical_graph, written_graph
 from spikenas.space.ops import NONE, SNASNET_OPS, Op
 
@@ -117,6 +118,11 @@ class Cell:
             if edge.op != NONE:
                 yield (j, i, edge.op) if edge.feedback else (i, j, edge.op)
 
+    def at_threshold(self, default: float) -> Cell:
+        """Return the cell with the threshold of its network at every op that has none of its own."""
+        edges = (Edge(edge.op.at_threshold(default), edge.feedback) for edge in self.edges)
+        return Cell(tuple(edges), self.nodes)
+
     @cached_property
     def canonical(self) -> CellGraph:
         """The canonical form; cells that are equal networks have equal ones."""
@@ -184,6 +190,16 @@ class Genotype:
         """The canonical form of every cell."""
         return tuple(cell.canonical for cell in self.cells)
 
+    def at_threshold(self, default: float) -> Genotype:
+        """Return the genotype as it is in a network of another threshold than the usual one.
+
+        Args:
+            default: Threshold of the network, for ops that have none of their own.
+        """
+        if default == DEFAULT_THRESHOLD:
+            return self
+        return Genotype(tuple(cell.at_threshold(default) for cell in self.cells))
+
     @property
     def connected(self) -> bool:
         """Whether every cell has a path from its input to its output."""
@@ -243,3 +259,13 @@ def parse_bench(text: str, ops: tuple[Op, ...]) -> Cell:
             raise GenotypeError(f"{text!r}: ids are 0 to {count - 1}")
         digits = [number // len(ops) ** k % len(ops) for k in range(edges)]
     return Cell.of(ops[digit] for digit in digits)
+
+
+NetworkKey = tuple[CellGraph, ...]
+
+
+def network_key(genotype: Genotype) -> NetworkKey:
+    """Return a key that is equal for genotypes that are one network; all without a path to the output are one, too."""
+    if genotype.connected:
+        return genotype.canonical
+    return (CellGraph((), (), None),) * len(genotype.cells)

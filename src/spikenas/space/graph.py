@@ -1,7 +1,7 @@
 """What a cell computes: the form in which equal cells are equal.
 
 A cell as people write it has skips, dead edges and arbitrary node numbers. Its graph has none of them: *atoms* (the
-convolutions and poolings that are computed) and *values* (sums of atoms and of the cell's input, with multiplicity).
+convolutions and poolings that are computed; a threshold that equals the usual one is left out) and *values* (sums of atoms and of the cell's input, with multiplicity).
 
 Two identities are deliberately not used, since they change rounding or the number of weights: pooling of a sum is
 not split into a sum of poolings, and convolutions of one value are never merged.
@@ -14,6 +14,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
+from spikenas.config import DEFAULT_THRESHOLD
 from spikenas.space.ops import SKIP, Op
 
 Link = tuple[int, int, Op]  # from, to, op; from > to is feedback
@@ -180,17 +181,21 @@ def _numbered(
 
     def description(key: Hashable) -> tuple[int, bool, str, tuple[int, ...]]:
         op, source, feedback = sources[key]
-        return number.get(source, 0), feedback, str(op), tuple(terms[value][key] for value in order)
+        return number.get(source, 0), feedback, _order(op), tuple(terms[value][key] for value in order)
 
     ranked = sorted(atoms, key=description)
     rank: dict[Hashable, int] = {_INPUT: 0} | {key: k for k, key in enumerate(ranked, start=1)}
     return CellGraph(
-        tuple(Atom(sources[key][0], number.get(sources[key][1], 0), sources[key][2]) for key in ranked),
+        tuple(Atom(sources[key][0].plain, number.get(sources[key][1], 0), sources[key][2]) for key in ranked),
         tuple(tuple(sorted((rank[key], times) for key, times in terms[value].items())) for value in order),
         number.get(output, 0),
     )
 
 
 def _sort_key(graph: CellGraph) -> tuple[object, ...]:
-    atoms = tuple((atom.source, atom.feedback, str(atom.op)) for atom in graph.atoms)
+    atoms = tuple((atom.source, atom.feedback, _order(atom.op)) for atom in graph.atoms)
     return atoms, graph.values, graph.output
+
+
+def _order(op: Op) -> str:
+    return str(op.at_threshold(DEFAULT_THRESHOLD))

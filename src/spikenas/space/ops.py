@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from spikenas.errors import GenotypeError
+from spikenas._util.errors import GenotypeError
+from spikenas._util.words import hint
+from spikenas.config import DEFAULT_THRESHOLD
 
 Kind = Literal["none", "skip", "conv", "dwconv", "avgpool"]
 
@@ -77,9 +78,7 @@ class Op:
         """
         name, at, value = text.partition("@")
         if name not in OPS:
-            near = difflib.get_close_matches(name, OPS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(OPS)}"
-            raise GenotypeError(f"unknown op {name!r}, {hint}")
+            raise GenotypeError(f"unknown op {name!r}, {hint(name, OPS)}")
         if not at:
             return cls(name)
         if not cls(name).spiking:
@@ -87,6 +86,15 @@ class Op:
         if not re.fullmatch(r"\d+(\.\d+)?", value) or float(value) == 0:
             raise GenotypeError(f"{text!r}: the threshold after @ must be a positive number such as 0.5")
         return cls(name, float(value))
+
+    def at_threshold(self, default: float) -> Op:
+        """Return the op as it is in a network whose threshold is not the usual one: with a threshold of its own."""
+        return Op(self.name, default) if self.spiking and self.threshold is None else self
+
+    @property
+    def plain(self) -> Op:
+        """The op without a threshold that equals the usual one."""
+        return Op(self.name) if self.threshold == DEFAULT_THRESHOLD else self
 
     def __str__(self) -> str:
         return self.name if self.threshold is None else f"{self.name}@{Decimal(repr(self.threshold)):f}"

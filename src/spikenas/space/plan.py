@@ -11,8 +11,8 @@ from functools import cached_property
 from math import prod
 from typing import Literal
 
+from spikenas._util.markup import html_table
 from spikenas.config import NetworkConfig
-from spikenas.markup import html_table
 from spikenas.space.genotype import Genotype
 
 LayerKind = Literal["input", "conv", "batchnorm", "lif", "avgpool", "globalpool", "sum", "dropout", "linear", "vote"]

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
 
-from spikenas.errors import ConfigError, GenotypeError
+from spikenas._util.errors import ConfigError, GenotypeError
+from spikenas.config import DEFAULT_THRESHOLD
 from spikenas.space.genotype import Cell, Edge, Genotype, pairs
 from spikenas.space.graph import CellGraph
-from spikenas.space.ops import BENCH_OPS, NONE, SNASNET_OPS, Op
+from spikenas.space.ops import NONE, Op
 
 MOST_CELLS = 10**6
 
@@ -45,15 +46,34 @@ class Space:
 
     @classmethod
     def of(
-        cls, ops: Iterable[str], cells: int = 2, nodes: int = 4, feedback: bool = False, shared: bool = False
+        cls,
+        ops: Iterable[str],
+        cells: int = 2,
+        nodes: int = 4,
+        feedback: bool = False,
+        shared: bool = False,
+        v_threshold: float = DEFAULT_THRESHOLD,
     ) -> Space:
-        """A space from the names of its ops.
+        """Make a space from the names of its ops; those that are equal at the network's threshold are one.
 
+        Args:
+            ops: Their texts, such as `conv3x3`; at another `v_threshold` than the usual one they get it written out.
+            cells: See `Space`.
+            nodes: See `Space`.
+            feedback: See `Space`.
+            shared: See `Space`.
+            v_threshold: Threshold of the network.
         Raises:
-            GenotypeError: an unknown op.
-            ConfigError: no op, or one twice.
+            GenotypeError: An op is unknown.
+            ConfigError: There is no op, or one twice.
         """
-        return cls(tuple(Op.parse(op) for op in ops), cells, nodes, feedback, shared)
+        named = list(ops)
+        parsed = [Op.parse(op) for op in named]
+        if len(set(named)) == len(named):
+            if v_threshold != DEFAULT_THRESHOLD:
+                parsed = [op.at_threshold(v_threshold) for op in parsed]
+            parsed = list({op.plain: op for op in reversed(parsed)}.values())[::-1]
+        return cls(tuple(parsed), cells, nodes, feedback, shared)
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
@@ -179,10 +199,3 @@ def _distinct_cells(edges: tuple[Edge, ...], nodes: int, members: frozenset[Cell
         if cell.canonical.connected and (members is None or cell.canonical in members):
             found.setdefault(cell.canonical, cell)
     return tuple(found.values())
-
-
-NAMED_OPS: dict[str, tuple[str, ...]] = {
-    "spikenas": ("skip", "conv3x3"),
-    "snasnet": tuple(str(op) for op in SNASNET_OPS),
-    "spikenas-bench": tuple(str(op) for op in BENCH_OPS),
-}

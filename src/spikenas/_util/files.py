@@ -1,0 +1,150 @@
+"""Files that are read as text, written whole or not at all, or grow by whole rows."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from spikenas._util.errors import ConfigError, DataError, RunError, SpikeNASError
+
+
+def reason(error: OSError) -> str:
+    """What an error says, without its number and the file's name."""
+    if isinstance(error, FileExistsError):  # of making a folder, which may be there
+        return "a file, not a folder"
+    return error.strerror or str(error).partition("\n")[0]
+
+
+def read_text(path: Path, kind: type[SpikeNASError] = RunError) -> str:
+    """The text of a file.
+
+    Args:
+        path: The file, in UTF-8.
+        kind: Of the error.
+    Raises:
+        SpikeNASError: not there, not to be read, or no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise kind(f"{path}: cannot be read ({reason(error)})") from None
+    except UnicodeDecodeError:
+        raise kind(f"{path}: not a text file in UTF-8") from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: not there, or not TOML.
+    """
+    try:
+        return tomllib.loads(read_text(path, ConfigError))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+@contextmanager
+def open_csv(path: Path) -> Iterator[csv.DictReader[str]]:
+    """The rows of a CSV file that somebody else wrote.
+
+    Raises:
+        DataError: it cannot be read, or is no CSV.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            yield csv.DictReader(file)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({reason(error)})") from None
+    except csv.Error:
+        raise DataError(f"{path}: cannot be read as CSV; a quotation mark may lack its pair") from None
+
+
+@contextmanager
+def sole_user(folder: Path) -> Iterator[None]:
+    """Make a folder, and keep other processes out of it.
+
+    Raises:
+        RunError: another one is in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunError(f"{folder}: in use by another spikenas process") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of text in UTF-8, whole or not at all.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write` on a name beside `path`, then put the file in its place: whole or not at all.
+
+    Args:
+        path: The file.
+        write: Writes to the path it is given; may raise OSError.
+    Raises:
+        RunError: it cannot be written, for want of space for example.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        write(partial)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RunError(f"{path}: cannot be written ({reason(error)})") from None
+
+
+class RowFile:
+    """A CSV file that grows by a row at a time; what a kill left of a row is taken off when it is opened again.
+
+    Args:
+        path: Made, with its header, when it is not there.
+        columns: Names in the header.
+    Attributes:
+        rows: The fields of the rows that were there.
+    Raises:
+        RunError: it cannot be read or written, or has another header.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.path = path
+        header = ",".join(columns) + "\n"
+        text = read_text(path) if path.exists() else ""
+        if not text.startswith(header) and not header.startswith(text):
+            raise RunError(f"{path}: its first line is not {header[:60].strip()!r}; give another file")
+        whole = text[: text.rfind("\n") + 1] or header
+        csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a field may be a long list
+        self.rows = list(csv.reader(whole[len(header) :].split("\n")[:-1]))
+        if whole != text:
+            write_text(path, whole)
+
+    def add(self, values: Iterable[object]) -> None:
+        """Append a row.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        try:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.writer(file, lineterminator="\n").writerow(values)
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written ({reason(error)})") from None

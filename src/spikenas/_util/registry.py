@@ -1,0 +1,85 @@
+"""Registries: what packages register by name, as entry points in their metadata.
+
+The names are known without importing anything; what a name stands for is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from spikenas._util.errors import SpikeNASError
+from spikenas._util.words import hint
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """A mapping from names to what installed packages register under them.
+
+    Args:
+        group: Group of the entry points, such as `spikenas.scores`.
+        kind: What an entry is, for messages.
+        error: What is raised for a name that is unknown or cannot be loaded.
+        more: What else may be named, for messages.
+    """
+
+    def __init__(self, group: str, kind: str, error: type[SpikeNASError], more: str = "") -> None:
+        self.group, self.kind, self.error, self.more = group, kind, error, more
+        self._loaded: dict[str, T] = {}
+
+    def find(self, name: str) -> T:
+        """Return what is registered under a name.
+
+        Raises:
+            SpikeNASError: The name is unknown, or its package cannot be imported; it is of the registry's own class.
+        """
+        self.check(name)
+        if name not in self._loaded:
+            entry = self._entries[name]
+            try:
+                self._loaded[name] = entry.load()
+            except SpikeNASError:
+                raise
+            except Exception as error:
+                reason = str(error).partition("\n")[0] or type(error).__name__
+                raise self.error(f"{self.kind} {name!r}: {entry.value} cannot be loaded ({reason})") from error
+        return self._loaded[name]
+
+    def check(self, name: str, *others: str) -> None:
+        """Check that a name is registered, or one of some others, without loading it.
+
+        Raises:
+            SpikeNASError: It is not; the message names the nearest, or all.
+        """
+        if name not in (*self, *others):
+            raise self.error(f"unknown {self.kind} {name!r}, {hint(name, (*self, *others), self.more)}")
+
+    def register(self, name: str, value: T) -> None:
+        """Add an entry in this process alone, as a notebook does; worker processes do not know it."""
+        self._loaded[name] = value
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self:
+            raise KeyError(name)
+        return self.find(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._loaded or name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self._entries, *self._loaded)))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    @cached_property
+    def _entries(self) -> dict[str, EntryPoint]:
+        return {entry.name: entry for entry in sorted(entry_points(group=self.group), key=_order)}
+
+
+def _order(entry: EntryPoint) -> tuple[bool, Any]:
+    """The package's own entries first."""
+    return entry.dist is None or entry.dist.name != "spikenas", entry.name

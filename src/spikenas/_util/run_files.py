@@ -1,0 +1,25 @@
+"""Names of the files of a run folder."""
+
+CONFIG = "config.toml"
+DATA = "data.json"
+SPACE = "space.json"
+ENHANCE = "enhance"  # folder of what the decisions in it were made from
+ASKED = f"{ENHANCE}/{CONFIG}"  # what was set before anything was decided
+ANALYSIS = f"{ENHANCE}/analysis/analysis.json"
+STATISTICS = "statistics.json"
+TRIALS = "trials.db"
+BEST = "best.json"
+FRONT = "front.csv"
+MODEL = "model.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
+LOG = "train.csv"
+TUNING = "tuning"  # folder of fine-tunings
+QUANTISED = "quantised.safetensors"
+QUANTISATION = "quantise.json"
+EVALUATION = "evaluation.json"
+MISTAKES = "mistakes.png"
+FIRMWARE = "firmware"
+NIR = "network.nir"
+FOOTPRINT = "footprint.json"
+HISTORY = "history.jsonl"
+REPORT = "report.html"

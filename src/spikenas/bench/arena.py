@@ -1,0 +1,259 @@
+"""Strategies against each other: the same space, limits, evaluators and counting of cost."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from itertools import product
+from pathlib import Path
+from typing import Self
+
+from spikenas._util.errors import BudgetError, ConfigError, DataError, NothingFoundError, RunError
+from spikenas._util.seeding import digest_of
+from spikenas.bench.correlation import live_convs
+from spikenas.bench.results import Key, Result, ResultFile
+from spikenas.bench.table import Table
+from spikenas.config import BudgetConfig, SearchConfig
+from spikenas.memory import violations
+from spikenas.nas import Evaluation, Problem, Strategy, TrialStore, make_strategy, most_evaluations, search
+from spikenas.nas.executors import Executor
+from spikenas.nas.strategy import Cost
+from spikenas.space import Genotype, Space
+from spikenas.space.genotype import NetworkKey, network_key
+from spikenas.space.space import MOST_CELLS
+from spikenas.training.evaluators import Evaluator
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a search may find.
+
+    Attributes:
+        convs: Most live convolutions of a cell; cells with more are no members of the space.
+        memory: Limits that the search is given as its budget.
+    """
+
+    convs: int | None = None
+    memory: BudgetConfig = field(default_factory=BudgetConfig)
+
+    @property
+    def name(self) -> str:
+        """Such as `convs <= 3`, memory in bytes."""
+        limits = {"convs": self.convs} | self.memory.model_dump()
+        return ", ".join(f"{name} <= {limit}" for name, limit in limits.items() if limit is not None) or "no limit"
+
+
+@dataclass(frozen=True)
+class Arena:
+    """A space within some limits.
+
+    Attributes:
+        limits: What may be found.
+        space: Where to sample.
+        cost: Footprint of a genotype.
+        accuracies: True ones of all networks that fit, which no search is given; None where nobody knows them.
+        setting: Digest of what the footprints depend on.
+        search: `previous` and `refine` of Algorithm 1.
+    """
+
+    limits: Limits
+    space: Space
+    cost: Cost
+    accuracies: Mapping[NetworkKey, float] | None = None
+    setting: str = ""
+    search: SearchConfig = field(default_factory=SearchConfig)
+
+    def problem(self, evaluator: Evaluator) -> str:
+        """Digest of what a search here depends on."""
+        space = self.space
+        shape = (
+            *map(str, space.edges),
+            space.cells,
+            space.nodes,
+            space.shared,
+            self.search.previous,
+            self.search.refine,
+        )
+        return digest_of(evaluator.identity, self.setting, *map(str, shape), *self._networks)
+
+    @cached_property
+    def _networks(self) -> list[str]:
+        """The networks that a search may meet, and the accuracies of those that fit."""
+        return sorted(map(repr, self.space.members or ())) + sorted(map(repr, (self.accuracies or {}).items()))
+
+    def strategy(self, name: str, seed: int = 0, evaluations: int | None = None) -> Strategy:
+        """A strategy at its start.
+
+        Raises:
+            ConfigError: an unknown one, one that cannot search this space, or one whose package is not installed.
+        """
+        settings = self.search.but({"strategy": name, "evaluations": evaluations})
+        return make_strategy(settings, Problem(self.space, self.limits.memory, self.cost, seed))
+
+    def run(self, key: Key, problem: str, evaluator: Evaluator) -> Result:
+        """One search; `key` names strategy, seed and most evaluations, `problem` is its digest."""
+        name, _, _, seed, limit = key
+        budget = self.limits.memory
+        if self.space.cell_count <= MOST_CELLS:
+            _ = self.space.distinct_cells  # not a part of the time of the first search
+        watched = _Watched(evaluator.executor)
+        start = time.perf_counter()
+        strategy = self.strategy(name, seed, limit)
+        most = most_evaluations(SearchConfig(evaluations=limit), strategy)
+        with TrialStore() as store:
+            with contextlib.suppress(NothingFoundError):  # which is a result
+                search(self.space, strategy, budget, self.cost, watched, store, most)
+            wall = time.perf_counter() - start - watched.seconds
+            trials = [trial for trial in store if trial.status == "scored"]
+        truth = list((self.accuracies or {}).values())
+        found, best, accuracy, regret, curve = None, -math.inf, None, None, list[float | None]()
+        for trial in trials:
+            if trial.value is not None and trial.value > best and trial.meets(budget):
+                best, found = trial.value, trial.genotype
+                if self.accuracies is not None:
+                    accuracy = self.accuracies[network_key(Genotype.parse(found))]
+                    regret = round(100 * (max(truth) - accuracy), 6)
+            curve.append(None if found is None else best if self.accuracies is None else regret)
+        return Result(
+            *key,
+            problem,
+            evaluations=len(trials),
+            wall_seconds=wall,
+            evaluation_seconds=sum(trial.seconds for trial in trials),
+            genotype=found,
+            score=None if found is None else best,
+            accuracy=accuracy,
+            regret=regret,
+            percentile=None if accuracy is None else _percentile(accuracy, truth),
+            curve=tuple(curve),
+        )
+
+
+class _Watched:
+    """An open executor with a stopwatch."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self.seconds = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
+        results = self.executor.evaluate(genotypes)
+        for _ in genotypes:
+            start = time.perf_counter()
+            result = next(results)
+            self.seconds += time.perf_counter() - start
+            yield result
+
+
+def _percentile(value: float, values: Sequence[float]) -> float:
+    worse, equal = sum(other < value for other in values), values.count(value) - 1
+    return 100 * (worse + equal / 2) / (len(values) - 1) if len(values) > 1 else 100.0
+
+
+def table_arenas(
+    table: Table,
+    limits: Sequence[Limits],
+    evaluators: Sequence[Evaluator],
+    cost: Cost,
+    setting: str = "",
+    metric: str = "test",
+    adjusted: bool = True,
+    search: SearchConfig | None = None,
+) -> list[Arena]:
+    """The networks of a table within each of some limits; those that a evaluator cannot answer for are left out.
+
+    Args:
+        table: One cell in all places of a network.
+        limits: Each is an arena of its own.
+        evaluators: All that will be asked.
+        cost: Footprint of a genotype.
+        setting: Digest of what the footprints depend on.
+        metric: What is true, as in `Table.lookup`.
+        adjusted: Whether true accuracies are less the effect of the cohort.
+        search: `previous` and `refine` of Algorithm 1.
+    Raises:
+        BudgetError: no network of the table is within some limits.
+        ConfigError: an unknown metric.
+        DataError: no row has the metric, or cells that differ by place.
+    """
+    space = table.having(metric).space
+    if not space.shared:
+        raise DataError(f"{table.name}: a comparison needs one cell in all places of a network")
+    cost = cache(cost)
+    accuracies = {
+        network: accuracy
+        for network, accuracy in table.network_values(metric, adjusted).items()
+        if network[0].connected and all(evaluator.known is None or network in evaluator.known for evaluator in evaluators)
+    }
+    if not accuracies:
+        raise DataError(f"{table.name}: no network that all of {', '.join(evaluator.name for evaluator in evaluators)} answer for")
+    arenas = []
+    for each in limits:
+        within = [n for n in accuracies if each.convs is None or live_convs(n[:1]) <= each.convs]
+        fitting = [n for n in within if not violations(cost(table.networks[n][0].genotype), each.memory)]
+        if not fitting:
+            raise BudgetError(f"{table.name}: none of its {len(accuracies)} networks is within {each.name}")
+        restricted = replace(space, members=frozenset(network[0] for network in within))
+        fit = {network: accuracies[network] for network in fitting}
+        arenas.append(Arena(each, restricted, cost, fit, setting, search or SearchConfig()))
+    return arenas
+
+
+def compare(
+    arenas: Sequence[Arena],
+    strategies: Sequence[str],
+    evaluators: Sequence[Sequence[Evaluator]],
+    seeds: Sequence[int],
+    evaluations: int | None = 100,
+    path: Path | None = None,
+    on_result: Callable[[Result, int, int], None] = lambda result, done, total: None,
+) -> list[Result]:
+    """Run each strategy with each evaluator and seed in each arena.
+
+    A search is given nothing but the space, the budget, the cost and its evaluator.
+
+    Args:
+        arenas: See `table_arenas`.
+        strategies: Names.
+        evaluators: For each evaluator its initialisations, of one name; seed k asks number k modulo their number.
+        seeds: Of the strategies.
+        evaluations: Most evaluations of a search; None as in `most_evaluations`.
+        path: CSV to which each result is added as it comes; what it already holds is not run again.
+        on_result: Called for each result with how many are done, and of how many.
+    Raises:
+        ConfigError: an unknown strategy, one that cannot search the space, or fewer than one evaluation.
+        RunError: the CSV cannot be used, or is of other accuracies, scores or settings.
+    """
+    if evaluations is not None and evaluations < 1:
+        raise ConfigError(f"evaluations: {evaluations}; a search needs at least 1")
+    for arena, name in product(arenas, strategies):
+        arena.strategy(name, evaluations=evaluations)
+    file = ResultFile(path)
+    problems = {one.identity: [arena.problem(one) for arena in arenas] for made in evaluators for one in made}
+    for made, (number, arena), name, seed in product(evaluators, enumerate(arenas), strategies, seeds):
+        evaluator = made[seed % len(made)]
+        known = file.known.get((name, evaluator.name, arena.limits.name, seed, evaluations))
+        if known and known.problem != problems[evaluator.identity][number]:
+            raise RunError(f"{path}: its results are of other accuracies, scores or settings; give another folder")
+    total = len(arenas) * len(evaluators) * len(strategies) * len(seeds)
+    results: list[Result] = []
+    for made in evaluators:
+        for number, evaluator in enumerate(made):
+            asked = [seed for seed in seeds if seed % len(made) == number]
+            with evaluator.executor:
+                for (place, arena), name, seed in product(enumerate(arenas), strategies, asked):
+                    key = name, evaluator.name, arena.limits.name, seed, evaluations
+                    if key not in file.known:
+                        file.add(arena.run(key, problems[evaluator.identity][place], evaluator))
+                    results.append(file.known[key])
+                    on_result(results[-1], len(results), total)
+    return results

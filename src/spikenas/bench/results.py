@@ -1,0 +1,166 @@
+"""What a comparison found: a result for each search, kept as it comes, and means with intervals over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, fields
+from operator import attrgetter
+from pathlib import Path
+from statistics import fmean
+
+from pydantic import TypeAdapter, ValidationError
+
+from spikenas._util.errors import RunError
+from spikenas._util.files import RowFile
+from spikenas._util.intervals import half_width
+
+ALL = "all"  # in the place of a budget: mean over the budgets
+FIGURES = ("evaluations", "wall_seconds", "evaluation_seconds", "score", "accuracy", "regret", "percentile")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One search. What it found is None where nothing that it looked at fits and has a score.
+
+    Attributes:
+        limit: Most evaluations that were allowed; None where the strategy decided.
+        problem: Digest of all that the result depends on beside these names, by which stored results are recognised.
+        evaluations: Networks that were evaluated.
+        wall_seconds: Of the search itself; what evaluations took that were answered from memory is not in it, nor the
+            enumeration of the space, which all searches share.
+        evaluation_seconds: Sum of what the evaluations take: of scores as measured when each network was first scored,
+            of lookups the seconds of the trainings they stand for.
+        score: Of the found network, by the evaluator.
+        accuracy: Its true accuracy, a fraction; None without a table.
+        regret: Points of accuracy below the best that fits; None without a table.
+        percentile: Percent of the others that fit that are worse, equal ones half; 100 is the best.
+        curve: After each evaluation the regret of the best by its score so far, or without a table its score; None
+            while nothing is found.
+    """
+
+    strategy: str
+    evaluator: str
+    budget: str
+    seed: int
+    limit: int | None
+    problem: str
+    evaluations: int
+    wall_seconds: float
+    evaluation_seconds: float
+    genotype: str | None
+    score: float | None
+    accuracy: float | None
+    regret: float | None
+    percentile: float | None
+    curve: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds and its 95% confidence interval by Student's t; no interval from one seed."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Interval:
+        """Of at least one value."""
+        mean = fmean(values)
+        if len(values) == 1:
+            return cls(mean, None, None)
+        half = half_width(values)
+        return cls(mean, mean - half, mean + half)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The searches of one strategy with one evaluator at one budget, or at all: then a seed's value is their mean.
+
+    Attributes:
+        failed: Seeds that found nothing; they are in no other figure.
+        figures: Of `FIGURES`; empty when all failed.
+        curve: Mean of `Result.curve`; a search that ended before keeps its last. None while some search has found
+            nothing.
+    """
+
+    strategy: str
+    evaluator: str
+    budget: str
+    seeds: int
+    failed: int
+    figures: dict[str, Interval]
+    curve: tuple[Interval | None, ...]
+
+
+def summarise(results: Sequence[Result]) -> list[Summary]:
+    """Means and intervals over seeds for each strategy, evaluator and budget, and over all budgets if several."""
+    groups: dict[tuple[str, str, str], dict[int, list[Result]]] = {}
+    several = len({result.budget for result in results}) > 1
+    for result in results:
+        for budget in (result.budget, ALL) if several else (result.budget,):
+            seeds = groups.setdefault((result.strategy, result.evaluator, budget), {})
+            seeds.setdefault(result.seed, []).append(result)
+    return [_summary(names, list(seeds.values())) for names, seeds in groups.items()]
+
+
+def _summary(names: tuple[str, str, str], seeds: Sequence[Sequence[Result]]) -> Summary:
+    found = [results for results in seeds if all(result.genotype is not None for result in results)]
+
+    def over(value: Callable[[Result], float | None]) -> Interval | None:
+        """None where some search has no value."""
+        values = [[value(result) for result in results] for results in found]
+        known = [[v for v in some if v is not None] for some in values]
+        return Interval.of([fmean(some) for some in known]) if known == values else None
+
+    def after(k: int) -> Interval | None:
+        return over(lambda result: result.curve[min(k, len(result.curve)) - 1])
+
+    longest = max((len(result.curve) for results in found for result in results), default=0)
+    figures = {name: value for name in FIGURES if found and (value := over(attrgetter(name)))}
+    curve = tuple(after(k) for k in range(1, longest + 1))
+    return Summary(*names, len(seeds), len(seeds) - len(found), figures, curve)
+
+
+Key = tuple[str, str, str, int, int | None]  # the first five attributes of a result, by which they are told apart
+_COLUMNS = tuple(column.name for column in fields(Result))
+_RESULT = TypeAdapter(Result)
+
+
+class ResultFile:
+    """A CSV of results, each added as it comes.
+
+    Args:
+        path: None keeps nothing.
+    Attributes:
+        known: What it held when it was opened.
+    Raises:
+        RunError: it cannot be used.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._file = RowFile(path, _COLUMNS) if path else None
+        try:
+            results = [_read(row) for row in self._file.rows] if self._file else []
+        except (ValidationError, ValueError):
+            raise RunError(f"{path}: cannot be read as results of a comparison; remove it") from None
+        self.known: dict[Key, Result] = {key_of(result): result for result in results}
+
+    def add(self, result: Result) -> None:
+        """Keep a result."""
+        self.known[key_of(result)] = result
+        if self._file:
+            curve = ";".join("" if value is None else str(value) for value in result.curve)
+            self._file.add([*astuple(result)[:-1], curve])
+
+
+def key_of(result: Result) -> Key:
+    """By which results are told apart."""
+    return result.strategy, result.evaluator, result.budget, result.seed, result.limit
+
+
+def _read(row: Sequence[str]) -> Result:
+    *values, curve = row
+    known: dict[str, object] = dict(zip(_COLUMNS[:-1], (value or None for value in values), strict=True))
+    known["curve"] = [value or None for value in curve.split(";")] if known["evaluations"] != "0" else []
+    return _RESULT.validate_python(known)

@@ -1,0 +1,303 @@
+"""The options that commands share: each is declared once, with its key, help and group; a command names its groups."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from spikenas._util.errors import ConfigError
+from spikenas.cli.app import app
+from spikenas.config import BENCH, NAMED_SPACES, Config
+from spikenas.data import SOURCES, find_source
+from spikenas.nas.strategies import STRATEGIES
+from spikenas.scores import SCORES, TRAINING
+from spikenas.space.ops import Op
+from spikenas.targets import TARGETS
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of the command line.
+
+    Attributes:
+        name: Of the parameter; the option is called the same, with hyphens.
+        key: Of the configuration; None where it is none of it.
+        help: One line.
+        type: Of the value.
+        panel: Heading under which `--help` lists it.
+        metavar: What stands for the value in `--help`.
+        is_word: Whether the value is a number or a word.
+        value: What a flag sets the key to; None where the option has a value of its own.
+        least: Smallest number.
+        flags: How it is written; from the name where it is empty.
+        default: Value where it is not given.
+    """
+
+    name: str
+    key: str | None
+    help: str
+    type: Any = str
+    panel: str | None = None
+    metavar: str | None = None
+    is_word: bool = False
+    value: Any = None
+    least: int | None = None
+    flags: tuple[str, ...] = ()
+    default: Any = None
+
+    @property
+    def flag(self) -> str:
+        """How it is written."""
+        return self.flags[0] if self.flags else f"--{self.name.rstrip('_').replace('_', '-')}"
+
+    def parameter(self) -> inspect.Parameter:
+        """Return the parameter that typer reads."""
+        info = typer.Option(
+            *(self.flags or (self.flag,)),
+            help=self.help,
+            rich_help_panel=self.panel,
+            metavar=self.metavar,
+            min=self.least,
+            show_default=False,
+        )
+        kind = self.type if self.default is not None else self.type | None
+        return inspect.Parameter(
+            self.name, inspect.Parameter.KEYWORD_ONLY, default=self.default, annotation=Annotated[kind, info]
+        )
+
+
+def _names(known: Iterable[str]) -> str:
+    return ", ".join(known)
+
+
+_DATA, _BUDGET, _NETWORK, _EXECUTOR = "Data", "Budget", "Network and space", "Executor"
+
+DATASET = Option(
+    "data", "data.name", f"A folder of images, or NAME or NAME:FOLDER of {_names(SOURCES)}.", panel=_DATA
+)
+IMAGES = (
+    Option("image_size", "data.image_size", "Side in pixels that images are brought to.", int, _DATA),
+    Option("download", "data.download", "Fetch cifar10 or cifar100.", bool, _DATA, value=True),
+    Option("skip_broken", "data.skip_broken", "Leave out images that cannot be read.", bool, _DATA, value=True),
+)
+TARGET = Option(
+    "target",
+    "budget.target",
+    f"A device, which sets flash, RAM and core: {_names(TARGETS)}, or BOARD.toml.",
+    panel=_BUDGET,
+)
+SIZES = (
+    Option("params", "budget.params", "Most learnable parameters, such as 1.2M.", panel=_BUDGET),
+    Option("flash", "budget.flash", "Most flash, such as 96KiB.", panel=_BUDGET),
+    Option("ram", "budget.ram", "Most RAM, such as 128KiB.", panel=_BUDGET),
+)
+NETWORK = (
+    Option("network", "network.kind", "Macro structure.", panel=_NETWORK, metavar="<compact|snasnet>"),
+    Option("cells", "network.cells", "Number of cells.", int, _NETWORK),
+    Option("channels", "network.channels", "Width C1, or auto.", panel=_NETWORK, is_word=True),
+    Option("stem_stride", "network.stem_stride", "1, 2 or auto.", panel=_NETWORK, is_word=True),
+    Option("timesteps", "network.timesteps", "T.", int, _NETWORK),
+)
+WEIGHT_BITS = Option(
+    "weight_bits",
+    "network.weight_bits",
+    "Bits of a weight on the device.",
+    panel=_NETWORK,
+    metavar="<2|4|8>",
+    is_word=True,
+)
+SPACE = Option(
+    "space", "space.name", f"Named ops: {_names(NAMED_SPACES)}; {BENCH} also sets its network.", panel=_NETWORK
+)
+OPS = Option("ops", "space.ops", "Ops of an edge, such as skip,conv3x3.", panel=_NETWORK)
+SCORE = Option("score", "search.score", f"Training-free score: {_names(SCORES)}.")
+SEARCH = (
+    SCORE,
+    Option("strategy", "search.strategy", f"How candidates are chosen: {_names(STRATEGIES)}."),
+    Option("evaluations", "search.evaluations", "Most candidates that are scored.", int),
+    Option(
+        "front",
+        "search.front",
+        "Write the Pareto front of the score against this to front.csv.",
+        metavar="<params|flash|ram|synops>",
+    ),
+)
+EXECUTOR = (
+    Option(
+        "executor",
+        "executor.kind",
+        "Where candidates are evaluated.",
+        panel=_EXECUTOR,
+        metavar="<auto|in-process|pool|ray>",
+    ),
+    Option("workers", "executor.workers", "Candidates evaluated at a time; a core each when absent.", int, _EXECUTOR),
+    Option("ray_address", "executor.address", "Ray cluster to join, such as 10.0.0.1:6379.", panel=_EXECUTOR),
+)
+ENHANCEMENT = (
+    Option("analysis", "enhancement.analysis", "Folder of 'spikenas analyze', whose ops are taken."),
+    Option("by", "enhancement.by", f"Who judges: a score, or {TRAINING}; the score when absent."),
+    Option("seeds", "enhancement.seeds", "Repetitions, 30 when absent.", int),
+    Option("draws", "enhancement.draws", "Networks of each space and seed, 12 when absent.", int),
+    Option("tolerance", "enhancement.tolerance", "Loss that is accepted, in standard deviations.", float),
+    Option("confidence", "enhancement.confidence", "Of all intervals together.", float),
+)
+NO_ENHANCE = Option(
+    "no_enhance",
+    "enhancement.enabled",
+    "Search the space as configured: decide no ops, cells and sharing.",
+    bool,
+    _NETWORK,
+    value=False,
+)
+EPOCHS = Option("epochs", "train.epochs", "Epochs of training.", int)
+QUANTISE = (
+    Option(
+        "bits",
+        "quantise.weight_bits",
+        "Bits of a weight; network.weight_bits when absent.",
+        metavar="<2|4|8>",
+        is_word=True,
+    ),
+    Option("tuning", "quantise.epochs", "Epochs of fine-tuning with rounded weights.", int),
+)
+SEED = Option("seed", "seed", "Of every random choice.", int)
+DEVICE = Option("device", "device", "cpu or cuda, as PyTorch names it.")
+SET = Option(
+    "set_",
+    None,
+    "Any key of config.toml, such as train.lr=0.05; repeatable.",
+    list[str],
+    metavar="KEY=VALUE",
+    flags=("--set",),
+)
+QUIET = Option("quiet", None, "No progress and no messages.", bool, flags=("--quiet", "-q"), default=False)
+JSON = Option("as_json", None, "Print JSON.", bool, flags=("--json",), default=False)
+OUTPUT = (QUIET, JSON)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was given on the command line, of the options that commands share.
+
+    Attributes:
+        words: Values by key of the configuration, `--set` over the others.
+        sources: By key how it was given, for messages.
+        quiet: Whether nothing is to be shown.
+        as_json: Whether JSON is to be printed.
+        values: Values by option.
+    """
+
+    words: dict[str, Any]
+    sources: dict[str, str]
+    quiet: bool
+    as_json: bool
+    values: dict[str, Any]
+
+    @classmethod
+    def of(cls, options: Iterable[Option], values: dict[str, Any]) -> Given:
+        """Read the values of options.
+
+        Raises:
+            ConfigError: A text cannot be read.
+        """
+        words: dict[str, Any] = {}
+        sources: dict[str, str] = {}
+        for option in options:
+            value = values[option.name]
+            if option.key is None or value is None or value is False:
+                continue
+            words[option.key] = option.value if option.type is bool else _read(option, value)
+            sources[option.key] = option.flag
+        for assignment in values.get("set_") or ():
+            key, equals, text = assignment.partition("=")
+            if not equals:
+                raise ConfigError(f"--set {assignment}: expected KEY=VALUE, such as train.lr=0.05")
+            words[key.strip()] = _toml_value(text.strip())
+            sources[key.strip()] = f"--set {key.strip()}"
+        return cls(words, sources, values.get("quiet", False), values.get("as_json", False), values)
+
+    def config(self, base: Config | None = None) -> Config:
+        """Make the configuration of these words over another one, and check the names in it."""
+        config = (base or Config()).but(self.words, self.sources)
+        check_names(config)
+        return config
+
+
+def command(*groups: Option | tuple[Option, ...], name: str | None = None) -> Callable[[Callable[..., None]], None]:
+    """Add a command to the application, with the options of some groups.
+
+    The function takes its own parameters by keyword, and what was given of the groups as `given`.
+    """
+    options = [option for group in groups for option in (group if isinstance(group, tuple) else (group,))]
+
+    def add(function: Callable[..., None]) -> None:
+        signature = inspect.signature(function, eval_str=True)
+        own = [parameter for parameter in signature.parameters.values() if parameter.name != "given"]
+
+        @wraps(function)
+        def run(**values: Any) -> None:
+            shared = {option.name: values.pop(option.name) for option in options}
+            function(**values, given=Given.of(options, shared))
+
+        parameters = [
+            *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own),
+            *(option.parameter() for option in options),
+        ]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        app.command(name)(run)
+
+    return add
+
+
+def check_names(config: Config) -> None:
+    """Check that what is named is there: ops, strategy, scores, data; before what takes seconds to import.
+
+    Raises:
+        ConfigError: The strategy is unknown.
+        DataError: There are no such data.
+        GenotypeError: An op is unknown.
+        ScoreError: A score is unknown.
+    """
+    for op in config.space.ops:
+        Op.parse(op)
+    STRATEGIES.check(config.search.strategy)
+    SCORES.check(config.search.score)
+    if config.enhancement.by is not None:
+        SCORES.check(config.enhancement.by, TRAINING)
+    find_source(config.data.name)
+
+
+def listed(option: str, text: str | None) -> list[str]:
+    """Return the parts of a list that is separated by commas; none where the option is absent.
+
+    Raises:
+        ConfigError: A part is empty.
+    """
+    parts = [part.strip() for part in text.split(",")] if text is not None else []
+    if not all(parts):
+        raise ConfigError(f"--{option} {text}: an empty entry; expected entries with a comma between them")
+    return parts
+
+
+def _read(option: Option, value: Any) -> Any:
+    if option.key == "space.ops":
+        return [op.strip() for op in value.split(",")]
+    if option.is_word and re.fullmatch(r"-?[0-9]{1,9}", value):
+        return int(value)
+    return value
+
+
+def _toml_value(text: str) -> Any:
+    """A TOML value; what is none is a text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

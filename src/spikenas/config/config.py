@@ -1,0 +1,128 @@
+"""The whole configuration of a run, complete as soon as it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import tomli_w
+from pydantic import Field, model_validator
+
+from spikenas._util.files import read_toml
+from spikenas.config.named import find_space, network_of
+from spikenas.config.sections import (
+    BudgetConfig,
+    DataConfig,
+    EnhancementConfig,
+    ExecutorConfig,
+    FidelityConfig,
+    NetworkConfig,
+    QuantiseConfig,
+    SearchConfig,
+    Section,
+    ShortTrainingConfig,
+    SpaceConfig,
+    TrainConfig,
+    with_changes,
+)
+from spikenas.targets import limits_of
+
+
+class Config(Section):
+    """One run. `Config.load` reads it, `dump` writes it back.
+
+    What follows from other settings is filled in when it is made, by whomever: a target's limits and core, the ops of a
+    named space and the network of a benchmark for its data set. Such values count as not set.
+    """
+
+    seed: int = Field(0, ge=0, lt=2**32)
+    device: str = "cpu"
+    threads: int | None = Field(None, ge=1, description="CPU threads of whatever computes; absent: all cores")
+    data: DataConfig = DataConfig()
+    network: NetworkConfig = NetworkConfig()
+    budget: BudgetConfig = BudgetConfig()
+    space: SpaceConfig = SpaceConfig()
+    enhancement: EnhancementConfig = EnhancementConfig()
+    search: SearchConfig = SearchConfig()
+    fidelity: FidelityConfig = FidelityConfig()
+    short_training: ShortTrainingConfig = ShortTrainingConfig()
+    executor: ExecutorConfig = ExecutorConfig()
+    train: TrainConfig = TrainConfig()
+    quantise: QuantiseConfig = QuantiseConfig()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for section, values in self._following().items():
+            old: Section = getattr(self, section)
+            new = old.model_copy()
+            for key, (value, rule) in values.items():
+                is_set = key in old.model_fields_set
+                taken = rule(getattr(old, key) if is_set else None, value)
+                new.__dict__[key] = taken
+                if is_set and taken == value:
+                    new.__pydantic_fields_set__.discard(key)
+            self.__dict__[section] = new
+        return self
+
+    def _following(self) -> dict[str, dict[str, tuple[Any, Callable[[Any, Any], Any]]]]:
+        """By section and key what other settings say, and what becomes of it beside a value that is set."""
+        found: dict[str, dict[str, tuple[Any, Callable[[Any, Any], Any]]]] = {}
+        if self.space.name is not None:
+            found["space"] = {"ops": (find_space(self.space.name).ops, _given)}
+            found["network"] = {key: (value, _given) for key, value in self._named_network().items()}
+        if self.budget.target is not None:
+            limits, core = limits_of(self.budget.target)
+            found["budget"] = {key: (value, _least) for key, value in limits.items()}
+            found.setdefault("network", {})["core"] = (core, lambda given, value: value)
+        return found
+
+    def _named_network(self) -> dict[str, Any]:
+        return network_of(self.space.name, self.data.name) if self.space.name is not None else {}
+
+    @classmethod
+    def load(cls, path: str | Path) -> Config:
+        """Read a TOML file.
+
+        Raises:
+            ConfigError: It is not there, not TOML, or not a configuration.
+        """
+        return cls.parse(read_toml(Path(path)), str(path))
+
+    def but(self, changes: Mapping[str, Any], given: Mapping[str, str] | None = None) -> Config:
+        """Return a validated and completed copy with some settings changed.
+
+        Args:
+            changes: Values by dotted key, such as `network.channels`; a whole section is replaced under its name.
+            given: For keys what they were given by, for messages.
+        Raises:
+            ConfigError: A key is unknown or a value is wrong.
+        """
+        values = self.model_dump(exclude_unset=True)
+        if name := changes.get("space.name"):
+            values.get("space", {}).pop("ops", None)
+            for key in network_of(name, self.data.name):
+                values.get("network", {}).pop(key, None)
+        return self.parse(with_changes(values, changes), "settings", {key: key for key in changes} | dict(given or {}))
+
+    def is_decided(self, key: str) -> bool:
+        """Say whether a setting was asked for, by itself or by the name of a space."""
+        section, _, name = key.partition(".")
+        if name in getattr(self, section).model_fields_set:
+            return True
+        if section == "space":
+            return name == "ops" and self.space.name is not None
+        return section == "network" and name in self._named_network()
+
+    def dump(self, given: bool = False) -> str:
+        """Return the configuration as TOML, absent values left out; with `given` only what was set."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude_unset=given, mode="json"))
+
+
+def _given(given: Any, value: Any) -> Any:
+    return value if given is None else given
+
+
+def _least(given: int | None, value: int | None) -> int | None:
+    limits = [limit for limit in (given, value) if limit is not None]
+    return min(limits, default=None)

@@ -1,0 +1,281 @@
+"""The sections of a configuration: pydantic models. An unknown key is an error, and so is an empty text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from spikenas._util.errors import ConfigError
+from spikenas._util.explain import explain
+from spikenas._util.units import Count, Size
+from spikenas._util.words import hint
+from spikenas.targets import Core
+
+Bits = Literal[2, 4, 8]
+FREE_WIDTH = 32  # where nothing limits it
+DEFAULT_THRESHOLD = 1.0  # of a neuron, where neither network nor op say another one
+
+
+def _layer_bits(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"[a-z0-9_.]+=[248]", value):
+        return value
+    raise ValueError("expected a stage or layer and its bits, such as 'cell1=4'")
+
+
+LayerBits = Annotated[str, BeforeValidator(_layer_bits)]
+
+
+def _positive_or(*words: str) -> BeforeValidator:
+    """A positive number, or one of a few words."""
+
+    def check(value: object) -> object:
+        if value in words or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+            return value
+        raise ValueError(f"expected a number, at least 1, or {' or '.join(map(repr, words))}")
+
+    return BeforeValidator(check)
+
+
+class Section(BaseModel):
+    """A group of settings; its values cannot be changed, `but` makes another one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_min_length=1)
+
+    @classmethod
+    def parse(
+        cls, values: Mapping[str, Any], source: str = "configuration", given: Mapping[str, str] | None = None
+    ) -> Self:
+        """Build from nested mappings.
+
+        Args:
+            values: By section and key.
+            source: Where they come from.
+            given: For keys such as `train.lr` what they were given by, where that says more than source and key.
+        Raises:
+            ConfigError: A key is unknown, a type is wrong or a value is out of range; names the first and its place.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(cls._first_problem(error, source, given or {})) from None
+
+    def but(self, changes: Mapping[str, Any]) -> Self:
+        """Return a validated copy with some settings changed.
+
+        Args:
+            changes: Values by dotted key, such as `network.channels`; a whole section is replaced under its name.
+        Raises:
+            ConfigError: A key is unknown or a value is wrong.
+        """
+        changed = self.parse(with_changes(self.model_dump(), changes), "settings", {key: key for key in changes})
+        changed.__pydantic_fields_set__.intersection_update(self.model_fields_set | changes.keys())
+        return changed
+
+    def given(self) -> dict[str, Any]:
+        """Return what was set, and what is no default."""
+        fields = type(self).model_fields
+        return {
+            key: value
+            for key, value in self.model_dump().items()
+            if key in self.model_fields_set or value != fields[key].get_default()
+        }
+
+    @classmethod
+    def _first_problem(cls, error: ValidationError, source: str, given: Mapping[str, str]) -> str:
+        problem = error.errors()[0]
+        keys = [str(part) for part in problem["loc"][:2]]  # what follows is a place in a list, or a type of a union
+        key = ".".join(keys)
+        where = given.get(key, f"{source}: {key}")
+        if problem["type"] != "extra_forbidden":
+            return f"{where}: {explain(error)}"
+        model: Any = cls
+        for part in keys[:-1]:
+            model = model.model_fields[part].annotation
+        return f"{where}: unknown key, {hint(keys[-1], model.model_fields)}"
+
+
+def with_changes(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested values with some of them changed, by dotted key.
+
+    Raises:
+        ConfigError: What should be a section is a value.
+    """
+    values = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
+    for key, value in changes.items():
+        place = values
+        *sections, last = key.split(".")
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"{key}: {section} is not a section")
+        place[last] = value.given() if isinstance(value, Section) else value
+    return values
+
+
+class DataConfig(Section):
+    """Which images, and how they are brought to the network's input.
+
+    `name` is `digits`, `cifar10`, `cifar100`, `tinyimagenet:FOLDER`, `idx:FOLDER`, `events:FOLDER` or an image folder.
+    """
+
+    name: str = "digits"
+    root: str = Field("~/.cache/spikenas", description="folder of the data sets that torchvision downloads")
+    download: bool = Field(False, description="fetch cifar10 or cifar100 when they are not in root")
+    image_size: int | None = Field(None, ge=1, description="side in pixels; the size of the first image when absent")
+    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; as the first image when absent")
+    validation_share: float = Field(0.1, gt=0, lt=1, description="share of the training images held out, stratified")
+    test_share: float = Field(0.2, gt=0, lt=1, description="share split off as test set where the data have none")
+    skip_broken: bool = Field(False, description="leave out images that cannot be decoded instead of stopping")
+
+    @property
+    def short_name(self) -> str:
+        """For people and folders: the last part of a path."""
+        return Path(self.name.rpartition(":")[2]).resolve().name
+
+
+class NetworkConfig(Section):
+    """Everything of a network but its genotype (design, section 6)."""
+
+    kind: Literal["compact", "snasnet"] = "compact"
+    cells: int = Field(2, ge=1, description="number of cells; snasnet has two")
+    channels: Annotated[int | Literal["auto"], _positive_or("auto")] = Field(
+        "auto", description="C1, doubled at reductions"
+    )
+    stem_stride: Literal[1, 2, "auto"] = Field("auto", description="auto: 1, or 2 where that doubles the width")
+    timesteps: int = Field(5, ge=1, description="T")
+    tau: float = Field(4 / 3, gt=1, description="membrane time constant in timesteps")
+    v_threshold: float = Field(DEFAULT_THRESHOLD, gt=0)
+    v_reset: float = 0.0
+    surrogate_alpha: float = Field(2.0, gt=0, description="ATan surrogate gradient")
+    pool: int = Field(2, ge=1, description="snasnet: kernel of the average pooling before the hidden layer")
+    hidden: int = Field(1024, ge=1, description="snasnet: width of the hidden layer")
+    votes: int = Field(10, ge=1, description="snasnet: outputs per class that are averaged")
+    dropout: float = Field(0.5, ge=0, lt=1, description="snasnet: before the hidden layer")
+    weight_bits: Bits = Field(8, description="of a weight on the device; the first and the last layer have 8")
+    layer_bits: tuple[LayerBits, ...] = Field((), description="of stages or layers, such as cell1=4, head.linear=2")
+    membrane_bits: Literal[8, 16] = Field(16, description="of a membrane potential on the device")
+    core: Core = Field("cortex-m4", description="of the device, whose code is counted")
+
+    @property
+    def free_channels(self) -> int:
+        """The width; an automatic one as it is without a budget."""
+        return FREE_WIDTH if self.channels == "auto" else self.channels
+
+
+class BudgetConfig(Section):
+    """Limits that all must hold; absent means free."""
+
+    target: str | None = Field(None, description="a device, which sets flash, ram and network.core (spikenas targets)")
+    params: Count | None = None
+    flash: Size | None = None
+    ram: Size | None = None
+
+
+class SpaceConfig(Section):
+    """What each cell may be."""
+
+    name: str | None = Field(None, description="a named space, which sets ops, and of a benchmark the network too")
+    ops: tuple[str, ...] = ("skip", "conv3x3")
+    nodes: int = Field(4, ge=2, le=7)
+    feedback: bool = False
+    shared: bool = Field(False, description="all places of a network hold the same cell")
+
+
+class SearchConfig(Section):
+    """How candidates are chosen and judged. `previous` and `refine` are read by the strategy spikenas alone."""
+
+    strategy: str = "spikenas"
+    evaluations: int | None = Field(
+        None, ge=1, description="most candidates scored; absent: no limit where a strategy ends by itself, else 100"
+    )
+    score: str = "cmrr"
+    previous: Literal["fixed", "same"] = "fixed"
+    refine: int = Field(0, ge=0, description="further passes over the cells, one at a time")
+    front: Literal["params", "flash", "ram", "synops"] | None = Field(
+        None, description="write the Pareto front of the score against this"
+    )
+
+
+class EnhancementConfig(Section):
+    """How what is left open of the space is decided before the search."""
+
+    enabled: bool = Field(True, description="decide ops, cells and sharing; false searches the space as configured")
+    analysis: str | None = Field(None, description="folder of 'spikenas analyze', whose ops are taken")
+    by: str | None = Field(None, description="who judges: a score, or train; search.score when absent")
+    seeds: int = Field(30, ge=5, description="repetitions")
+    draws: int = Field(12, ge=2, description="networks of each space and seed")
+    tolerance: float = Field(0.25, ge=0, le=5, description="loss that is accepted, in standard deviations")
+    confidence: float = Field(0.95, ge=0.5, lt=1, description="of all intervals together")
+
+
+class FidelityConfig(Section):
+    """What a candidate is scored at, apart from the network that will be built; as that one where absent."""
+
+    channels: Annotated[int | Literal["network"], _positive_or("network")] = Field(
+        16, description="C1, or as the network"
+    )
+    timesteps: int | None = Field(None, ge=1)
+    image_size: Annotated[int | Literal["auto", "data"], _positive_or("auto", "data")] = Field(
+        "auto", description="side; auto: the last cell sees 8x8 maps, or as the data where those are smaller"
+    )
+    batch: int = Field(32, ge=2, description="training images a candidate sees")
+    repeats: int = Field(2, ge=1, description="initialisations; the score is their mean")
+
+
+class ShortTrainingConfig(Section):
+    """How a candidate is trained where a short training judges it, without augmentation; else as in `train`."""
+
+    epochs: int = Field(5, ge=1, description="more where there are fewer images, so that as many are seen")
+    images: int = Field(4000, ge=1, description="training images, stratified; all where there are fewer")
+    validation: int = Field(3000, ge=1, description="validation images, stratified; all where there are fewer")
+    channels: int = Field(8, ge=1, description="C1")
+    timesteps: int | None = Field(2, ge=1, description="T of images; events have all")
+    image_size: Annotated[int | Literal["auto", "data"], _positive_or("auto", "data")] = Field(
+        "auto", description="side; as fidelity.image_size"
+    )
+    batch: int = Field(32, ge=1)
+    lr: float = Field(0.2, gt=0)
+
+
+class ExecutorConfig(Section):
+    """Where candidates are evaluated; the results are the same (docs/executors.md)."""
+
+    kind: Literal["auto", "in-process", "pool", "ray"] = Field(
+        "auto", description="auto: ray with an address, in-process with one worker, else pool"
+    )
+    workers: int | None = Field(None, ge=1, description="absent: a core each; ray: a CPU of the cluster each")
+    address: str | None = Field(None, description="ray: cluster to join; absent: a Ray of its own on this machine")
+
+
+class TrainConfig(Section):
+    """Surrogate-gradient training: SGD with momentum, linear warm-up, cosine schedule."""
+
+    epochs: int = Field(60, ge=1)
+    batch: int = Field(64, ge=1)
+    lr: float = Field(0.1, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    warmup_epochs: float = Field(2.0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    crop: int | None = Field(
+        None, ge=0, description="padding of the random crop; absent: an eighth of the side; 0: off"
+    )
+    flip: bool | None = Field(None, description="mirror images at random; absent: not digits, idx and events")
+    keep: Literal["best", "last"] = Field("best", description="weights kept: best validation accuracy, or the last")
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    tensorboard: bool = False
+
+
+class QuantiseConfig(Section):
+    """From the trained network to integers of `network.weight_bits`."""
+
+    weight_bits: Bits | None = Field(None, description="others than network.weight_bits, which the search budgets for")
+    epochs: int | None = Field(
+        None, ge=0, description="of fine-tuning; absent: 0 where all weights have 8 bits, else a tenth of train.epochs"
+    )
+    lr: float = Field(0.01, gt=0, description="of fine-tuning")
+    vectors: int = Field(20, ge=1, description="validation images that the firmware is tested with")

@@ -1,0 +1,121 @@
+"""Single items as people have them, brought to what a network was trained on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from spikenas._util.errors import DataError
+from spikenas.data.dataset import Array, Decoder, Split
+from spikenas.data.decode import EVENT_SUFFIXES, IMAGE_SUFFIXES, EventDecoder, ImageDecoder
+from spikenas.data.folders import class_folder_files, files_below
+from spikenas.space.plan import InputSpec
+
+
+def as_items(what: Any, spec: InputSpec, timesteps: int) -> tuple[Array, bool]:
+    """Bring one item or several to a network's input, with the preprocessing of its training data.
+
+    Args:
+        what: A path, an image of Pillow, an array or tensor, or a sequence of these. Arrays of images are uint8:
+            [C, H, W] of the network's own shape, or a picture of any size [H, W] or [H, W, 3], which is converted as a
+            file would be; arrays of event frames are [T, C, H, W]. One dimension more is a batch.
+        spec: What the network sees.
+        timesteps: Its T.
+    Returns:
+        uint8 [N, C, H, W], or float32 [N, T, C, H, W] of event frames; and whether it was one item, N = 1.
+    Raises:
+        DataError: It cannot be decoded, or is of another shape or type.
+    """
+    if isinstance(what, list | tuple):
+        if not what:
+            raise DataError("nothing to predict: an empty list")
+        return np.concatenate([as_items(one, spec, timesteps)[0] for one in what]), False
+    decode = decoder_of(spec, timesteps)
+    if isinstance(what, str | os.PathLike):
+        return decode(os.fspath(what))[None], True
+    if isinstance(what, Image.Image):
+        if not spec.static:
+            raise DataError("a picture, but the network sees event frames [T, C, H, W]")
+        return decode(what)[None], True
+    values = np.asarray(what.detach().cpu() if hasattr(what, "detach") else what)
+    return _frames(values, decode) if not spec.static else _pictures(values, decode)
+
+
+def decoder_of(spec: InputSpec, timesteps: int) -> Decoder:
+    """Return what decodes files for a network."""
+    shape = (spec.channels, spec.height, spec.width)
+    return ImageDecoder(shape, quiet=True) if spec.static else EventDecoder((timesteps, *shape))
+
+
+def labelled_folder(folder: Path, classes: Sequence[str], spec: InputSpec, timesteps: int) -> Split | None:
+    """List the items of a folder with one folder for each class.
+
+    Args:
+        folder: `CLASS/*`, of some or all of the classes.
+        classes: Names; a label is a position in it.
+        spec: What the network sees.
+        timesteps: Its T.
+    Returns:
+        The items; None where the folder has no folders in it.
+    Raises:
+        DataError: A folder in it is no class, or there are no items.
+    """
+    found = class_folder_files(folder, _suffixes(spec))
+    if not found:
+        return None
+    if unknown := [name for name in found if name not in classes]:
+        raise DataError(f"{folder / unknown[0]}: no class of the network, which has {', '.join(classes[:5])}")
+    files = [path for paths in found.values() for path in paths]
+    if not files:
+        raise DataError(f"{folder}: its class folders hold nothing that can be read")
+    labels = [classes.index(name) for name, paths in found.items() for _ in paths]
+    return Split(np.array(labels, dtype=np.int64), np.array(files, dtype=object), decoder_of(spec, timesteps))
+
+
+def files_of(path: Path, spec: InputSpec) -> list[str]:
+    """Return the files that a path means: itself, or all below a folder that a network of this input can see.
+
+    Raises:
+        DataError: There are none.
+    """
+    if path.is_file():
+        return [str(path)]
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    found = files_below(path, _suffixes(spec))
+    if not found:
+        raise DataError(f"{path}: holds no {'images' if spec.static else 'event files'}")
+    return found
+
+
+def _suffixes(spec: InputSpec) -> frozenset[str]:
+    return IMAGE_SUFFIXES if spec.static else EVENT_SUFFIXES
+
+
+def _pictures(values: Array, decode: Decoder) -> tuple[Array, bool]:
+    if values.dtype != np.uint8:
+        raise DataError(f"an array of {values.dtype}; images are uint8, 0 to 255")
+    if values.shape[-3:] == decode.shape and values.ndim in (3, 4):
+        return values.reshape(-1, *decode.shape), values.ndim == 3
+    if values.ndim == 2 or (values.ndim == 3 and values.shape[2] in (1, 3)):
+        picture = values[:, :, 0] if values.ndim == 3 and values.shape[2] == 1 else values
+        return decode(Image.fromarray(picture))[None], True
+    if values.ndim == 4 and values.shape[3] in (1, 3):
+        return np.concatenate([_pictures(one, decode)[0] for one in values]), False
+    raise DataError(
+        f"an array of shape {list(values.shape)}; expected {list(decode.shape)}, a picture [H, W] or [H, W, 3], or a "
+        "batch of these"
+    )
+
+
+def _frames(values: Array, decode: Decoder) -> tuple[Array, bool]:
+    if values.shape[-4:] != decode.shape or values.ndim not in (4, 5) or values.dtype.kind not in "biuf":
+        raise DataError(
+            f"{values.dtype} of shape {list(values.shape)}; expected event frames {list(decode.shape)}, or a batch"
+        )
+    return values.reshape(-1, *decode.shape).astype(np.float32), values.ndim == 4

@@ -1,0 +1,78 @@
+"""What a data source is, and the sources by name. Packages register them in the group `spikenas.data`."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from spikenas._util.errors import DataError
+from spikenas._util.registry import Registry
+from spikenas._util.words import nearest
+from spikenas.config import DataConfig
+from spikenas.data.listing import Listing
+
+IMAGES = "images"  # the source of what is named by its folder alone
+
+
+class DataSource(ABC):
+    """A data source lists labelled items; nothing of them is decoded yet.
+
+    A data set is named `SOURCE` or, where a source has a place, `SOURCE:FOLDER`.
+
+    Attributes:
+        in_folder: Whether the name of a folder stands behind a colon.
+        mirrored: Whether a mirrored item is of the same class, so that training may mirror.
+    """
+
+    in_folder: ClassVar[bool] = False
+    mirrored: ClassVar[bool] = True
+
+    @abstractmethod
+    def open(self, place: Path, config: DataConfig) -> Listing:
+        """List the items.
+
+        Args:
+            place: The folder, where the source has one.
+            config: The settings of the data.
+        Raises:
+            DataError: They cannot be used; says which, and what would be right.
+        """
+
+
+SOURCES: Registry[type[DataSource]] = Registry("spikenas.data", "data source", DataError)
+
+
+def find_source(name: str) -> tuple[type[DataSource], Path]:
+    """Return the source and the place that the name of a data set means, before anything slow is done.
+
+    Raises:
+        DataError: It means neither a source nor a folder.
+    """
+    kind, colon, place = name.partition(":")
+    if kind not in SOURCES or (not colon and kind == IMAGES):
+        folder = Path(os.path.expanduser(name))
+        if not folder.exists():
+            near = nearest(kind, SOURCES)
+            maybe = f"did you mean {near!r}? " if near else ""
+            raise DataError(f"{name}: no such folder and no known data set; {maybe}known: {known_data()}")
+        return SOURCES.find(IMAGES), folder
+    source = SOURCES.find(kind)
+    if not source.in_folder:
+        if colon:
+            raise DataError(f"data set {name!r}: {kind} has no folder; expected {kind}")
+        return source, Path()
+    if not place:
+        raise DataError(f"data set {name!r} lacks its folder; expected {kind}:FOLDER")
+    folder = Path(os.path.expanduser(place))
+    if not folder.is_dir():
+        raise DataError(f"{place}: no such folder; expected {kind}:FOLDER")
+    return source, folder
+
+
+def known_data() -> str:
+    """List what a data set can be, for messages and help."""
+    named = [kind for kind in SOURCES if not SOURCES.find(kind).in_folder]
+    placed = [f"{kind}:FOLDER" for kind in SOURCES if SOURCES.find(kind).in_folder and kind != IMAGES]
+    return ", ".join((*named, *placed, "an image folder"))

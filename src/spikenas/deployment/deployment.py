@@ -1,0 +1,135 @@
+"""Firmware for a device: checked, built, run, and written."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikenas._util.errors import DeployError
+from spikenas._util.units import format_size
+from spikenas.data import Split
+from spikenas.deployment.c.folder import replace_folder, write_folder
+from spikenas.deployment.measure import GENERIC_BYTES, Measurement, build_and_run
+from spikenas.deployment.toolchain import CORES, EmulationTimeoutError
+from spikenas.integers.evaluation import as_bytes
+from spikenas.integers.integers import IntegerNetwork, Integers
+from spikenas.memory import footprint, make_program
+from spikenas.space.building import make_plan
+from spikenas.targets import Target
+
+_VECTOR_BYTES = 6 << 20  # of test vectors, in the memory beyond the device's
+
+
+def deploy(
+    network: IntegerNetwork,
+    inputs: Sequence[Integers],
+    target: Target | None,
+    folder: Path,
+    warn: Callable[[str], None],
+    before: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Write the firmware folder of a network; returns what footprint.json holds.
+
+    It is built at the size of the device and run under QEMU first; where the tools for that are missing, `warn` is told
+    what to install, and the C is written all the same.
+
+    Args:
+        network: The integers.
+        inputs: Test vectors, each [1 or T, C, H, W] of 0 to 255.
+        target: The device; None is a core of `network.core` with a lot of memory.
+        folder: Where the files go, once everything has succeeded.
+        warn: Takes a line.
+        before: Called when all has succeeded, before the folder is replaced.
+    Raises:
+        DeployError: it does not fit, does not compile, or computes something else than the reference.
+    """
+    if target:
+        if target.kind != "microcontroller":
+            raise DeployError(f"{target.title} runs no firmware; 'spikenas targets GENOTYPE' says what it holds")
+        network = for_core(network, target.core)
+    inputs = inputs[: max(1, _VECTOR_BYTES // inputs[0].size)]
+    predicted = footprint(network.plan)
+    flash_bytes = (target and target.flash_left) or GENERIC_BYTES
+    ram_bytes = (target and target.ram_left) or GENERIC_BYTES
+    if target:
+        _check(target, predicted.flash_bytes, predicted.ram_bytes)
+    core = CORES[network.plan.network.core]
+    measured: Measurement | None = None
+    buildable = target is None or target.emulated
+    with tempfile.TemporaryDirectory() as name:
+        built = Path(name)
+        write_folder(network, inputs, core if buildable else None, built)
+        if target and not buildable:
+            warn(f"{target.title}: no compiler and emulator for it here; the firmware is written, not built")
+        elif missing := core.missing():
+            warn(f"{missing}; the firmware is written, not built")
+        else:
+            try:
+                measured = build_and_run(network, built, flash_bytes, ram_bytes)
+            except EmulationTimeoutError as error:
+                warn(f"{error}; it is written and links, but is not measured; quantise.vectors says how many images")
+            if measured and measured.images_equal != measured.images:
+                raise DeployError(
+                    f"the firmware gives other outputs than the integer reference for "
+                    f"{measured.images - measured.images_equal} of {measured.images} inputs"
+                )
+        before()
+        replace_folder(built, folder)
+    values: dict[str, Any] = {
+        "target": target.name if target else None,
+        "core": core.name,
+        "predicted": {"flash_bytes": predicted.flash_bytes, "ram_bytes": predicted.ram_bytes},
+    }
+    if measured:
+        values |= {
+            "linked": {"flash_bytes": measured.linked.flash_bytes, "ram_bytes": measured.linked.ram_bytes},
+            "outputs_equal": True,
+            "images": measured.images,
+            "instructions": measured.instructions,
+            "stack_bytes": measured.stack_bytes,
+            "symbols": dict(sorted(measured.symbols.items(), key=lambda item: -item[1])),
+        }
+    return values
+
+
+def test_vectors(
+    network: IntegerNetwork, split: Split, count: int
+) -> tuple[list[Integers], NDArray[np.uint8]]:
+    """Take items of a split, evenly spread, as test vectors for the firmware.
+
+    Returns:
+        One array [1 or T, C, H, W] of 0 to 255 for each item, and all of them as bytes [1 or T, N, C, H, W].
+    """
+    chosen = np.linspace(0, len(split) - 1, count).astype(np.int64)
+    frames = as_bytes(split.fetch(chosen), network.input_scale)
+    return [frames[:, number].astype(np.int64) for number in range(frames.shape[1])], frames
+
+
+def random_vectors(network: IntegerNetwork, count: int) -> list[Integers]:
+    """Draw test vectors, each [1 or T, C, H, W] of 0 to 255, where no items are at hand."""
+    spec = network.plan.input
+    frames = 1 if spec.static else network.plan.network.timesteps
+    rng = np.random.default_rng(0)
+    return list(rng.integers(0, 256, (count, frames, spec.channels, spec.height, spec.width)))
+
+
+def for_core(network: IntegerNetwork, core: str) -> IntegerNetwork:
+    """The same network, planned for another core."""
+    plan = network.plan
+    settings = plan.network.but({"core": core})
+    return replace(network, program=make_program(make_plan(plan.genotype, settings, plan.input)))
+
+
+def _check(target: Target, flash_bytes: int, ram_bytes: int) -> None:
+    for what, needed, left in (("flash", flash_bytes, target.flash_left), ("RAM", ram_bytes, target.ram_left)):
+        if left is not None and needed > left:
+            raise DeployError(
+                f"the network does not fit {target.title}: it takes {format_size(needed)} of {what}, "
+                f"{format_size(needed - left)} more than the {format_size(left)} that are left to it"
+            )

@@ -1,0 +1,31 @@
+"""Integer networks: folding, rounding, and what the integers mean."""
+
+from spikenas.integers.evaluation import as_bytes, evaluate_integers, input_scale, synops_of
+from spikenas.integers.folding import Folded, fold
+from spikenas.integers.integers import IntegerNetwork
+from spikenas.integers.making import make_integers
+from spikenas.integers.reference import run_reference
+from spikenas.integers.rounding import Grid, leak_of, make_grid, quantise, weight_units
+from spikenas.integers.tensors import run_batch
+from spikenas.integers.tuning import RoundedNetwork, tuning_epochs, with_bits
+
+__all__ = [
+    "Folded",
+    "Grid",
+    "IntegerNetwork",
+    "RoundedNetwork",
+    "as_bytes",
+    "evaluate_integers",
+    "fold",
+    "input_scale",
+    "leak_of",
+    "make_grid",
+    "make_integers",
+    "quantise",
+    "run_batch",
+    "run_reference",
+    "synops_of",
+    "tuning_epochs",
+    "weight_units",
+    "with_bits",
+]

@@ -1,0 +1,103 @@
+"""8-bit input, and what an integer network makes of labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spikenas._util.errors import RunError
+from spikenas.data import DataSet, Split
+from spikenas.integers.integers import IntegerNetwork
+from spikenas.integers.tensors import run_batch
+from spikenas.snn.synops import fan_out
+
+_SAMPLE = 256  # items that the scale of an input is taken from
+
+
+def input_scale(dataset: DataSet) -> float:
+    """What one step of an 8-bit input stands for, in the data's scale: 1/255 of images; of event frames one event.
+
+    Frames with more than 255 events, or with fractions, are scaled to the largest of a sample of the training frames;
+    larger ones are cut off.
+
+    Raises:
+        RunError: frames with negative values.
+    """
+    items = len(dataset.train)
+    frames = dataset.train.fetch(np.linspace(0, items - 1, min(_SAMPLE, items)).astype(np.int64))
+    if frames.dtype == np.uint8:
+        return 1 / 255
+    if frames.min() < 0:
+        raise RunError("the event frames have negative values; an 8-bit input has none: give polarities as channels")
+    largest = float(frames.max())
+    counts = largest <= 255 and bool((frames == np.rint(frames)).all())
+    return 1.0 if counts or largest == 0 else largest / 255
+
+
+def as_bytes(items: NDArray[np.generic], scale: float) -> NDArray[np.uint8]:
+    """Images or frames as an integer network takes them: [frames, N, C, H, W] of [N, C, H, W] or [N, T, C, H, W]."""
+    whole = items if items.dtype == np.uint8 else np.clip(np.rint(items.astype(np.float64) / scale), 0, 255)
+    frames = whole.astype(np.uint8)
+    return frames[None] if frames.ndim == 4 else np.moveaxis(frames, 1, 0)
+
+
+def synops_of(network: IntegerNetwork, frames: NDArray[np.uint8]) -> float:
+    """Additions that spikes cause, for one inference on average.
+
+    Args:
+        network: The integers.
+        frames: 8-bit input, [1 or T, B, C, H, W].
+    """
+    fired: dict[str, torch.Tensor] = {}
+    run_batch(network, torch.from_numpy(frames), fired=fired)
+    plan, additions = network.plan, 0.0
+    for name, counts in fired.items():
+        additions += float((counts * fan_out(plan, plan.by_name[name])).sum())
+    return additions / int(frames.shape[1])
+
+
+@dataclass(frozen=True)
+class IntegerEvaluation:
+    """What an integer network does on labelled images.
+
+    Attributes:
+        accuracy: Share classified correctly.
+        predictions: Class of each item.
+        clipped: By LIF layer, the share of updates at which an 8-bit membrane is too short.
+    """
+
+    accuracy: float
+    predictions: NDArray[np.int64]
+    clipped: dict[str, float]
+
+
+def evaluate_integers(
+    network: IntegerNetwork,
+    split: Split,
+    device: str = "cpu",
+    batch: int = 128,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> IntegerEvaluation:
+    """Run every item of a split through an integer network.
+
+    Args:
+        network: The integers.
+        split: Images and labels.
+        device: Where to compute.
+        batch: Items at a time.
+        progress: Called with the items done and all items.
+    """
+    found = []
+    clipped: dict[str, tuple[int, int]] = {}
+    for first in range(0, len(split), batch):
+        items = split.fetch(range(first, min(first + batch, len(split))))
+        frames = torch.from_numpy(as_bytes(items, network.input_scale)).to(device)
+        found.append(run_batch(network, frames, clipped).argmax(1).cpu().numpy())
+        progress(min(first + batch, len(split)), len(split))
+    predictions = np.concatenate(found).astype(np.int64)
+    shares = {name: short / updates for name, (short, updates) in clipped.items() if short}
+    return IntegerEvaluation(float((predictions == split.labels).mean()), predictions, shares)

@@ -1,0 +1,304 @@
+"""From real constants to integers.
+
+Maps that are added to one another have one scale for each channel: the finest at which the weights fit their bits and
+the worst input fits 16 bits, by the bounds of `bounds`. So a spike adds a weight as it is, no sum can overflow, and no
+order of additions matters. A LIF does not need its input in any particular scale: its thresholds are in the map's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from spikenas._util.errors import RunError
+from spikenas.integers.bounds import Bounds
+from spikenas.integers.folding import Folded, Reals
+from spikenas.integers.integers import MAP_MAX, IntegerNetwork, Integers, Leak
+from spikenas.integers.reference import scaled
+from spikenas.memory.kernels import weight_steps
+from spikenas.memory.program import Program, Step
+
+_SPIKING = ("conv", "conv_pool", "depthwise")
+_CLIPS = np.linspace(0.4, 1, 25)  # shares of the largest weight that are tried as the end of the scale
+_WIDE_THRESHOLD = 1 << 12  # at most, of a LIF that reads 32-bit sums
+_LARGEST_LEAK = 255
+_LARGEST_TAU = 32
+_TRIES = 8
+_DEAD = 1000  # a neuron whose weights are so many times smaller than the largest does not set the scale
+_SUM_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What one integer step stands for.
+
+    Attributes:
+        maps: Of each group of maps (its first map), per channel.
+        ends: Of the sums of a stem, pointwise convolution or linear layer, per output.
+    """
+
+    maps: dict[str, Reals]
+    ends: dict[str, Reals]
+
+
+def make_grid(folded: Folded, input_scale: float) -> Grid:
+    """The finest grid on which the weights fit their bits and every map 16 bits."""
+    rounding = _Rounding(folded, input_scale)
+    maps = rounding.finest_maps()
+    return Grid(maps, {layer: rounding.finest(layer, weight) for layer, weight in rounding.end_weights(maps)})
+
+
+def weight_units(folded: Folded, grid: Grid, input_scale: float) -> dict[str, Reals]:
+    """For each layer what its trained weights are multiplied with to be on the grid, broadcastable to them."""
+    return _Rounding(folded, input_scale).units(grid)
+
+
+def quantise(folded: Folded, input_scale: float, classes: tuple[str, ...], grid: Grid | None = None) -> IntegerNetwork:
+    """Round a folded network to integers.
+
+    Args:
+        folded: Its real constants; the bits are those of its plan.
+        input_scale: What one step of the 8-bit input stands for, in the data's scale.
+        classes: Names, in the order of the outputs.
+        grid: To round to; its maps are coarsened where 16 bits would not hold the worst input. None makes one.
+    Raises:
+        RunError: a neuron that the kernels cannot compute, or constants that are not finite.
+    """
+    return _Rounding(folded, input_scale).network(grid or make_grid(folded, input_scale), classes)
+
+
+class _Rounding:
+    def __init__(self, folded: Folded, input_scale: float) -> None:
+        self.folded, self.program, self.plan = folded, folded.program, folded.plan
+        self.input_scale = input_scale
+        self.groups, self.steps = _groups(self.program), weight_steps(self.program)
+        self.zero = np.rint(folded.mean / input_scale).astype(np.int64)
+        self.inputs = np.stack([np.minimum(-self.zero, 0), np.maximum(255 - self.zero, 0)])
+        self.weights, self.biases = folded.weights, dict(folded.biases)
+        for name, values in (*self.weights.items(), *self.biases.items()):
+            if not np.isfinite(values).all():
+                raise RunError(f"{name}: constants that are not finite; the network has not been trained to numbers")
+        (self.stem,) = self._with("stem")
+        left = self.zero * input_scale - folded.mean  # by which the 8-bit zero misses the mean
+        missed = (self.weights[self.stem.layer] * left[None, :, None, None]).sum((1, 2, 3))
+        self.biases[self.stem.writes] = self.biases[self.stem.writes] + missed
+        self.constants: dict[str, dict[str, Integers]] = {}
+
+    def _with(self, *kernels: str) -> list[Step]:
+        return [step for step in self.program.steps if step.kernel in kernels]
+
+    def finest_maps(self) -> dict[str, Reals]:
+        """For each group of maps the scale of each channel."""
+        real = {**self.weights, self.stem.layer: self.weights[self.stem.layer] * self.input_scale}
+        bounds = Bounds(self.program, real, self.biases, self.inputs.astype(np.float64)).largest
+        scales: dict[str, Reals] = {}
+        for name, largest in bounds.items():
+            group = self.groups[name]
+            scales[group] = np.maximum(scales.get(group, 0), largest / (MAP_MAX - 64))
+        for step in self._with(*_SPIKING):
+            group = self.groups[step.writes]
+            scales[group] = np.maximum(scales[group], self.finest(step.layer, self.weights[step.layer]))
+        return {group: np.where(values > 0, values, 1.0) for group, values in scales.items()}
+
+    def finest(self, layer: str, weight: Reals) -> Reals:
+        """For each output the unit at which rounding loses least, by squared error; 8 bits clip nothing."""
+        bits, step = self.plan.by_name[layer].bits, self.steps[layer]
+        rows = np.abs(weight.reshape(len(weight), -1))
+        most = ((1 << bits - 1) - 1) * step
+        largest = np.maximum(rows.max(1), 1e-12)
+        if bits == 8:
+            unit: Reals = largest / most
+            return unit
+        units = largest[None] * _CLIPS[:, None] / most
+        lost = [((on_grid(rows / unit[:, None], bits, step) * unit[:, None] - rows) ** 2).sum(1) for unit in units]
+        best: Reals = np.take_along_axis(units, np.argmin(lost, axis=0)[None], 0)[0]
+        return best
+
+    def end_weights(self, maps: Mapping[str, Reals]) -> Iterator[tuple[str, Reals]]:
+        """The weights of layers whose sums have a scale of their own, in the scale of what they read."""
+        for step in self._with("stem", "pointwise", "linear", "scores"):
+            weight = self.weights[step.layer]
+            if step.kernel == "stem":
+                weight = weight * self.input_scale
+            elif step.kernel == "pointwise":
+                weight = weight * maps[self.groups[step.reads[0]]][None, :, None, None]
+            yield step.layer, weight
+
+    def units(self, grid: Grid) -> dict[str, Reals]:
+        """As `weight_units`."""
+        found = {}
+        for step in self._with(*_SPIKING, "stem", "pointwise", "linear", "scores"):
+            factor = self.folded.factors[step.layer]
+            scale = grid.maps[self.groups[step.writes]] if step.kernel in _SPIKING else grid.ends[step.layer]
+            if step.kernel == "stem":
+                factor = factor * self.input_scale
+            elif step.kernel == "pointwise":
+                factor = factor * grid.maps[self.groups[step.reads[0]]][None, :, None, None]
+            found[step.layer] = factor / scale.reshape(-1, *(1,) * (factor.ndim - 1))
+        return found
+
+    def network(self, grid: Grid, classes: tuple[str, ...]) -> IntegerNetwork:
+        """The integers."""
+        maps = dict(grid.maps)
+        for _ in range(_TRIES):
+            self._round(Grid(maps, grid.ends))
+            over = {name: values / MAP_MAX for name, values in self._integer_bounds().items() if values.max() > MAP_MAX}
+            if not over:
+                break
+            for name, factor in over.items():
+                group = self.groups[name]
+                maps[group] = maps[group] * np.maximum(factor * 1.001, 1)
+        else:
+            raise RunError("no scale was found at which every map fits 16 bits")
+        zero = tuple(map(int, self.zero))
+        return IntegerNetwork(
+            self.program,
+            self.constants,
+            leak_of(self.plan.network.tau),
+            zero,
+            self.input_scale,
+            self.score_scale,
+            classes,
+        )
+
+    def _round(self, grid: Grid) -> None:
+        self.constants = {}
+        for layer, unit in self.units(grid).items():
+            weight = self.folded.originals[layer] * unit
+            self.constants[layer] = {"weight": on_grid(weight, self.plan.by_name[layer].bits, self.steps[layer])}
+        for step in self.program.steps:
+            if step.kernel in ("stem", "pointwise"):
+                own = self.constants[step.layer]
+                own["mul"], own["shift"] = ratios(grid.ends[step.layer] / grid.maps[self.groups[step.writes]])
+            elif step.kernel in ("lif", "lif_bn"):
+                self._neurons(step, grid.maps[self.groups[step.reads[0]]])
+            if step.biases:
+                bias = self.biases[step.writes] / grid.maps[self.groups[step.writes]]
+                self.constants.setdefault(step.writes, {})["bias"] = np.rint(bias).astype(np.int64)
+        self._head(grid)
+
+    def _neurons(self, step: Step, scale: Reals) -> None:
+        """Potentials less the reset, in units of the map that is read: a BatchNorm on the way moves both ends.
+
+        Where it moves them beyond 16 bits, the map hardly matters: it is left out, and the unit is a coarser one.
+        """
+        layer, v_reset = self.plan.by_name[step.layer], self.plan.network.v_reset
+        gain, offset = self.folded.scales.get(step.layer, (np.ones_like(scale), np.zeros_like(scale)))
+        slope = np.maximum(np.abs(gain), 1e-12) * scale
+        own = self.constants.setdefault(step.layer, {})
+        threshold, reset = (layer.threshold - v_reset - offset) / slope, -offset / slope
+        if step.kernel == "lif_bn":
+            largest = np.maximum(np.abs(threshold), np.abs(reset))
+            coarser = np.maximum(largest / MAP_MAX, 1)
+            own["reset"] = _clipped(reset / coarser)
+            own["sign"] = np.where(coarser > 1, 0, np.where(gain < 0, -1, 1))
+            threshold = threshold / coarser
+        own["threshold"] = _clipped(threshold)
+        own["drop"] = self._drop(np.maximum(np.abs(own["threshold"]), np.abs(own.get("reset", 0))))
+
+    def _drop(self, largest: Integers) -> Integers:
+        """The bits that an 8-bit membrane leaves out, so that it reaches nearly all thresholds and resets."""
+        if self.plan.network.membrane_bits == 16:
+            return np.zeros(1, dtype=np.int64)
+        reached = float(np.quantile(largest, 0.95))
+        return np.asarray([max(0, math.ceil(math.log2(max(reached, 1) / 127)))], dtype=np.int64)
+
+    def _head(self, grid: Grid) -> None:
+        """The linear layers behind the last LIF: sums of 32 bits, brought to one scale at the end."""
+        for step in self._with("lif_wide"):
+            self._wide_neurons(step, grid.ends[step.reads[0]])
+        for step in self._with("scores", "votes"):
+            layer = self.plan.by_name[step.layer]
+            if step.kernel == "scores":
+                linear, group = layer.name, 1
+                counted = self.plan.by_name[self.plan.by_name[step.reads[0]].terms[0].layer]
+                counts = self.plan.network.timesteps * prod(counted.shape[1:])
+            else:
+                linear, group = step.reads[0], layer.kernel
+                counts = self.plan.network.timesteps
+            unit = grid.ends[linear] / counts / group
+            sums = np.abs(self.constants[linear]["weight"]).sum(1) * counts
+            if sums.max() > _SUM_MAX:
+                raise RunError(f"{linear}: its sums over {counts} positions and timesteps do not fit 32 bits")
+            worst = (sums * unit + np.abs(self.biases[linear]) / group).max() * group
+            self.score_scale = float(max(unit.max(), worst / (_SUM_MAX / 2)))
+            own = self.constants.setdefault(step.layer, {})
+            own["mul"], own["shift"] = ratios(unit / self.score_scale)
+            own["bias"] = np.rint(self.biases[linear] / group / self.score_scale).astype(np.int64)
+
+    def _wide_neurons(self, step: Step, unit: Reals) -> None:
+        threshold = (self.plan.by_name[step.layer].threshold - self.plan.network.v_reset) / unit
+        alive = threshold[unit > unit.max() / _DEAD]
+        shift = max(0, math.ceil(math.log2(alive.max() / _WIDE_THRESHOLD)))
+        own = self.constants.setdefault(step.layer, {})
+        own["shift"] = np.asarray([shift], dtype=np.int64)
+        own["threshold"] = _clipped(threshold / 2**shift)
+        own["drop"] = self._drop(np.abs(own["threshold"]))
+
+    def _integer_bounds(self) -> dict[str, Reals]:
+        def rescale(layer: str, sums: Reals) -> Reals:
+            own = self.constants[layer]
+            both = np.sort(np.stack([scaled(side.astype(np.int64), own) for side in sums]), axis=0)
+            return both.astype(np.float64)
+
+        weights = {layer: own["weight"] for layer, own in self.constants.items() if "weight" in own}
+        biases = {layer: own["bias"] for layer, own in self.constants.items() if "bias" in own}
+        found = Bounds(self.program, weights, biases, self.inputs, rescale).largest
+        pooled = len(self._with("avgpool"))  # each may round up by one
+        return {name: values + pooled for name, values in found.items()}
+
+
+def leak_of(tau: float) -> Leak:
+    """1 / tau with 8 bits, shortened.
+
+    Raises:
+        RunError: a tau so large that potentials of 16 bits would hardly move.
+    """
+    if tau > _LARGEST_TAU:
+        raise RunError(f"network.tau: integer neurons have at most {_LARGEST_TAU} timesteps, got {tau}")
+    shift = next(shift for shift in range(14, -1, -1) if round(2**shift / tau) <= _LARGEST_LEAK)
+    mul = round(2**shift / tau)
+    while mul % 2 == 0 and shift:
+        mul, shift = mul // 2, shift - 1
+    return Leak(mul, shift)
+
+
+def on_grid(values: Reals, bits: int, step: int) -> Integers:
+    """Rounded to what weights of so many bits can be: multiples of a step, symmetric."""
+    most = (1 << bits - 1) - 1
+    return np.clip(np.rint(values / step), -most, most).astype(np.int64) * step
+
+
+def ratios(values: Reals) -> tuple[Integers, Integers]:
+    """(mul, shift) with mul / 2^shift nearest to each value, mul of 15 bits, shift 1 to 30."""
+    shift = np.clip(14 - np.floor(np.log2(np.maximum(values, 1e-30))), 1, 30)
+    mul = np.rint(values * 2**shift)
+    shift = np.where((mul > MAP_MAX) & (shift > 1), shift - 1, shift)
+    return np.clip(np.rint(values * 2**shift), 0, MAP_MAX).astype(np.int64), shift.astype(np.int64)
+
+
+def _clipped(values: Reals) -> Integers:
+    return np.clip(np.rint(values), -MAP_MAX, MAP_MAX).astype(np.int64)
+
+
+def _groups(program: Program) -> dict[str, str]:
+    """For each map the name of its group: maps that are added to or averaged into one another."""
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while parent.setdefault(name, name) != name:
+            name = parent[name]
+        return name
+
+    for step in program.steps:
+        if step.kernel in ("add", "copy", "avgpool"):
+            parent[root(step.writes)] = root(step.reads[0])
+    for step in program.steps:
+        root(step.writes)
+    for name, source in program.aliases.items():
+        parent[root(name)] = root(source)
+    return {name: root(name) for name in list(parent)}

@@ -1,0 +1,166 @@
+"""The integer network on batches of tensors, on any device: the same numbers as the reference, faster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spikenas._util.errors import RunError
+from spikenas.integers.folding import pooled_before
+from spikenas.integers.integers import MAP_MAX, IntegerNetwork
+from spikenas.integers.machine import Machine, execute
+from spikenas.memory.program import Step
+
+
+@torch.no_grad()
+def run_batch(
+    network: IntegerNetwork,
+    frames: Tensor,
+    clipped: dict[str, tuple[int, int]] | None = None,
+    fired: dict[str, Tensor] | None = None,
+) -> Tensor:
+    """The outputs of a batch.
+
+    Args:
+        network: The integers.
+        frames: 8-bit input, [1 or T, B, C, H, W], uint8.
+        clipped: Takes, by LIF layer, how many updates an 8-bit membrane was too short for, and how many there were.
+        fired: Takes, by LIF layer, the spikes of each neuron over the batch and all timesteps, float64 [C, H, W].
+    Returns:
+        Scores, int64 [B, classes].
+    Raises:
+        RunError: an input of another shape.
+    """
+    spec = network.plan.input
+    leading = 1 if spec.static else network.plan.network.timesteps
+    if frames.dtype != torch.uint8 or (frames.shape[0], *frames.shape[2:]) != (
+        leading,
+        spec.channels,
+        spec.height,
+        spec.width,
+    ):
+        raise RunError(
+            f"the network takes uint8 [{leading}, B, {spec.channels}, {spec.height}, {spec.width}], "
+            f"got {list(frames.shape)}"
+        )
+    machine: Machine[Tensor] = _Batched(network, frames, clipped, fired)
+    scores: Tensor = execute(network.program, machine, list(frames))
+    return scores
+
+
+class _Batched:
+    """Maps are int32 [B, C, H, W]. Convolutions run in floating point, which is exact for sums of this size."""
+
+    def __init__(
+        self,
+        network: IntegerNetwork,
+        frames: Tensor,
+        clipped: dict[str, tuple[int, int]] | None,
+        fired: dict[str, Tensor] | None,
+    ) -> None:
+        self.network, self.plan, self.clipped, self.fired = network, network.plan, clipped, fired
+        self.batch, self.device = frames.shape[1], frames.device
+        self.constants = {
+            layer: {name: torch.from_numpy(value).to(self.device) for name, value in named.items()}
+            for layer, named in network.constants.items()
+        }
+        self.membranes: dict[str, Tensor] = {}
+
+    def zero(self, name: str) -> Tensor:
+        shape = self.plan.by_name[name.removesuffix(".last")].shape
+        dtype = torch.int32 if len(shape) == 3 else torch.int64
+        return torch.zeros(self.batch, *shape, dtype=dtype, device=self.device)
+
+    def compute(self, step: Step, reads: Sequence[Tensor], target: Tensor | None) -> Tensor:
+        layer = self.plan.by_name[step.layer]
+        own = self.constants.get(step.layer, {})
+        old = self.zero(step.layer) if target is None else target
+        if step.biases:
+            old = old + _channels(self.constants[step.writes]["bias"])
+        match step.kernel:
+            case "fill" | "zero":
+                return old
+            case "add":
+                return old + step.times * reads[0]
+            case "copy":
+                return reads[0]
+            case "stem":
+                centred = reads[0].int() - _channels(torch.tensor(self.network.zero, device=self.device))
+                return old + _scaled(self._convolve(step, centred, torch.float32), own)
+            case "avgpool":
+                k = layer.kernel
+                factor = ((1 << 16) + k * k // 2) // (k * k)
+                total = F.avg_pool2d(reads[0].double(), k, 1, k // 2, divisor_override=1).round().long()
+                return old + ((total * factor + (1 << 15)) >> 16).int()
+            case "conv" | "depthwise":
+                return old + self._convolve(step, reads[0], torch.float32)
+            case "conv_pool":
+                sums = self._convolve(step, reads[0], torch.float32).float()
+                return old + F.avg_pool2d(sums, 2, divisor_override=1).round().int()
+            case "pointwise":
+                return old + _scaled(self._convolve(step, reads[0], torch.float64), own)
+            case "lif" | "lif_bn" | "lif_wide":
+                return self._fire(step, reads[0])
+            case "count":
+                return old + reads[0].sum((2, 3), dtype=torch.int64)
+            case "linear":
+                x = reads[0].double()
+                if pool := pooled_before(self.plan, layer):
+                    x = F.avg_pool2d(x, pool.kernel, divisor_override=1)
+                return old + F.linear(x.flatten(1), own["weight"].double()).round().long()
+            case "scores":
+                return _scaled(F.linear(reads[0].double(), own["weight"].double()).round().long(), own) + own["bias"]
+            case "votes":
+                votes = _scaled(reads[0], own) + own["bias"]
+                return votes.reshape(len(votes), layer.shape[0], layer.kernel).sum(2)
+
+    def _convolve(self, step: Step, x: Tensor, dtype: torch.dtype) -> Tensor:
+        layer = self.plan.by_name[step.layer]
+        weight = self.constants[step.layer]["weight"].to(dtype)
+        sums = F.conv2d(x.to(dtype), weight, None, layer.stride, layer.kernel // 2, 1, layer.groups)
+        return sums.round().int()  # rounded, since some algorithms of convolution are not exact
+
+    def _fire(self, step: Step, x: Tensor) -> Tensor:
+        own, leak = self.constants[step.layer], self.network.leak
+        bits, drop = self.plan.network.membrane_bits, int(own["drop"])
+        threshold = _channels(own["threshold"], x.dim()).int()
+        reset = _channels(own["reset"], x.dim()).int() if "reset" in own else torch.zeros_like(threshold)
+        if step.kernel == "lif_wide":
+            x = _round_shift(x, int(own["shift"])).clamp(-MAP_MAX, MAP_MAX).int()
+        elif "sign" in own:
+            x = x * _channels(own["sign"], x.dim()).int()
+        high = (1 << bits - 1) - 1
+        v = self.membranes.get(step.layer)
+        if v is None:
+            v = _round_shift(reset, drop).clamp(-high - 1, high).expand_as(x)
+        v = v << drop
+        v = v + _round_shift((x - v) * leak.mul, leak.shift)
+        spikes = v >= threshold
+        kept = _round_shift(torch.where(spikes, reset, v), drop)
+        stored = kept.clamp(-high - 1, high)
+        if self.clipped is not None and bits == 8:
+            short, updates = self.clipped.get(step.layer, (0, 0))
+            self.clipped[step.layer] = short + int((kept != stored).sum()), updates + kept.numel()
+        if self.fired is not None:
+            counts = spikes.sum(0, dtype=torch.float64).cpu()
+            self.fired[step.layer] = self.fired.get(step.layer, torch.zeros_like(counts)) + counts
+        self.membranes[step.layer] = stored
+        return spikes.int()
+
+
+def _channels(values: Tensor, dim: int = 4) -> Tensor:
+    """[C] along the second of so many dimensions."""
+    return values.int().reshape(1, -1, *(1,) * (dim - 2))
+
+
+def _scaled(value: Tensor, own: dict[str, Tensor]) -> Tensor:
+    shape = (1, -1, *(1,) * (value.dim() - 2))
+    mul, shift = own["mul"].reshape(shape), own["shift"].reshape(shape)
+    return ((value.long() * mul + (1 << (shift - 1))) >> shift).to(value.dtype)
+
+
+def _round_shift(value: Tensor, shift: int) -> Tensor:
+    return (value + ((1 << shift) >> 1)) >> shift

@@ -1,0 +1,398 @@
+"""The package as a few functions: tasks, searches, training, integers, firmware, whole runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from spikenas._util.errors import ConfigError
+from spikenas._util.frames import frame_of
+from spikenas._util.markup import html_table
+from spikenas._util.progress import Reporter
+from spikenas._util.run_files import MODEL, QUANTISED, REPORT
+from spikenas._util.threads import threads
+from spikenas._util.units import format_size
+from spikenas.config import Config
+from spikenas.data import Split
+from spikenas.deployment import deploy as write_firmware
+from spikenas.deployment import random_vectors, test_vectors
+from spikenas.enhancement import Enhancer
+from spikenas.integers import IntegerNetwork, make_integers, tuning_epochs, with_bits
+from spikenas.integers.evaluation import IntegerEvaluation
+from spikenas.memory import Footprint, describe
+from spikenas.nas import Problem, Trial, TrialStore, front, make_strategy, most_evaluations
+from spikenas.nas import search as run_search
+from spikenas.nas.executors import open_executor
+from spikenas.pipeline.finishing import shown
+from spikenas.pipeline.folder import is_leader
+from spikenas.pipeline.running import check_device, run_stages
+from spikenas.pipeline.settings import Settings
+from spikenas.reporting import SavedRun, load_run, write_report
+from spikenas.scores.batch import scorer_factory
+from spikenas.space.genotype import Genotype
+from spikenas.targets import find_target
+from spikenas.task import Task, words_of
+from spikenas.training import loop
+from spikenas.training.checkpoint import Model, load_model, read_header
+from spikenas.training.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    import pandas
+
+_VECTORS = 20  # items that a firmware is tested with
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        task: What was searched, with the width decided.
+        best: The genotype with the best score among those that fit.
+        score: Its score; higher is better.
+        candidates: All that were looked at, in order.
+    """
+
+    task: Task
+    best: Genotype
+    score: float
+    candidates: tuple[Trial, ...]
+
+    @property
+    def cost(self) -> Footprint:
+        """Memory of the best."""
+        return self.task.cost(self.best)
+
+    @property
+    def trials(self) -> pandas.DataFrame:
+        """All candidates, a row each, in the order of the search; needs pandas."""
+        return frame_of(self.candidates, Trial)
+
+    @property
+    def front(self) -> pandas.DataFrame:
+        """The candidates that fit and that no other one beats in score and flash; needs pandas."""
+        return frame_of(front((one for one in self.candidates if one.meets(self.task.limits)), "flash_bytes"), Trial)
+
+    def __repr__(self) -> str:
+        scored = sum(trial.status == "scored" for trial in self.candidates)
+        name = self.task.config.search.score
+        return f"{self.best}\nscore {self.score:.5g} ({name}), best of {scored} scored\n{describe(self.cost)}"
+
+    def _repr_html_(self) -> str:
+        rows = [("score", f"{self.score:.5g}"), ("memory", describe(self.cost)), ("candidates", len(self.candidates))]
+        return html_table(("", ""), rows, "Found") + self.best._repr_svg_()
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A firmware folder that was written, and what is known of it.
+
+    Attributes:
+        folder: Holds the C sources.
+        footprint: What footprint.json of a run says: `predicted`, and where it was built and run `linked`,
+            `instructions`, `stack_bytes` and `outputs_equal`. Sizes are in bytes.
+    """
+
+    folder: Path
+    footprint: dict[str, Any]
+
+    def __repr__(self) -> str:
+        built = self.footprint.get("linked")
+        sizes = built or self.footprint["predicted"]
+        said = ", ".join(f"{format_size(sizes[f'{kind}_bytes'])} {kind}" for kind in ("flash", "ram"))
+        if built is None:
+            return f"firmware in {self.folder}: {said} predicted, not built"
+        run = f"{self.footprint['instructions']:,} instructions an inference, {self.footprint['images']} outputs equal"
+        return f"firmware in {self.folder}: {said}, {run}"
+
+
+class RunResult(SavedRun):
+    """What a run folder holds, with its networks."""
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained network, ready for inference.
+
+        Raises:
+            RunError: It is not trained yet, or its file is damaged.
+        """
+        return load_model(self.folder / MODEL)
+
+    @cached_property
+    def integers(self) -> IntegerNetwork:
+        """The integers that the firmware computes with.
+
+        Raises:
+            RunError: They are not made yet, or their file is damaged.
+        """
+        return IntegerNetwork.load(self.folder / QUANTISED)
+
+
+def enhance(task: Task, *, progress: bool = True) -> Task:
+    """Decide what the task leaves open of the space: ops, cells, sharing.
+
+    Args:
+        task: Its section `enhancement` says how.
+        progress: Whether progress is shown on standard error.
+    Returns:
+        The task with the decisions.
+    Raises:
+        BudgetError: Nothing meets the limits.
+    """
+    check_device(task.config.device)
+    with _reporting(progress) as report, TemporaryDirectory() as folder, threads(task.config.threads):
+        return task.with_config(Enhancer(task, Path(folder), report).run().config)
+
+
+def search(task: Task, *, progress: bool = True) -> Found:
+    """Find the network with the best score that fits the limits; no candidate is trained.
+
+    Args:
+        task: Its section `search` says how; the space is searched as it is configured (see `enhance`).
+        progress: Whether progress is shown on standard error.
+    Raises:
+        BudgetError: Nothing meets the limits.
+        NothingFoundError: Nothing that fits has a score.
+        ScoreError: The score is unknown.
+    """
+    check_device(task.config.device)
+    task = task.sized()
+    config = task.config
+    problem = Problem(task.space, config.budget, task.cost, config.seed)
+    strategy = make_strategy(config.search, problem)
+    limit = most_evaluations(config.search, strategy)
+    make = scorer_factory(task, config.search.score)
+    with (
+        _reporting(progress) as report,
+        TrialStore() as store,
+        open_executor(config.executor, make, candidates=limit or strategy.expected) as executor,
+        report.task("search") as advance,
+    ):
+        found = run_search(
+            task.space,
+            strategy,
+            config.budget,
+            problem.cost,
+            executor,
+            store,
+            limit,
+            lambda trial, done, total: advance(done, total, ""),
+        )
+        return Found(task, found.genotype, found.score, tuple(store))
+
+
+def train(
+    task: Task,
+    genotype: Genotype | str,
+    *,
+    epochs: int | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+) -> Model:
+    """Train a network on the training split; its weights are chosen on the validation split.
+
+    Args:
+        task: Its section `train` says how.
+        genotype: What to train, such as `found.best`.
+        epochs: In the place of `train.epochs`.
+        out: Keeps model and checkpoint; a training that was stopped goes on from there. None keeps nothing.
+        progress: Whether progress is shown on standard error.
+    Returns:
+        The trained network, ready for inference.
+    Raises:
+        DivergedError: The loss is no longer finite.
+        GenotypeError: The genotype cannot be built.
+    """
+    check_device(task.config.device)
+    task = task.sized()
+    if epochs is not None:
+        task = task.but({"train.epochs": epochs})
+    plan = task.plan(Genotype.parse(genotype) if isinstance(genotype, str) else genotype)
+    with _reporting(progress) as report, _folder(out) as folder, report.task("training") as advance:
+        loop.train(plan, task.dataset, task.statistics, task.config, folder, shown(advance))
+        return _with_task(load_model(folder / MODEL), task)
+
+
+def quantise(
+    model: Model,
+    bits: int | None = None,
+    *,
+    tuning: int | None = None,
+    task: Task | None = None,
+    progress: bool = True,
+) -> IntegerNetwork:
+    """Make integers of a trained network, which compute what its firmware does, bit for bit.
+
+    Args:
+        model: The trained network.
+        bits: Of a weight: 2, 4 or 8; None are those that it was planned for.
+        tuning: Epochs of fine-tuning with rounded weights; None are as `quantise.epochs` of the task says, and none
+            without a task.
+        task: What the model was trained on, where it was not trained in this process.
+        progress: Whether progress is shown on standard error.
+    Raises:
+        ConfigError: Other bits, or fine-tuning or event frames without a task.
+        RunError: Integers cannot hold the network.
+    """
+    task = task or model.task
+    bits = model.plan.network.weight_bits if bits is None else bits
+    planned = with_bits(model, bits)
+    if tuning is None:
+        tuning = tuning_epochs(task.config, planned.plan) if task else 0
+    with _reporting(progress) as report, threads(task.config.threads if task else None):
+        with report.task("fine-tuning") if tuning else nullcontext(_unseen) as advance:
+            network, _ = make_integers(planned, task, bits, tuning, progress=shown(advance))
+    return network if task is None else network.of_task(task)
+
+
+def evaluate(
+    model: Model | IntegerNetwork, split: Split, *, device: str = "cpu"
+) -> Evaluation | IntegerEvaluation:
+    """Run every item of a split through a network.
+
+    Args:
+        model: A trained network or its integers.
+        split: Labelled items, such as `task.test`.
+        device: Where to compute.
+    Returns:
+        `accuracy` and more.
+    """
+    return model.evaluate(split, device)
+
+
+def deploy(
+    integers: IntegerNetwork,
+    folder: str | Path,
+    *,
+    target: str | None = None,
+    split: Split | None = None,
+    progress: bool = True,
+) -> Firmware:
+    """Write the C firmware of an integer network; build it and run it under QEMU where the tools for that are.
+
+    Args:
+        integers: The network.
+        folder: Where the files go; it is replaced.
+        target: The device; None is that of the task's limits, or any of the network's core.
+        split: Items that the firmware is tested with; None are validation items of the task, or random ones.
+        progress: Whether progress is shown on standard error.
+    Raises:
+        ConfigError: The device is unknown.
+        DeployError: It does not fit, does not compile, or computes something else than the integers.
+    """
+    task = integers.task
+    name = target or (task.limits.target if task else None)
+    split = split or (task.validation if task else None)
+    inputs = test_vectors(integers, split, min(_VECTORS, len(split)))[0] if split else random_vectors(integers, _VECTORS)
+    warnings = Console(stderr=True, quiet=not progress)
+    place = Path(folder)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    measured = write_firmware(integers, inputs, find_target(name) if name else None, place, warnings.print)
+    return Firmware(place, measured)
+
+
+def run(
+    data: str | Path | None = None,
+    *,
+    target: str | None = None,
+    params: int | str | None = None,
+    flash: int | str | None = None,
+    ram: int | str | None = None,
+    image_size: int | None = None,
+    out: str | Path | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    settings: Config | str | Path | Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> RunResult:
+    """Do all that `spikenas run` does; a run that was stopped goes on where it was.
+
+    Args:
+        data: See `Task`, as are `target`, `params`, `flash`, `ram`, `image_size`, `seed`, `device` and `settings`.
+        target: With one, firmware is written too.
+        params: Most learnable parameters.
+        flash: Most flash.
+        ram: Most RAM.
+        image_size: Side in pixels.
+        out: The run folder; `runs/DATA` when absent.
+        seed: Of every random choice.
+        device: Where PyTorch computes.
+        settings: Further settings.
+        progress: Whether progress is shown on standard error.
+    Raises:
+        SpikeNASError: Something cannot be done; what is done is kept.
+    """
+    words = words_of(
+        data=data, target=target, params=params, flash=flash, ram=ram, image_size=image_size, seed=seed, device=device
+    )
+    base: Config | Path | None = None
+    if isinstance(settings, Mapping):
+        words = {**settings, **words}
+    elif settings is not None:
+        base = Path(settings) if isinstance(settings, str | Path) else settings
+    resolved = Settings.of(None if out is None else Path(out), base, words)
+    with _reporting(progress) as report:
+        run_and_report(resolved, None, report, f"spikenas.run(out={str(resolved.folder)!r})")
+    return _run_result(resolved.folder)
+
+
+def run_and_report(
+    settings: Settings, names: Sequence[str] | None, report: Reporter, command: str, target: str | None = None
+) -> dict[str, Any]:
+    """Run stages on a run folder (see `run_stages`), and write its report."""
+    found = run_stages(settings, names, report, command, target)
+    if is_leader():
+        write_report([settings.folder], settings.folder / REPORT)
+    return found
+
+
+def load(path: str | Path) -> RunResult | Model | IntegerNetwork:
+    """Open what was saved: a run folder, a trained network or integers.
+
+    Args:
+        path: A run folder, or a file `model.safetensors` or `quantised.safetensors`.
+    Returns:
+        What it is; a network is ready for inference.
+    Raises:
+        ConfigError: There is no such file, or the folder is no run.
+        RunError: The file is damaged.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return _run_result(path)
+    if not path.exists():
+        raise ConfigError(f"{path}: no such file or folder")
+    return IntegerNetwork.load(path) if "leak" in read_header(path) else load_model(path)
+
+
+def _run_result(folder: Path) -> RunResult:
+    saved = load_run(folder)
+    return RunResult(**{field.name: getattr(saved, field.name) for field in fields(SavedRun)})
+
+
+@contextmanager
+def _reporting(progress: bool) -> Iterator[Reporter]:
+    yield Reporter(Console(stderr=True) if progress else None)
+
+
+@contextmanager
+def _folder(out: str | Path | None) -> Iterator[Path]:
+    if out is not None:
+        yield Path(out)
+        return
+    with TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def _with_task(model: Model, task: Task) -> Model:
+    return Model(model.network, model.classes, model.statistics, task)
+
+
+def _unseen(done: int, total: int, remark: str) -> None: ...

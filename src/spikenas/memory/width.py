@@ -1,0 +1,159 @@
+"""How wide a network may be, and what to say when none fits.
+
+Rule for `auto`: the widest step of the ladder at which at least half of the space's distinct cells, each put in every
+place, meet the budget. Wider would leave mostly shallow cells to choose from; narrower would leave memory unused. Where
+not even the narrowest step leaves half, the narrowest is taken, and the search has what remains.
+
+Rule for a `stem_stride` that is not set: 2 where that at least doubles the width or where nothing fits with 1, which is
+when RAM binds; else 1.
+"""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from functools import cache
+from heapq import nsmallest
+from operator import attrgetter
+from typing import Any
+
+from spikenas._util.errors import BudgetError, ConfigError
+from spikenas._util.units import format_size
+from spikenas.config import BudgetConfig, NetworkConfig
+from spikenas.memory import Footprint, footprint, violations
+from spikenas.space.building import make_plan
+from spikenas.space.genotype import Cell, Genotype
+from spikenas.space.plan import InputSpec
+from spikenas.space.space import Space
+
+LADDER = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+SHARE_THAT_FITS = 0.5
+_SAMPLE = 64  # cells, where the space has more
+_FEW = 8  # smallest cells by each figure
+
+
+@cache
+def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig) -> NetworkConfig:
+    """The network with `channels` and `stem_stride` as numbers at which something of the space meets the budget.
+
+    Raises:
+        BudgetError: nothing does; names the smallest footprint and what would make room.
+    """
+    free = budget == BudgetConfig()
+
+    def sized(stride: int) -> NetworkConfig:
+        one = network.but({"stem_stride": stride})
+        if one.channels != "auto":
+            return one
+        width = one.free_channels if free else _widest(one, input, space, budget)
+        return one.but({"channels": width})
+
+    if network.stem_stride != "auto":
+        found = sized(network.stem_stride)
+    elif free:
+        found = sized(1)
+    else:
+        fine, coarse = sized(1), sized(2)
+        doubled = int(coarse.channels) >= 2 * int(fine.channels)
+        found = coarse if doubled or not _fits(fine, input, space, budget) else fine
+    if not free and not _fits(found, input, space, budget):
+        costs = list(_costs(found, input, space))
+        raise BudgetError(
+            f"no network of the space meets the budget: {_excess(costs, budget)}; "
+            + _what_would_do(found, input, space, budget, costs)
+        )
+    return found
+
+
+def _widest(network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig) -> int:
+    cells = space.distinct_cells
+    if len(cells) > _SAMPLE:
+        cells = tuple(random.Random(0).sample(cells, _SAMPLE))
+
+    def leaves_a_choice(channels: int) -> bool:
+        costs = list(_costs(network.but({"channels": channels}), input, space, cells))
+        return sum(not violations(cost, budget) for cost in costs) >= SHARE_THAT_FITS * len(costs)
+
+    wider = bisect_left(LADDER, True, key=lambda channels: not leaves_a_choice(channels))
+    return LADDER[max(0, wider - 1)]
+
+
+def _costs(
+    network: NetworkConfig, input: InputSpec, space: Space, cells: Sequence[Cell] | None = None
+) -> Iterator[Footprint]:
+    """Footprints of the networks with one cell in every place, for each of the cells given or of the space."""
+    for cell in cells or space.distinct_cells:
+        yield footprint(make_plan(Genotype((cell,) * network.cells), network, input))
+
+
+def _fits(network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig) -> bool:
+    """Whether a network with one cell in every place meets the budget."""
+    return any(not violations(cost, budget) for cost in _costs(network, input, space))
+
+
+def _excess(costs: Sequence[Footprint], budget: BudgetConfig) -> str:
+    """By how much the smallest exceeds each limit that nothing meets."""
+    least = {
+        "params": min(cost.params for cost in costs),
+        "flash": min(cost.flash_bytes for cost in costs),
+        "ram": min(cost.ram_bytes for cost in costs),
+    }
+    limits = {name: limit for name, limit in budget.model_dump(exclude={"target"}).items() if limit is not None}
+    parts = []
+    for name, limit in limits.items():
+        if least[name] > limit and name == "params":
+            parts.append(f"the smallest has {least[name]:,} params, allowed are {limit:,}")
+        elif least[name] > limit:
+            parts.append(f"the smallest takes {format_size(least[name])} of {name}, allowed are {format_size(limit)}")
+    return ", ".join(parts) or f"the smallest meet each of the limits ({', '.join(limits)}), none meets them together"
+
+
+def _what_would_do(
+    network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig, costs: Sequence[Footprint]
+) -> str:
+    """Single changes that make room; where none does, the first few that do together. Tried with the smallest cells."""
+    sized = list(zip(costs, space.distinct_cells, strict=True))
+    small: dict[Cell, None] = {}
+    for figure in (attrgetter("params"), attrgetter("flash_bytes"), attrgetter("ram_bytes")):
+        small |= {cell: None for _, cell in nsmallest(_FEW, sized, key=lambda pair: figure(pair[0]))}
+
+    def fits(change: dict[str, Any]) -> bool:
+        try:
+            changed = _costs(network.but(change), input, space, list(small))
+            return any(not violations(cost, budget) for cost in changed)
+        except ConfigError:
+            return False
+
+    def named(change: dict[str, Any]) -> str:
+        return " ".join(f"--set network.{key}={value}" for key, value in change.items())
+
+    changes = list(_changes(network))
+    single: dict[tuple[str, ...], dict[str, Any]] = {}  # by the settings that change, the mildest that fits
+    for change in changes:
+        if tuple(change) not in single and fits(change):
+            single[tuple(change)] = change
+    if single:
+        return f"would fit: {' or '.join(map(named, single.values()))}"
+    together: dict[str, Any] = {}
+    for change in changes:
+        together |= change
+        if fits(together):
+            return f"would fit: {named(together)} together"
+    return "no change of the network makes room"
+
+
+def _changes(network: NetworkConfig) -> Iterator[dict[str, Any]]:
+    """Settings that take less memory, the mildest of each kind first."""
+    channels = network.channels if isinstance(network.channels, int) else LADDER[0]
+    yield from ({"channels": width} for width in reversed(LADDER) if width < channels)
+    if network.stem_stride == 1:
+        yield {"stem_stride": 2}
+    if network.membrane_bits > 8:
+        yield {"membrane_bits": 8}
+    if network.weight_bits > 4:
+        yield {"weight_bits": 4}
+    if network.kind == "snasnet":
+        yield {"kind": "compact"}
+    elif network.cells > 1:
+        yield {"cells": network.cells - 1}

@@ -1,0 +1,87 @@
+"""Evaluating each network once: over several searches, and over several runs of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from spikenas._util.errors import GenotypeError, RunError
+from spikenas._util.files import RowFile
+from spikenas.nas.evaluation import Evaluation, RecordedEvaluation
+from spikenas.space.genotype import Genotype
+from spikenas.space.graph import CellGraph
+
+if TYPE_CHECKING:
+    from spikenas.nas.executors import Executor
+
+TOGETHER = 512  # genotypes that are put in an order in which neighbours share layers
+_COLUMNS = ("genotype", "score", "seconds", "synops")
+
+
+class CachedExecutor:
+    """An executor around another one, which is asked for each network once.
+
+    Args:
+        open: Makes the other one, when there is something that is not known; leaving the context ends it.
+        order: Positions of genotypes in the order in which they are best evaluated.
+        path: CSV that keeps the results, each as it comes; what it holds is known from the start.
+    Attributes:
+        on_new: Called after each network that was evaluated with the number that are known.
+    Raises:
+        RunError: the file cannot be used.
+    """
+
+    def __init__(
+        self,
+        open: Callable[[], Executor],
+        order: Callable[[Sequence[Genotype]], Sequence[int]] = lambda genotypes: range(len(genotypes)),
+        path: Path | None = None,
+    ) -> None:
+        self._open = open
+        self._executor: Executor | None = None
+        self._order = order
+        self.on_new: Callable[[int], None] = lambda known: None
+        self._file = RowFile(path, _COLUMNS) if path else None
+        self._known: dict[tuple[CellGraph, ...], Evaluation] = {}
+        for number, row in enumerate(self._file.rows if self._file else (), start=2):
+            try:
+                genotype, score, seconds, synops = row
+                result = RecordedEvaluation(float(score), float(seconds), float(synops) if synops else None)
+                self._known[Genotype.parse(genotype).canonical] = result
+            except (ValueError, GenotypeError):
+                raise RunError(f"{path}: line {number} cannot be read as scores; remove the file") from None
+
+    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
+        """Results in the order of the genotypes; equal networks have the result of the first, its seconds too."""
+        for start in range(0, len(genotypes), TOGETHER):
+            part = genotypes[start : start + TOGETHER]
+            new = [*{g.canonical: g for g in reversed(part) if g.canonical not in self._known}.values()][::-1]
+            if new:
+                self._evaluate([new[position] for position in self._order(new)])
+            for genotype in part:
+                yield self._known[genotype.canonical]
+
+    def _evaluate(self, genotypes: Sequence[Genotype]) -> None:
+        self._executor = self._executor or self._open()
+        for genotype, result in zip(genotypes, self._executor.evaluate(genotypes), strict=True):
+            self._known[genotype.canonical] = result
+            if self._file:
+                self._file.add((genotype, result.score, result.seconds, result.synops))
+            self.on_new(len(self._known))
+
+    @property
+    def seconds(self) -> float:
+        """What all that is known took."""
+        return sum(result.seconds for result in self._known.values())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        executor, self._executor = self._executor, None
+        if executor:
+            executor.__exit__(kind, error, trace)

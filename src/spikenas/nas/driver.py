@@ -1,0 +1,240 @@
+"""The one loop that runs every strategy: it counts, filters, evaluates and keeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from spikenas._util.errors import NothingFoundError, RunError
+from spikenas.config import BudgetConfig
+from spikenas.memory import Footprint, violations
+from spikenas.nas.evaluation import Evaluation
+from spikenas.nas.executors import Executor
+from spikenas.nas.store import Status, Trial, TrialStore
+from spikenas.nas.strategy import Cost, Proposal, Strategy
+from spikenas.space.genotype import Genotype
+from spikenas.space.graph import CellGraph
+from spikenas.space.space import Space
+
+PATIENCE = 1000
+OnTrial = Callable[[Trial, int, int], None]
+
+_Key = tuple[tuple[CellGraph, ...], Status]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        genotype: The best that fits.
+        score: Its score.
+        trials: Number of candidates looked at, equal networks counted once.
+        scored: Number of them that were scored.
+    """
+
+    genotype: Genotype
+    score: float
+    trials: int
+    scored: int
+
+
+def search(
+    space: Space,
+    strategy: Strategy,
+    budget: BudgetConfig,
+    cost: Cost,
+    executor: Executor,
+    store: TrialStore,
+    evaluations: int | None = None,
+    on_trial: OnTrial = lambda trial, done, total: None,
+) -> SearchResult:
+    """Find the genotype with the best score whose footprint meets the budget.
+
+    The search ends when the strategy has nothing more to ask, when `evaluations` candidates are scored, or, for a
+    strategy without an end, when 1,000 proposals in a row led to no evaluation.
+
+    Args:
+        space: What is not in it, or not connected, is not evaluated and costs nothing.
+        strategy: Chooses the candidates.
+        budget: Limits; what cannot meet them is not evaluated and costs nothing.
+        cost: Footprint of a genotype; asked once for equal networks.
+        executor: Evaluates genotypes; each network at most once.
+        store: Keeps each trial as it comes. What it already holds is not evaluated again.
+        evaluations: Most candidates that are scored; None is no limit.
+        on_trial: Called for each proposal with its trial, how much is done, and of how much.
+    Raises:
+        NothingFoundError: nothing that was looked at is in the space, fits and has a score.
+        RunError: the store holds trials of another search.
+    """
+    return _Search(space, strategy, budget, cost, executor, store, evaluations, on_trial).run()
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be done about a proposal.
+
+    Attributes:
+        proposal: What was asked.
+        status: What it will be.
+        footprint: Of the candidate or, over budget, of a completion; None outside the space.
+        position: Its place among the trials; None for a repetition.
+        stored: The trial, where the store has it.
+    """
+
+    proposal: Proposal
+    status: Status
+    footprint: Footprint | None
+    position: int | None = None
+    stored: Trial | None = None
+
+    @property
+    def key(self) -> _Key:
+        """Equal for equal candidates. In one step a candidate may be scored that is over budget by itself."""
+        return self.proposal.genotype.canonical, self.status
+
+    @property
+    def to_evaluate(self) -> bool:
+        """Whether it takes an evaluation."""
+        return self.status == "scored" and self.position is not None and self.stored is None
+
+    def trial(self, position: int, result: Evaluation | None) -> Trial:
+        """The trial with what the evaluation says."""
+        cost, score = self.footprint, None
+        if result:
+            score = result.score if math.isfinite(result.score) else -math.inf
+        return Trial(
+            position=position,
+            step=self.proposal.step,
+            genotype=str(self.proposal.genotype),
+            status=self.status,
+            score=score,
+            params=cost.params if cost else None,
+            flash_bytes=cost.flash_bytes if cost else None,
+            ram_bytes=cost.ram_bytes if cost else None,
+            seconds=result.seconds if result else 0.0,
+            synops=result.synops if result else None,
+        )
+
+
+@dataclass
+class _Search:
+    space: Space
+    strategy: Strategy
+    budget: BudgetConfig
+    cost: Cost
+    executor: Executor
+    store: TrialStore
+    evaluations: int | None
+    on_trial: OnTrial
+    known: dict[_Key, Trial] = field(default_factory=dict)
+    footprints: dict[tuple[CellGraph, ...], Footprint] = field(default_factory=dict)
+    proposals: int = 0
+    scored: int = 0
+    in_vain: int = 0  # proposals since the last evaluation
+
+    def run(self) -> SearchResult:
+        while not self._ended and (batch := self.strategy.ask()):
+            told = self._answer(batch)
+            if len(told) == len(batch):
+                self.strategy.tell(told)
+        best, score = self._best()
+        return SearchResult(Genotype.parse(best.genotype), score, len(self.known), self.scored)
+
+    @property
+    def _ended(self) -> bool:
+        in_vain = self.strategy.expected is None and self.in_vain >= PATIENCE
+        return in_vain or self.scored == self.evaluations
+
+    def _answer(self, batch: Sequence[Proposal]) -> list[Trial]:
+        """A trial for each proposal, as far as the limit allows."""
+        plans = self._plans(batch)
+        results = iter(self.executor.evaluate([plan.proposal.genotype for plan in plans if plan.to_evaluate]))
+        told = []
+        for plan in plans:
+            self.proposals += 1
+            self.in_vain += 1
+            if plan.position is not None:
+                trial = plan.stored
+                if trial is None:
+                    trial = plan.trial(plan.position, next(results) if plan.to_evaluate else None)
+                    self.store.add(trial)
+                self.known[plan.key] = trial
+                if trial.status == "scored":
+                    self.scored += 1
+                    self.in_vain = 0
+            told.append(self.known[plan.key])
+            self._report(told[-1])
+        return told
+
+    def _plans(self, batch: Sequence[Proposal]) -> list[_Plan]:
+        plans: list[_Plan] = []
+        position, scored, new = len(self.known), self.scored, set[_Key]()
+        for proposal in batch:
+            if scored == self.evaluations:
+                break
+            plan = self._look_at(proposal)
+            if plan.key not in self.known and plan.key not in new:
+                plan = replace(plan, position=position, stored=self._recall(plan, position))
+                new.add(plan.key)
+                position += 1
+                scored += plan.status == "scored"
+            plans.append(plan)
+        return plans
+
+    def _look_at(self, proposal: Proposal) -> _Plan:
+        genotype = proposal.genotype
+        if genotype not in self.space or not genotype.connected:
+            return _Plan(proposal, "outside", None)
+        footprints = [self._cost(completion) for completion in proposal.completions or (genotype,)]
+        for limit in BudgetConfig.model_fields:
+            if all(limit in violations(footprint, self.budget) for footprint in footprints):
+                return _Plan(proposal, "over budget", footprints[0])
+        return _Plan(proposal, "scored", self._cost(genotype))
+
+    def _cost(self, genotype: Genotype) -> Footprint:
+        key = genotype.canonical
+        if key not in self.footprints:
+            self.footprints[key] = self.cost(genotype)
+        return self.footprints[key]
+
+    def _recall(self, plan: _Plan, position: int) -> Trial | None:
+        """The trial that the store has at a position, which must be this one."""
+        trial = self.store.get(position)
+        expected = plan.proposal.step, str(plan.proposal.genotype), plan.status
+        if trial and (trial.step, trial.genotype, trial.status) != expected:
+            raise RunError(
+                f"{self.store.path}: trial {position} is {trial.genotype!r} of step {trial.step!r} ({trial.status}), "
+                f"not {expected[1]!r} of step {expected[0]!r} ({expected[2]}): the store belongs to another search"
+            )
+        return trial
+
+    def _report(self, trial: Trial) -> None:
+        if self.evaluations is not None:
+            self.on_trial(trial, self.scored, self.evaluations)
+        else:
+            self.on_trial(trial, self.proposals, max(self.proposals, self.strategy.expected or 0))
+
+    def _best(self) -> tuple[Trial, float]:
+        fitting = [trial for trial in self.known.values() if trial.meets(self.budget)]
+        best: tuple[Trial, float] | None = None
+        for trial in fitting:
+            if trial.value is not None and (best is None or trial.value > best[1]):
+                best = trial, trial.value
+        if best:
+            return best
+        name, looked_at = self.strategy.name, len(self.known)
+        if fitting:
+            raise NothingFoundError(
+                f"strategy {name!r}: none of the {len(fitting)} candidates that fit has a score; more different "
+                "images, more timesteps or other ops may help"
+            )
+        if any(trial.status != "outside" for trial in self.known.values()):
+            raise NothingFoundError(
+                f"strategy {name!r}: none of the {looked_at} candidates it looked at meets the budget; "
+                "a narrower network may"
+            )
+        raise NothingFoundError(
+            f"strategy {name!r}: none of the {looked_at} candidates it looked at is a connected network of the space"
+        )

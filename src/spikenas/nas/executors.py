@@ -1,0 +1,99 @@
+"""Where candidates are evaluated: in this process, in a pool of processes, or on Ray. The results are the same.
+
+`InProcess` calls the evaluator. The other two are crews: each worker makes its own evaluator, is given candidates one
+by one, and is replaced when it dies.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from spikenas._util.errors import ConfigError
+from spikenas.config import ExecutorConfig
+from spikenas.nas.cached import CachedExecutor
+from spikenas.nas.evaluation import Evaluation, EvaluationFunction
+from spikenas.nas.process_pool import ProcessPool
+from spikenas.nas.worker_pool import Make, Tell
+from spikenas.space.genotype import Genotype
+
+__all__ = ["Executor", "InProcess", "ProcessPool", "CachedExecutor", "available_cores", "open_executor"]
+
+
+class Executor(Protocol):
+    """Evaluates candidates; a context manager that ends its workers."""
+
+    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
+        """Results in the order of the genotypes, each as soon as it and all before it are known.
+
+        Raises:
+            SpikeNASError: the evaluator raised it, when its turn comes.
+            RunError: workers die, three times at one candidate or before they are ready.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+FEW = 200  # candidates that are done before workers are ready
+
+
+def open_executor(
+    settings: ExecutorConfig, make: Make, on_retry: Tell = lambda message: None, candidates: int | None = None
+) -> Executor:
+    """The executor that a configuration asks for; its workers start at once.
+
+    Args:
+        settings: Kind, number of workers, address. `auto` is Ray where an address is given, in process with one
+            worker or, where their number is not set, for few candidates, else a pool.
+        make: Makes an evaluator; picklable; called once in each worker.
+        on_retry: Told in one line of each worker that is replaced.
+        candidates: About how many there will be, where that is known.
+    Raises:
+        ConfigError: an address without Ray, or several workers in process.
+        RunError: Ray is not installed, or not at that address.
+    """
+    kind, workers = settings.kind, settings.workers or available_cores()
+    if kind == "auto":
+        few = settings.workers is None and candidates is not None and candidates < FEW
+        kind = "ray" if settings.address else "in-process" if workers == 1 or few else "pool"
+    if settings.address and kind != "ray":
+        raise ConfigError(f"executor.address: {settings.address!r} is for executor.kind ray, not {kind}")
+    if kind == "ray":
+        from spikenas.nas.ray_pool import RayPool
+
+        return RayPool(make, settings.workers if settings.address else workers, settings.address, on_retry)
+    if kind == "pool":
+        return ProcessPool(make, workers, on_retry)
+    if (settings.workers or 1) > 1:
+        raise ConfigError(f"executor.workers: {workers} asked, executor.kind in-process has one")
+    return InProcess(make())
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """Evaluates here, one after the other."""
+
+    evaluator: EvaluationFunction
+
+    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
+        """See `Executor`."""
+        return map(self.evaluator, genotypes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

@@ -1,0 +1,140 @@
+"""Trials in an SQLite file, committed one by one, so that a search that was killed goes on where it was."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from spikenas._util.errors import RunError
+from spikenas.config import BudgetConfig
+
+Status = Literal["scored", "over budget", "outside"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate and what became of it.
+
+    Attributes:
+        position: Its place in the search, from 0.
+        step: The step of the search, such as `cell 2` or `refine 1, cell 2`.
+        genotype: Text form.
+        status: Whether it was scored, left out by the memory filter, or is no connected network of the space.
+        score: Higher is better; None when it was not scored, -inf when it cannot be computed.
+        params: Learnable parameters, of the candidate as scored or, when left out by the memory filter, of its smallest
+            completion; None outside the space.
+        flash_bytes: Flash of the same.
+        ram_bytes: RAM of the same.
+        seconds: What the score took.
+        synops: Additions caused by spikes, per inference; None where they are not known.
+    """
+
+    position: int
+    step: str
+    genotype: str
+    status: Status
+    score: float | None
+    params: int | None
+    flash_bytes: int | None
+    ram_bytes: int | None
+    seconds: float
+    synops: float | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The score if there is one and it could be computed."""
+        return self.score if self.score is not None and math.isfinite(self.score) else None
+
+    def meets(self, budget: BudgetConfig) -> bool:
+        """Whether the candidate was scored and itself meets every limit."""
+        figures = ((self.params, budget.params), (self.flash_bytes, budget.flash), (self.ram_bytes, budget.ram))
+        return self.status == "scored" and all(
+            limit is None or (figure is not None and figure <= limit) for figure, limit in figures
+        )
+
+
+_COLUMNS = tuple(field.name for field in fields(Trial))
+
+
+def read_trials(path: Path) -> list[Trial]:
+    """The trials of a file, which another process may be writing; none where there is no file.
+
+    Raises:
+        RunError: it is not a trial store.
+    """
+    if not path.exists():
+        return []
+    query = f"SELECT {', '.join(_COLUMNS)} FROM trials ORDER BY position"
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return [Trial(*row) for row in connection.execute(query)]
+    except sqlite3.Error as error:
+        raise RunError(f"{path}: not a trial store that can be read ({error})") from None
+
+
+class TrialStore:
+    """The trials of one search, in the order of their positions.
+
+    Args:
+        path: The SQLite file; None keeps the trials in memory.
+    Raises:
+        RunError: the file is not a trial store, or cannot be written.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        try:
+            self._connection = sqlite3.connect(path or ":memory:")
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS trials (position INTEGER PRIMARY KEY, step TEXT NOT NULL, "
+                "genotype TEXT NOT NULL, status TEXT NOT NULL, score REAL, params INTEGER, flash_bytes INTEGER, "
+                "ram_bytes INTEGER, seconds REAL NOT NULL, synops REAL)"
+            )
+            self._connection.commit()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
+
+    def get(self, position: int) -> Trial | None:
+        """The trial at a position, if it is known."""
+        rows = self._rows("WHERE position = ?", position)
+        return rows[0] if rows else None
+
+    def _rows(self, condition: str, *values: int) -> list[Trial]:
+        query = f"SELECT {', '.join(_COLUMNS)} FROM trials {condition}"
+        try:
+            return [Trial(*row) for row in self._connection.execute(query, values)]
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: sqlite3.Error) -> RunError:
+        return RunError(f"{self.path}: not a trial store that can be used ({error}); remove it or choose another --out")
+
+    def add(self, trial: Trial) -> None:
+        """Keep a trial.
+
+        Raises:
+            RunError: it cannot be written, for want of space for example.
+        """
+        marks = ", ".join("?" * len(_COLUMNS))
+        try:
+            with self._connection:
+                self._connection.execute(f"INSERT INTO trials VALUES ({marks})", astuple(trial))
+        except sqlite3.Error as error:
+            raise RunError(f"{self.path}: trial {trial.position} cannot be written ({error})") from None
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self._rows("ORDER BY position"))
+
+    def __enter__(self) -> TrialStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()

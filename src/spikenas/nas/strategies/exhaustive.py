@@ -1,0 +1,46 @@
+"""Every network of the space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice, product
+
+from spikenas._util.errors import ConfigError
+from spikenas.nas.store import Trial
+from spikenas.nas.strategy import Problem, Proposal, Strategy
+
+MOST_NETWORKS = 10**6
+_BATCH = 64
+
+
+class Exhaustive(Strategy):
+    """All combinations of distinct cells, the last cell varying fastest.
+
+    Raises:
+        ConfigError: there are more than a million.
+    """
+
+    name = "exhaustive"
+    summary = "every distinct network"
+    source = "no source needed"
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        if self.expected > MOST_NETWORKS:
+            raise ConfigError(
+                f"search.strategy: exhaustive takes at most {MOST_NETWORKS:,} networks, this space has "
+                f"{self.expected:,}; use fewer ops, nodes or cells, or space.shared=true"
+            )
+        self._left = map(self.space.network, product(self.space.distinct_cells, repeat=self.space.free_cells))
+
+    @property
+    def expected(self) -> int:
+        """See `Strategy`."""
+        return int(len(self.space.distinct_cells) ** self.space.free_cells)
+
+    def ask(self) -> Sequence[Proposal]:
+        """The next in enumeration order."""
+        return [Proposal(genotype, "all") for genotype in islice(self._left, _BATCH)]
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Nothing depends on the results."""

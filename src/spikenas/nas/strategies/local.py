@@ -1,0 +1,52 @@
+"""Local search with restarts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from spikenas._util.seeding import seed_of
+from spikenas.nas.store import Trial
+from spikenas.nas.strategy import Problem, Proposal, Strategy
+from spikenas.space.genotype import Genotype
+
+
+class LocalSearch(Strategy):
+    """First improvement: from a random network to a better neighbour until there is none, then from another.
+
+    Neighbours differ in one edge. They are asked about in random order, a few at once; the best of these is moved to
+    if it is better than the network they are neighbours of.
+
+    Args:
+        problem: Space and seed.
+        batch: Neighbours asked about at once.
+    """
+
+    name = "local"
+    summary = "to a better neighbour until there is none, then from a new random network"
+    source = "White et al. 2021, Exploring the loss landscape in neural architecture search, arXiv 2005.02960"
+
+    def __init__(self, problem: Problem, batch: int = 4) -> None:
+        super().__init__(problem)
+        self.batch = batch
+        self._rng = random.Random(seed_of(problem.seed, self.name))
+        self._score: float | None = None
+        self._neighbours: list[Genotype] = []
+        self._asked: list[Genotype] = []
+
+    def ask(self) -> Sequence[Proposal]:
+        """A random network to start from, or the next neighbours."""
+        if self._neighbours:
+            self._asked, self._neighbours = self._neighbours[: self.batch], self._neighbours[self.batch :]
+            return [Proposal(genotype, "neighbour") for genotype in self._asked]
+        self._score = None
+        self._asked = [self.space.sample(self._rng)]
+        return [Proposal(self._asked[0], "start")]
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Move to the best of them if it is better."""
+        for genotype, trial in zip(self._asked, trials, strict=True):
+            if trial.value is not None and (self._score is None or trial.value > self._score):
+                self._score = trial.value
+                self._neighbours = list(self.space.neighbours(genotype))
+                self._rng.shuffle(self._neighbours)

@@ -1,0 +1,1 @@
+"""RunFolder folders and the stages that fill them."""

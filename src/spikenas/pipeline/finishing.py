@@ -1,0 +1,245 @@
+"""The stages after the search: training, integers, evaluation, firmware."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from types import UnionType
+from typing import Any
+
+from spikenas._util.errors import ConfigError, DeployError, RunError
+from spikenas._util.files import write_atomically
+from spikenas._util.progress import Reporter
+from spikenas._util.run_files import (
+    BEST,
+    EVALUATION,
+    FIRMWARE,
+    FOOTPRINT,
+    MISTAKES,
+    MODEL,
+    NIR,
+    QUANTISATION,
+    QUANTISED,
+    TUNING,
+)
+from spikenas._util.seeding import digest_of
+from spikenas.data import Split
+from spikenas.data.pictures import strip
+from spikenas.deployment import deploy as build
+from spikenas.deployment import test_vectors, write_nir
+from spikenas.integers import (
+    IntegerNetwork,
+    evaluate_integers,
+    leak_of,
+    make_integers,
+    synops_of,
+    tuning_epochs,
+    with_bits,
+)
+from spikenas.memory import violations
+from spikenas.pipeline.folder import RunFolder
+from spikenas.pipeline.searching import read_best, take_statistics
+from spikenas.pipeline.stages import State
+from spikenas.space.genotype import Genotype
+from spikenas.targets import find_target
+from spikenas.task import Task
+from spikenas.training import loop
+from spikenas.training.checkpoint import Model, load_model
+from spikenas.training.epochs import Epoch
+from spikenas.training.evaluation import evaluate as evaluate_model
+
+_CLIPPED = 0.01  # share of the updates of a LIF above which 8-bit membranes are warned of
+_QUANTISATION: dict[str, type | UnionType] = {
+    "made_of": dict,
+    "quantised_sha256": str,
+    "validation_accuracy": int | float,
+}
+
+_log = logging.getLogger(__name__)
+
+
+def train(run: RunFolder, task: Task, report: Reporter) -> list[Epoch]:
+    """Train the network found, unless it is done; returns its epochs."""
+    plan = task.plan(Genotype.parse(read_best(run)["genotype"]))
+    take_statistics(run, task)
+    with report.task("training") as progress:
+        return loop.train(plan, task.dataset, task.statistics, task.config, run.folder, shown(progress))
+
+
+def check_integers(run: RunFolder, task: Task) -> None:
+    """Check that the network can be integers as they are asked for, before anything is changed.
+
+    Raises:
+        RunError: Its tau is one that integer neurons do not have, or with these bits it exceeds its budget.
+    """
+    leak_of(task.config.network.tau)
+    bits = task.config.quantise.weight_bits
+    if bits and run.has(BEST):
+        genotype = Genotype.parse(run.read_json(BEST, "search", genotype=str)["genotype"])
+        cost = task.but({"network.weight_bits": bits}).cost(genotype)
+        if over := violations(cost, task.limits):
+            raise RunError(
+                f"quantise.weight_bits: with {bits} bits the network no longer meets its budget of {', '.join(over)}"
+            )
+
+
+def quantise(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
+    """Make integers of the trained network, unless it is done; returns what quantise.json says.
+
+    Fine-tunes first where `quantise.epochs` asks for it, in the folder `tuning`.
+
+    Raises:
+        RunError: There is no trained network, it is one of other classes than the data's, or integers cannot hold it.
+    """
+    model, state = _model(run, task), State(run.folder, task.config)
+    if (done := _quantised(run, state)) is not None:
+        return done
+    bits = task.config.quantise.weight_bits or task.config.network.weight_bits
+    epochs = tuning_epochs(task.config, with_bits(model, bits).network.plan)
+    folder = run / TUNING / digest_of(json.dumps(state.made_of(), sort_keys=True))
+    with report.task("fine-tuning") if epochs else nullcontext(_unseen) as progress:
+        network, rounded = make_integers(model, task, bits, epochs, folder if epochs else None, shown(progress))
+    held_out = task.dataset.validation
+    with report.task("integers") as progress:
+        found = evaluate_integers(network, held_out, task.config.device, progress=_counted(progress))
+        real = evaluate_model(rounded, held_out, task.config.device)
+    for layer, share in found.clipped.items():
+        if share > _CLIPPED:
+            _log.warning("%s: %.1f%% of its updates do not fit network.membrane_bits = 8", layer, 100 * share)
+    network.save(run / QUANTISED)
+    values = {
+        "weight_bits": network.plan.network.weight_bits,
+        "epochs": epochs,
+        "validation_accuracy": found.accuracy,
+        "validation_accuracy_in_floating_point": real.accuracy,
+        "clipped": found.clipped,
+        "model": str(((folder if epochs else run.folder) / MODEL).relative_to(run.folder)),
+        "made_of": state.made_of(),
+        "quantised_sha256": state.digest(QUANTISED),
+    }
+    run.write_json(QUANTISATION, values)
+    return values
+
+
+def evaluate(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
+    """Evaluate the trained network on the test set, and its integers where there are any, unless it is done.
+
+    Returns:
+        What evaluation.json says.
+    Raises:
+        RunError: There is no trained network, or one of other classes than the data's.
+    """
+    model, state = _model(run, task), State(run.folder, task.config)
+    quantised = _quantised(run, state)
+    values = run.read_json(EVALUATION, "evaluate") if run.has(EVALUATION) else {}
+    if values.get("model_sha256") != state.digest(MODEL):
+        with report.task("evaluation") as progress:
+            result = evaluate_model(model, task.test, task.config.device, progress=_counted(progress))
+        found = asdict(result)
+        values = {"test_accuracy": found.pop("accuracy"), **found, "model_sha256": state.digest(MODEL)}
+        _write_mistakes(run, task.test, [mistake.index for mistake in result.mistakes])
+        run.write_json(EVALUATION, values)
+    if quantised and values.get("quantised_sha256") != quantised["quantised_sha256"]:
+        network = IntegerNetwork.load(run / QUANTISED)
+        with report.task("evaluation of the integers") as progress:
+            integers = evaluate_integers(network, task.test, task.config.device, progress=_counted(progress))
+        values |= {
+            "quantised_test_accuracy": integers.accuracy,
+            "weight_bits": network.plan.network.weight_bits,
+            "quantised_sha256": quantised["quantised_sha256"],
+        }
+        run.write_json(EVALUATION, values)
+    return values
+
+
+def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = None) -> dict[str, Any]:
+    """Write the firmware, and build and run it where its tools are, unless it is done.
+
+    Args:
+        run: The folder.
+        task: Its data and limits.
+        report: Shows the progress.
+        target: Another device than `budget.target`.
+    Returns:
+        What footprint.json says.
+    Raises:
+        DeployError: It does not fit the device, or building or running it fails; nothing is written then.
+        RunError: There are no integers, or those of other settings.
+    """
+    before = run.read_json(FOOTPRINT, "deploy", predicted=dict) if run.has(FOOTPRINT) else {}
+    name = target or task.config.budget.target or before.get("target")
+    device = find_target(name) if name else None
+    quantised = _quantised(run, State(run.folder, task.config))
+    if quantised is None:
+        IntegerNetwork.load(run / QUANTISED)
+        raise RunError(f"{run / QUANTISED}: of other settings or another model; 'spikenas quantise' makes it anew")
+    asked = {
+        "target": name,
+        "vectors": min(task.config.quantise.vectors, len(task.validation)),
+        "quantised_sha256": quantised["quantised_sha256"],
+    }
+    if run.has(FIRMWARE) and "linked" in before and all(before.get(key) == value for key, value in asked.items()):
+        return before
+    network, model = IntegerNetwork.load(run / QUANTISED), load_model(run / str(quantised["model"]))
+    with report.task("firmware") as progress:
+        progress(0, 2, "reference, build, run")
+        inputs, frames = test_vectors(network, task.validation, asked["vectors"])
+        measured = build(network, inputs, device, run / FIRMWARE, _log.warning, lambda: run.remove(FOOTPRINT))
+        progress(1, 2, "NIR")
+        try:
+            write_nir(run / NIR, model)
+        except (ConfigError, DeployError) as error:
+            _log.warning("%s left out: %s", NIR, error)
+        values = {**measured, **asked, "synops": synops_of(network, frames)}
+        run.write_json(FOOTPRINT, values)
+        progress(2, 2, "")
+    return values
+
+
+def shown(progress: Callable[[int, int, str], None]) -> loop.Progress:
+    """Shows the last epoch's validation accuracy beside the steps."""
+
+    def on_step(done: int, total: int, epochs: Sequence[Epoch]) -> None:
+        last = f"epoch {len(epochs)}: validation {epochs[-1].validation_accuracy:.1%}" if epochs else ""
+        progress(done, total, last)
+
+    return on_step
+
+
+def _write_mistakes(run: RunFolder, split: Split, indices: Sequence[int]) -> None:
+    if not indices:
+        run.remove(MISTAKES)
+        return
+    picture = strip(split.fetch(indices))
+    write_atomically(run / MISTAKES, lambda path: picture.save(path, format="png"))
+
+
+def _unseen(done: int, total: int, remark: str) -> None: ...
+
+
+def _counted(progress: Callable[[int, int, str], None]) -> Callable[[int, int], None]:
+    return lambda done, total: progress(done, total, "")
+
+
+def _quantised(run: RunFolder, state: State) -> dict[str, Any] | None:
+    """What quantise.json says, if the integers are of this model and these settings."""
+    if state.integers is None:
+        return None
+    return run.read_json(QUANTISATION, "quantise", **_QUANTISATION)
+
+
+def _model(run: RunFolder, task: Task) -> Model:
+    model = load_model(run / MODEL)
+    if model.classes != task.classes:
+        raise RunError(
+            f"{run / MODEL}: trained on {_names(model.classes)}, the data have {_names(task.classes)}"
+        )
+    return model
+
+
+def _names(classes: tuple[str, ...]) -> str:
+    shown_ = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
+    return f"{len(classes)} classes ({shown_})"

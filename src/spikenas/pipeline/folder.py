@@ -1,0 +1,124 @@
+"""A run folder: what its files say, and one process at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType, UnionType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from spikenas._util.errors import RunError
+from spikenas._util.files import read_text, reason, write_text
+from spikenas._util.provenance import machine, versions
+from spikenas._util.run_files import HISTORY
+from spikenas.pipeline.stages import STAGES
+
+
+class RunFolder:
+    """An open run folder; no other process can open it meanwhile, but those of the same distributed training.
+
+    Args:
+        folder: Made when it is not there.
+    Raises:
+        RunError: not a folder, not writable, or in use.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(folder / ".lock", timeout=0)
+            if is_leader():
+                self._lock.acquire()
+        except Timeout:
+            raise RunError(f"{folder}: in use by another spikenas process") from None
+        except OSError as error:
+            raise RunError(f"{folder}: cannot be used as run folder ({reason(error)})") from None
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    def has(self, name: str) -> bool:
+        """Whether a file is there."""
+        return (self.folder / name).exists()
+
+    @contextmanager
+    def recording(self, stage: str, command: str) -> Iterator[None]:
+        """While a stage runs; if it did anything, a line of the history says how long, by which versions, and where."""
+        result = self / STAGES[stage].result
+        before, began = _stamp(result), time.perf_counter()
+        yield
+        if is_leader() and _stamp(result) != before:
+            self._record(stage, time.perf_counter() - began, command)
+
+    def _record(self, stage: str, seconds: float, command: str) -> None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        line = {"ended": now, "stage": stage, "seconds": round(seconds, 3), "command": command}
+        text = json.dumps(line | {"versions": versions(), "machine": machine()}) + "\n"
+        try:
+            with (self / HISTORY).open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise RunError(f"{self / HISTORY}: cannot be written ({reason(error)})") from None
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        (self / name).unlink(missing_ok=True)
+
+    def write_json(self, name: str, values: dict[str, Any]) -> None:
+        """Write a file of JSON, whole or not at all."""
+        text = json.dumps(values, indent=2) + "\n"
+        write_text(self / name, text)
+
+    def read_json(self, name: str, written_by: str, **kinds: type | UnionType) -> dict[str, Any]:
+        """Read a file of JSON.
+
+        Args:
+            name: Of the file.
+            written_by: Stage that writes it.
+            kinds: By key, what must be in it.
+        Raises:
+            RunError: not there, not JSON, or without one of the keys.
+        """
+        remedy = f"'spikenas {written_by} --out {self.folder}' writes it"
+        if not self.has(name):
+            raise RunError(f"{self / name}: no such file; {remedy}")
+        try:
+            values = json.loads(read_text(self / name))
+        except RunError as error:
+            raise RunError(f"{error}; remove it, {remedy}") from None
+        except ValueError:
+            raise RunError(f"{self / name}: not valid JSON; remove it, {remedy}") from None
+        if not isinstance(values, dict):
+            raise RunError(f"{self / name}: not a JSON object; remove it, {remedy}")
+        for key, kind in kinds.items():
+            if not isinstance(values.get(key), kind):
+                raise RunError(f"{self / name}: {key} is missing or of the wrong kind; remove the file, {remedy}")
+        return values
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    if not path.exists():
+        return None
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def is_leader() -> bool:
+    """Whether this process is the only one, or the first of those that a launcher started."""
+    return os.environ.get("RANK", "0") == "0"

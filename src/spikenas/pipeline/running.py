@@ -1,0 +1,93 @@
+"""The one function that runs stages on a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from spikenas._util.errors import ConfigError, RunError
+from spikenas._util.progress import Reporter
+from spikenas._util.run_files import DATA, STATISTICS
+from spikenas._util.threads import threads
+from spikenas.data import load_statistics
+from spikenas.pipeline.finishing import check_integers
+from spikenas.pipeline.folder import RunFolder, is_leader
+from spikenas.pipeline.searching import enhance, read_decisions
+from spikenas.pipeline.settings import Settings, fix
+from spikenas.pipeline.stages import STAGES, State, require_input
+from spikenas.pipeline.summary import summarise
+from spikenas.task import Task
+
+
+def run_stages(
+    settings: Settings,
+    names: Sequence[str] | None,
+    report: Reporter,
+    command: str,
+    target: str | None = None,
+) -> dict[str, Any]:
+    """RunFolder stages on a run folder; each does nothing when it is done.
+
+    Args:
+        settings: What the run is made with, and its folder.
+        names: Stages of the table, in its order; None are all that the settings want.
+        report: Shows the progress, and says when to stop.
+        command: What the history says was asked.
+        target: Another device for `deploy` than that of the budget.
+    Returns:
+        What was found so far, or, of `enhance` alone, what was decided.
+    Raises:
+        SpikeNASError: A stage cannot do its work; what is done is kept.
+    """
+    folder, config = settings.folder, settings.config
+    if not is_leader() and tuple(names or ()) != ("train",):
+        raise ConfigError("several processes can only train: 'spikenas search' first, then launch 'spikenas train'")
+    wanted = [stage.name for stage in STAGES.values() if stage.wanted(State(folder, config))] if names is None else names
+    if names:
+        require_input(STAGES[names[0]], folder)
+    check_device(config.device)
+    only_enhance = tuple(wanted) == ("enhance",)
+    with threads(config.threads):
+        if "enhance" in wanted and settings.asked:
+            with RunFolder(folder) as run, run.recording("enhance", command):
+                task = enhance(run, settings.asked, config, report, anew=only_enhance)
+        else:
+            task = Task.of(config)
+        if {"enhance", "search"} & set(wanted):
+            task = task.sized()
+        with RunFolder(folder) as run:
+            if "quantise" in wanted:
+                check_integers(run, task)
+            fix(run, task.config)
+            if run.has(STATISTICS):
+                task.statistics = load_statistics(run / STATISTICS)
+            if is_leader():
+                _describe_data(run, task)
+            for name in wanted:
+                if name != "enhance":
+                    with run.recording(name, command):
+                        options = {"target": target} if name == "deploy" else {}
+                        STAGES[name].function()(run, task, report, **options)
+            return read_decisions(run) if only_enhance else summarise(run, task)
+
+
+def check_device(device: str) -> None:
+    """Check that PyTorch can compute there.
+
+    Raises:
+        RunError: It cannot.
+    """
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError):
+        available = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+        raise RunError(f"device {device!r} cannot be used by PyTorch here; available: {', '.join(available)}") from None
+
+
+def _describe_data(run: RunFolder, task: Task) -> None:
+    """Write data.json: what the data are, for those who read the folder without them."""
+    counts = {name: len(getattr(task, name)) for name in ("train", "validation", "test")}
+    run.write_json(DATA, {"classes": task.classes, "input": asdict(task.input), "items": counts})

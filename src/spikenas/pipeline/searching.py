@@ -1,0 +1,189 @@
+"""The stages before training: the space is decided, then searched."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import UnionType
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from spikenas._util.errors import ConfigError, RunError
+from spikenas._util.files import write_atomically, write_text
+from spikenas._util.progress import Reporter
+from spikenas._util.run_files import ASKED, BEST, ENHANCE, FRONT, SPACE, STATISTICS, TRIALS
+from spikenas._util.units import format_size
+from spikenas.config import Config
+from spikenas.data import load_statistics, save_statistics
+from spikenas.enhancement import Enhancer, write_space
+from spikenas.memory import sizes
+from spikenas.nas import Problem, Trial, TrialStore, front, make_strategy, most_evaluations
+from spikenas.nas import search as run_search
+from spikenas.nas.executors import open_executor
+from spikenas.nas.front import Objective
+from spikenas.pipeline.folder import RunFolder
+from spikenas.pipeline.settings import decided
+from spikenas.pipeline.stages import DECIDED_FROM
+from spikenas.scores.batch import scorer_factory
+from spikenas.task import Task
+
+BEST_KEYS: dict[str, type | UnionType] = {
+    **dict.fromkeys(("genotype", "score_name"), str),
+    "score": int | float,
+    **dict.fromkeys(("params", "flash_bytes", "ram_bytes", "channels", "trials", "scored"), int),
+}
+FRONT_COLUMNS = ("genotype", "score", "params", "flash_bytes", "ram_bytes", "synops")
+_FRONTS: dict[str, Objective] = {
+    "params": "params",
+    "flash": "flash_bytes",
+    "ram": "ram_bytes",
+    "synops": "synops",
+}
+_SHOWN = 5  # trials in the table of the best so far
+
+_log = logging.getLogger(__name__)
+
+
+def enhance(run: RunFolder, asked: Config, settings: Config, report: Reporter, anew: bool = False) -> Task:
+    """Decide what is left open of the space, and write space.json.
+
+    Args:
+        run: Once its search has begun, its decisions stay.
+        asked: With only that set which is asked for.
+        settings: Of the run otherwise.
+        report: Shows the progress.
+        anew: Decides also what was decided before, with what was evaluated then.
+    Returns:
+        The task of the settings with the decisions.
+    Raises:
+        RunError: The space was decided from something else, and the search has begun or `anew` is not asked.
+    """
+    if not anew or run.has(TRIALS):
+        before = decided(run, asked, settings)
+        if before:
+            return Task.of(before)
+    (run / ENHANCE).mkdir(exist_ok=True)
+    write_text(run / ASKED, asked.dump(given=True))
+    task = Task.of(asked)
+    found = Enhancer(task, run / ENHANCE, report).run()
+    write_space(run / SPACE, found)
+    return task.with_config(settings.but({name: getattr(found.config, name) for name in DECIDED_FROM}))
+
+
+def search(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
+    """Search, unless it is done; write best.json, and front.csv where a front is asked for.
+
+    Returns:
+        What best.json says.
+    """
+    found = run.read_json(BEST, "search", **BEST_KEYS) if run.has(BEST) else _search(run, task, report)
+    if task.config.search.front:
+        _write_front(run, search_front(run, task.config))
+    if not run.has(BEST):
+        run.write_json(BEST, found)
+    return found
+
+
+def _search(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
+    config = task.config
+    problem = Problem(task.space, config.budget, task.cost, config.seed)
+    strategy = make_strategy(config.search, problem)
+    limit = most_evaluations(config.search, strategy)
+    take_statistics(run, task)
+    make = scorer_factory(task, config.search.score)
+    with (
+        TrialStore(run / TRIALS) as store,
+        open_executor(config.executor, make, _log.warning, limit or strategy.expected) as executor,
+        report.task("search") as progress,
+    ):
+        best: list[Trial] = []
+
+        def on_trial(trial: Trial, done: int, total: int) -> None:
+            if trial.value is not None:
+                best.append(trial)
+                best.sort(key=lambda one: -(one.value or 0))
+                del best[_SHOWN:]
+            remark = f"best score {best[0].value:.4g}" if best else ""
+            progress(done, total, remark, best_table(best))
+
+        found = run_search(task.space, strategy, config.budget, problem.cost, executor, store, limit, on_trial)
+    return {
+        "genotype": str(found.genotype),
+        "score": found.score,
+        "score_name": config.search.score,
+        **sizes(task.cost(found.genotype)),
+        "channels": config.network.channels,
+        "trials": found.trials,
+        "scored": found.scored,
+    }
+
+
+def search_front(run: RunFolder, config: Config) -> list[Trial]:
+    """Return the Pareto front of a search that is done, among what fits, against `search.front`.
+
+    Raises:
+        ConfigError: No trial has that figure.
+    """
+    objective = config.search.front or "flash"
+    with TrialStore(run / TRIALS) as store:
+        found = front((trial for trial in store if trial.meets(config.budget)), _FRONTS[objective])
+    if not found:
+        raise ConfigError(f"search.front: {objective} asked, but no trial of {run / TRIALS} says it")
+    return found
+
+
+def _write_front(run: RunFolder, trials: list[Trial]) -> None:
+    def write(path: Path) -> None:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, FRONT_COLUMNS, extrasaction="ignore", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(map(asdict, trials))
+
+    write_atomically(run / FRONT, write)
+
+
+def best_table(trials: Sequence[Trial]) -> RenderableType:
+    """Make a table of the best candidates so far, a line each."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("score", "flash", "RAM"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=9)
+    table.add_column("the best so far", no_wrap=True, overflow="ellipsis", ratio=1)
+    for trial in trials:
+        memory = (format_size(size) if size is not None else "" for size in (trial.flash_bytes, trial.ram_bytes))
+        table.add_row(f"{trial.value:.5g}", *memory, trial.genotype)
+    return table
+
+
+def take_statistics(run: RunFolder, task: Task) -> None:
+    """Let a task use the statistics of its run, which are counted and written once."""
+    if not run.has(STATISTICS):
+        save_statistics(task.statistics, run / STATISTICS)
+    task.statistics = load_statistics(run / STATISTICS)
+
+
+def read_best(run: RunFolder) -> dict[str, Any]:
+    """Return what best.json says.
+
+    Raises:
+        RunError: It is not there, or damaged.
+    """
+    return run.read_json(BEST, "search", **BEST_KEYS)
+
+
+def read_decisions(run: RunFolder) -> dict[str, Any]:
+    """Return what space.json says.
+
+    Raises:
+        RunError: It is not there, or damaged.
+    """
+    if not run.has(SPACE):
+        raise RunError(
+            f"{run.folder}: its space was configured, and is not decided; 'spikenas run --out {run.folder}' searches "
+            "it, another --out decides one"
+        )
+    return run.read_json(SPACE, "enhance", decisions=list)

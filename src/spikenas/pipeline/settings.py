@@ -1,0 +1,138 @@
+"""The settings of a run folder: where they come from, what is fixed, and what was decided of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spikenas._util.errors import RunError
+from spikenas._util.files import write_text
+from spikenas._util.run_files import ASKED, BEST, CONFIG, STATISTICS, TRIALS
+from spikenas.config import Config
+from spikenas.pipeline.folder import RunFolder, is_leader
+from spikenas.pipeline.stages import DECIDED_FROM, STAGES
+
+_NEVER_FIXED = ("search.front", "data.root", "data.download")  # another view of, or way to, the same
+_NOT_DECIDED_FROM = ("search.evaluations", "search.refine")  # decided, but nothing else is decided from them
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings that work on a run folder begins with.
+
+    Attributes:
+        folder: The run.
+        asked: Only what was asked for, which the space is decided from; None where the folder says that nothing is to
+            be decided any more.
+        config: All that is known: what was asked for, and what is in the folder already.
+    """
+
+    folder: Path
+    asked: Config | None
+    config: Config
+
+    @classmethod
+    def of(
+        cls,
+        folder: Path | None,
+        base: Config | Path | None,
+        words: Mapping[str, Any],
+        given: Mapping[str, str] | None = None,
+    ) -> Settings:
+        """Find the settings of a run folder.
+
+        Args:
+            folder: The run; None is `runs/DATA`, or the folder of `base` where that is a run's own file.
+            base: Settings to start from, or their file; None starts from those of the folder, or from the defaults.
+            words: Settings over these, by dotted key.
+            given: For keys what they were given by, for messages.
+        Raises:
+            ConfigError: They are no configuration.
+        """
+        if isinstance(base, Path):
+            if base.name == CONFIG and folder is None:
+                folder, base = base.parent, None
+            else:
+                base = Config.load(base)
+        if base is not None or folder is None:
+            asked = (base or Config()).but(words, given)
+            return cls(folder or default_folder(asked), asked, asked)
+        stored = Config.load(folder / CONFIG).but(words, given) if (folder / CONFIG).exists() else None
+        if stored and ((folder / TRIALS).exists() or not (folder / ASKED).exists()):
+            return cls(folder, None, stored)
+        asked = (Config.load(folder / ASKED) if (folder / ASKED).exists() else Config()).but(words, given)
+        return cls(folder, asked, stored or asked)
+
+
+def default_folder(config: Config) -> Path:
+    """Return the run folder of a data set where none is named."""
+    return Path("runs") / config.data.short_name
+
+
+def decided(run: RunFolder, asked: Config, settings: Config) -> Config | None:
+    """Return the settings with what was decided of the space before, where they leave it open; None if it was not.
+
+    Args:
+        run: The folder.
+        asked: What the space is to be decided from, with only that set which was asked for.
+        settings: What the run is to be made with.
+    Raises:
+        RunError: It was decided from something else; names the first difference.
+    """
+    if not run.has(CONFIG):
+        return None
+    if not run.has(ASKED):
+        return settings if run.has(TRIALS) else None
+    before, stored = Config.load(run / ASKED), Config.load(run / CONFIG)
+    for section in DECIDED_FROM:
+        for key, old, new in _differences(before, asked, section):
+            if key not in _NOT_DECIDED_FROM:
+                raise RunError(
+                    f"the space of {run.folder} was decided for {key} = {old!r}, not {new!r}; choose another --out"
+                    + ("" if run.has(TRIALS) else f", or 'spikenas enhance --out {run.folder}' decides anew")
+                )
+    open_ = {section: value.given() for section, value in _sections(stored, DECIDED_FROM).items()}
+    given = settings.model_dump(exclude_unset=True)
+    merged = {section: {**values, **given.get(section, {})} for section, values in open_.items()}
+    return Config.parse({**given, **merged})
+
+
+def fix(run: RunFolder, config: Config) -> None:
+    """Make this the configuration of a run.
+
+    Raises:
+        RunError: Files in it were made with another one; names the first difference.
+    """
+    old = Config.load(run / CONFIG) if run.has(CONFIG) else None
+    if old:
+        for stage in STAGES.values():
+            for section in stage.fixes if stage.witness and run.has(stage.witness) else ():
+                for key, before, now in _differences(old, config, section):
+                    was = f"{run.folder} was made with {key} = {before!r}, not {now!r}"
+                    raise RunError(f"{was}; choose another --out or remove it")
+        if run.has(TRIALS) and not run.has(BEST) and old.device != config.device:
+            raise RunError(
+                f"{run.folder}: the search began on {old.device}, so it ends there, not on {config.device}"
+            )
+    if not is_leader():
+        return
+    if old is None or (old.data, old.seed) != (config.data, config.seed):
+        run.remove(STATISTICS)
+    write_text(run / CONFIG, config.dump())
+
+
+def _sections(config: Config, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in names if hasattr(getattr(config, name), "given")}
+
+
+def _differences(old: Config, new: Config, section: str) -> Iterator[tuple[str, Any, Any]]:
+    before, now = _flat(getattr(old, section), section), _flat(getattr(new, section), section)
+    return ((key, before[key], now[key]) for key in before if before[key] != now[key] and key not in _NEVER_FIXED)
+
+
+def _flat(value: Any, name: str) -> dict[str, Any]:
+    if hasattr(value, "model_dump"):
+        return {f"{name}.{key}": part for key, part in value.model_dump().items()}
+    return {name: value}

@@ -1,0 +1,229 @@
+"""The table of stages: what each needs, writes and fixes, when it is done, and the function that does it.
+
+The command line, the next step, the report's status, resume and refusal read this table. It needs no torch: what a
+stage computes with is imported when the stage runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from spikenas._util.errors import ConfigError, RunError
+from spikenas._util.files import read_text
+from spikenas._util.run_files import (
+    ASKED,
+    BEST,
+    CHECKPOINT,
+    CONFIG,
+    EVALUATION,
+    FIRMWARE,
+    FOOTPRINT,
+    FRONT,
+    LOG,
+    MISTAKES,
+    MODEL,
+    NIR,
+    QUANTISATION,
+    QUANTISED,
+    SPACE,
+    STATISTICS,
+    TRIALS,
+)
+from spikenas.config import Config
+from spikenas.training.epochs import read_log
+
+
+@dataclass(frozen=True)
+class State:
+    """A state is what the files of a run folder say of its stages; a file that cannot be read says nothing.
+
+    Args:
+        folder: The run.
+        config: Its settings.
+    """
+
+    folder: Path
+    config: Config
+
+    def has(self, name: str) -> bool:
+        """Say whether a file is there."""
+        return (self.folder / name).exists()
+
+    def values(self, name: str) -> dict[str, Any]:
+        """Return what a file of JSON says; nothing where it cannot be read."""
+        try:
+            found = json.loads(read_text(self.folder / name))
+        except (RunError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @cached_property
+    def epochs(self) -> int:
+        """How many epochs the training has behind it."""
+        try:
+            return len(read_log(self.folder / LOG))
+        except RunError:
+            return 0
+
+    def digest(self, name: str) -> str | None:
+        """Return the SHA-256 of a file, or None where it is not there."""
+        return sha256((self.folder / name).read_bytes()).hexdigest() if self.has(name) else None
+
+    @cached_property
+    def integers(self) -> str | None:
+        """Digest of the integers, where they are of this model and these settings."""
+        if not (self.has(QUANTISED) and self.has(MODEL)):
+            return None
+        said, digest = self.values(QUANTISATION), self.digest(QUANTISED)
+        current = said.get("made_of") == self.made_of() and said.get("quantised_sha256") == digest
+        return digest if current else None
+
+    def made_of(self) -> dict[str, Any]:
+        """Return what the integers depend on."""
+        settings = self.config.quantise.model_dump(exclude={"vectors"})
+        return {"model_sha256": self.digest(MODEL), **settings, "train_epochs": self.config.train.epochs}
+
+    @property
+    def decided_without(self) -> bool:
+        """Whether the space of this run was configured, and its search prepared, without enhancement."""
+        return self.has(CONFIG) and not self.has(ASKED)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage reads the files of those before it, writes its own, and does nothing when it is done.
+
+    Attributes:
+        name: The command, and in the history.
+        work: Function that does it, as `module:function`; it takes the run folder, the task and the reporter.
+        result: The file that is written last, and says what came of it.
+        writes: The other files and folders.
+        needs: A file that it cannot do without.
+        fixes: Sections of the configuration that cannot change once the file in `witness` is there.
+        witness: A file that shows that the stage has begun.
+        done: Whether there is nothing left to do.
+        wanted: Whether a run has this stage, by its settings.
+    """
+
+    name: str
+    work: str
+    result: str
+    done: Callable[[State], bool]
+    writes: tuple[str, ...] = ()
+    needs: str | None = None
+    fixes: tuple[str, ...] = ()
+    witness: str | None = None
+    wanted: Callable[[State], bool] = lambda state: True
+
+    def function(self) -> Callable[..., Any]:
+        """Import the function that does the work."""
+        module, _, name = self.work.partition(":")
+        found: Callable[..., Any] = getattr(import_module(module), name)
+        return found
+
+
+def _evaluated(state: State) -> bool:
+    said = state.values(EVALUATION)
+    of_model = said.get("model_sha256") is not None and said.get("model_sha256") == state.digest(MODEL)
+    return of_model and (state.integers is None or said.get("quantised_sha256") == state.integers)
+
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage(
+            "enhance",
+            "spikenas.pipeline.searching:enhance",
+            result=SPACE,
+            writes=(ASKED,),
+            done=lambda state: state.has(SPACE) and state.has(CONFIG),
+            wanted=lambda state: state.config.enhancement.enabled and not state.decided_without,
+        ),
+        Stage(
+            "search",
+            "spikenas.pipeline.searching:search",
+            result=BEST,
+            writes=(STATISTICS, TRIALS, FRONT),
+            fixes=("seed", "data", "budget", "network", "space", "search", "fidelity"),
+            witness=TRIALS,
+            done=lambda state: state.has(BEST),
+        ),
+        Stage(
+            "train",
+            "spikenas.pipeline.finishing:train",
+            needs=BEST,
+            result=LOG,
+            writes=(MODEL, CHECKPOINT),
+            fixes=("train",),
+            witness=CHECKPOINT,
+            done=lambda state: state.has(MODEL) and state.epochs >= state.config.train.epochs,
+        ),
+        Stage(
+            "quantise",
+            "spikenas.pipeline.finishing:quantise",
+            needs=MODEL,
+            result=QUANTISATION,
+            writes=(QUANTISED,),
+            done=lambda state: state.integers is not None,
+        ),
+        Stage(
+            "evaluate",
+            "spikenas.pipeline.finishing:evaluate",
+            needs=MODEL,
+            result=EVALUATION,
+            writes=(MISTAKES,),
+            done=_evaluated,
+        ),
+        Stage(
+            "deploy",
+            "spikenas.pipeline.finishing:deploy",
+            needs=QUANTISED,
+            result=FOOTPRINT,
+            writes=(FIRMWARE, NIR),
+            done=lambda state: (
+                state.integers is not None and state.values(FOOTPRINT).get("quantised_sha256") == state.integers
+            ),
+            wanted=lambda state: state.config.budget.target is not None or state.has(FOOTPRINT),
+        ),
+    )
+}
+DECIDED_FROM = (*STAGES["search"].fixes, "short_training")  # what enhancement reads of the configuration
+
+
+def next_stage(state: State) -> Stage | None:
+    """Return the first stage of a run that is wanted and not done; None where the run is complete."""
+    return next((stage for stage in STAGES.values() if stage.wanted(state) and not stage.done(state)), None)
+
+
+def written_by(name: str) -> Stage:
+    """Return the stage that writes a file."""
+    return next(stage for stage in STAGES.values() if name == stage.result or name in stage.writes)
+
+
+def require_run(folder: Path) -> None:
+    """Check that a folder is that of a run.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if not (folder / CONFIG).exists():
+        raise ConfigError(f"{folder}: no run folder; 'spikenas search --out {folder}' makes one")
+
+
+def require_input(stage: Stage, folder: Path) -> None:
+    """Check that what a stage cannot do without is there.
+
+    Raises:
+        RunError: It is not; names the stage that writes it.
+    """
+    if stage.needs and not (folder / stage.needs).exists():
+        raise RunError(
+            f"{folder / stage.needs}: no such file; 'spikenas {written_by(stage.needs).name} --out {folder}' writes it"
+        )

@@ -1,0 +1,6 @@
+"""One page about one run or several: `report.html`, which needs nothing beside it."""
+
+from spikenas.reporting.page import write_report
+from spikenas.reporting.saved import SavedRun, load_run
+
+__all__ = ["SavedRun", "load_run", "write_report"]

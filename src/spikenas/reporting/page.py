@@ -1,0 +1,233 @@
+"""The page: what was found as HTML, with the plots as compressed data. Nothing is loaded from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from spikenas._util.errors import SpikeNASError
+from spikenas._util.files import write_text
+from spikenas._util.provenance import versions
+from spikenas._util.units import format_size
+from spikenas.memory import Footprint
+from spikenas.reporting.checks import Check, checks
+from spikenas.reporting.network_plots import confusion_plot, flash_plot, ram_plot, spikes_plot, training_plot
+from spikenas.reporting.saved import SavedRun, load_run
+from spikenas.reporting.search_plots import comparison_plot, operations_plot, search_plot, trials_plot
+from spikenas.reporting.style import Plot
+from spikenas.space.drawing import draw_svg
+from spikenas.space.genotype import Genotype
+from spikenas.space.plan import Plan
+from spikenas.targets import find_target
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One kind of memory against its limit.
+
+    Attributes:
+        name: What.
+        used: In words.
+        limit: In words; empty without one.
+        share: Of the limit, 0 to 1; None without one.
+    """
+
+    name: str
+    used: str
+    limit: str
+    share: float | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """One run on the page."""
+
+    number: int
+    run: SavedRun
+    bars: list[Bar]
+    checks: list[Check]
+    cells: Markup
+    plots: dict[str, Plot]
+
+
+def write_report(folders: Sequence[Path], path: Path) -> None:
+    """Write a page about runs.
+
+    Args:
+        folders: Run folders, at least one; also of runs that are not done.
+        path: The file.
+    Raises:
+        ConfigError: one is no run folder.
+        RunError: the file cannot be written.
+    """
+    text = render([load_run(folder) for folder in folders])
+    write_text(path, text)
+
+
+def render(runs: Sequence[SavedRun]) -> str:
+    """The page as text."""
+    sections = [_section(number, run) for number, run in enumerate(runs)]
+    shared = [plot for plot in (comparison_plot(runs), training_plot(runs)) if plot and len(runs) > 1]
+    drawn = [*shared, *(plot for section in sections for plot in section.plots.values())]
+    specs = {plot.name: _finite({**plot.spec, "views": plot.views}) for plot in drawn}
+    return str(
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            sections=sections,
+            shared=shared,
+            versions=versions(),
+            style=_asset("report.css"),
+            script=_asset("report.js"),
+            library=_library(),
+            specs=Markup(_packed(json.dumps(specs, separators=(",", ":"), allow_nan=False))),
+        )
+    )
+
+
+def _finite(values: Any) -> Any:
+    """The same with None for what JSON has no number for."""
+    if isinstance(values, dict):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
+
+
+def _section(number: int, run: SavedRun) -> Section:
+    made = (
+        trials_plot(run), search_plot(run), training_plot([run]), confusion_plot(run), spikes_plot(run),
+        flash_plot(run), ram_plot(run), operations_plot(run),
+    )  # fmt: skip
+    plots = {plot.name: replace(plot, name=f"{plot.name}-{number}") for plot in made if plot}
+    return Section(number, run, _bars(run), checks(run), _cells(run, number), plots)
+
+
+def _bars(run: SavedRun) -> list[Bar]:
+    if run.memory is None:
+        return []
+    found, budget = [], run.config.budget
+    for name, title, limit in (("params", "params", budget.params), ("flash_bytes", "flash", budget.flash),
+                               ("ram_bytes", "RAM", budget.ram)):  # fmt: skip
+        used = run.memory[name]
+        shown = [f"{n:,}" if name == "params" else format_size(n) for n in (used, limit or 0)]
+        found.append(Bar(title, shown[0], shown[1] if limit else "", used / limit if limit else None))
+    return found
+
+
+def _cells(run: SavedRun, number: int) -> Markup:
+    if run.best is None:
+        return Markup("")
+    genotype = Genotype.parse(run.best["genotype"])
+    notes = edge_notes(run.plan, run.cost) if run.plan and run.cost else {}
+    return Markup(draw_svg(genotype, notes, f"run{number}"))
+
+
+def edge_notes(plan: Plan, cost: Footprint) -> dict[tuple[int, str], str]:
+    """What an edge computes and what it takes, by number of the cell and op."""
+    costs = {layer.name: layer for layer in cost.layers}
+    found: dict[tuple[int, str], str] = {}
+    for number, cell in enumerate(plan.genotype.cells, start=1):
+        for position, atom in enumerate(cell.canonical.atoms, start=1):
+            layers = [layer for name, layer in costs.items() if name.startswith(f"cell{number}.op{position}.")]
+            if (number, str(atom.op)) in found or not layers:
+                continue
+            shape = "x".join(map(str, layers[-1].shape))
+            params, flash = sum(layer.params for layer in layers), sum(layer.flash_bytes for layer in layers)
+            found[number, str(atom.op)] = f"gives {shape}; {params:,} params, {format_size(flash)} of flash"
+    return found
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("spikenas.reporting", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "headline": _headline,
+        "comparison_names": _comparison_names,
+        "measured_rows": _measured_rows,
+        "decision_rows": _decision_rows,
+        "history_rows": _history_rows,
+        "label": _label,
+    }
+    environment.filters |= {"toml": lambda config: config.dump(), "device": _device}
+    return environment
+
+
+def _asset(name: str) -> Markup:
+    text = (resources.files("spikenas.reporting") / "templates" / name).read_text(encoding="utf-8")
+    return Markup(text)
+
+
+def _device(name: str) -> str:
+    try:
+        return find_target(name).title
+    except SpikeNASError:  # a file of the user's that is gone
+        return name
+
+
+@cache
+def _library() -> Markup:
+    return Markup(_packed(get_plotlyjs()))
+
+
+def _packed(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
+
+
+def _headline(section: Section) -> str:
+    """The answer in a sentence."""
+    run = section.run
+    if run.memory is None:
+        return f"No network yet: {run.status}."
+    memory = f"{format_size(run.memory['flash_bytes'])} of flash and {format_size(run.memory['ram_bytes'])} of RAM"
+    if run.accuracy is None:
+        return f"A network of {memory}, not evaluated yet."
+    return f"{run.accuracy:.2%} of the test images right, in {memory}."
+
+
+def _comparison_names(sections: Sequence[Section]) -> list[str]:
+    return list(dict.fromkeys(name for section in sections for name in section.run.summary))
+
+
+def _measured_rows(run: SavedRun) -> list[tuple[str, str, str, str]]:
+    measured = run.measured or {}
+    rows = []
+    for name in ("flash", "ram"):
+        predicted, linked = measured["predicted"][f"{name}_bytes"], measured["linked"][f"{name}_bytes"]
+        rows.append((name, f"{predicted:,}", f"{linked:,}", f"{linked - predicted:+,}"))
+    return rows
+
+
+def _decision_rows(run: SavedRun) -> list[tuple[str, str, str]]:
+    rows = []
+    for decision in (run.space or {})["decisions"]:
+        value = decision["value"]
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+        rows.append((decision["key"], shown, decision["reason"]))
+    return rows
+
+
+def _history_rows(run: SavedRun) -> list[tuple[str, str, str, str]]:
+    return [(line["ended"], line["stage"], f"{line['seconds']:,.1f}", line["command"]) for line in run.history]
+
+
+def _label(run: SavedRun, number: int) -> str:
+    return run.classes[number] if number < len(run.classes) else f"class {number}"

@@ -1,0 +1,281 @@
+"""Footprints and results as tables and JSON values."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from spikenas._util.units import format_size
+from spikenas.memory import Footprint
+from spikenas.memory.fitting import Need
+from spikenas.space.plan import Plan
+from spikenas.targets import Target
+
+
+def footprint_table(plan: Plan, cost: Footprint) -> RenderableType:
+    """Layer by layer, the program and the stack, and the three figures."""
+    table = Table(title=str(plan.genotype), title_justify="left", box=None, pad_edge=False)
+    for name in ("layer", "output"):
+        table.add_column(name)
+    for name in ("params", "flash B", "RAM B"):
+        table.add_column(name, justify="right")
+    for layer in cost.layers:
+        if layer.params or layer.flash_bytes or layer.ram_bytes:
+            shape = "x".join(map(str, layer.shape))
+            table.add_row(layer.name, shape, *(f"{n:,}" for n in (layer.params, layer.flash_bytes, layer.ram_bytes)))
+    table.add_row("program, stack", "", "", f"{cost.code_bytes:,}", f"{cost.stack_bytes:,}")
+    table.add_section()
+    table.add_row("total", "", *(f"{n:,}" for n in (cost.params, cost.flash_bytes, cost.ram_bytes)), style="bold")
+    note = Text(f"RAM is the peak, at {cost.peak_step}: maps that are never live together share memory.", style="dim")
+    return Group(table, note)
+
+
+def footprint_json(plan: Plan, cost: Footprint) -> dict[str, Any]:
+    """The same as values."""
+    return {
+        "genotype": str(plan.genotype),
+        "params": cost.params,
+        "flash_bytes": cost.flash_bytes,
+        "ram_bytes": cost.ram_bytes,
+        "code_bytes": cost.code_bytes,
+        "stack_bytes": cost.stack_bytes,
+        "peak_step": cost.peak_step,
+        "layers": [
+            {
+                "name": layer.name,
+                "kind": layer.kind,
+                "shape": layer.shape,
+                "params": layer.params,
+                "flash_bytes": layer.flash_bytes,
+                "ram_bytes": layer.ram_bytes,
+            }
+            for layer in cost.layers
+        ],
+        "buffers": [
+            {
+                "name": buffer.name,
+                "kind": buffer.kind,
+                "offset": cost.arena.offsets[buffer.name],
+                "size_bytes": buffer.size_bytes,
+                "first": buffer.first,
+                "last": buffer.last,
+            }
+            for buffer in cost.program.buffers
+        ],
+        "steps": [
+            {key: getattr(step, key) for key in ("kernel", "layer", "phase", "reads", "writes")}
+            for step in cost.program.steps
+        ],
+    }
+
+
+def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
+    """What a run found, its accuracy, its memory against the budget, and where the files are."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column()
+    for number, cell in enumerate(values["genotype"].split(" / "), start=1):
+        table.add_row(f"cell {number}", cell)
+    table.add_row("width", f"{values['channels']} channels, T = {values['timesteps']}")
+    table.add_row("score", f"{values['score']:.5g} ({values['score_name']}), best of {values['scored']} scored")
+    if "validation_accuracy" in values:
+        table.add_row("validation", f"{values['validation_accuracy']:.2%} after {values['epochs']} epochs")
+    if "test_accuracy" in values:
+        table.add_row("test", f"{values['test_accuracy']:.2%}, {values['synops']:,.0f} synops per inference")
+    if "quantised_test_accuracy" in values:
+        accuracy, bits = values["quantised_test_accuracy"], values["weight_bits"]
+        table.add_row("on the device", f"{accuracy:.2%}, by integers with weights of {bits} bits")
+    for name, unit in (("params", str), ("flash", format_size), ("ram", format_size)):
+        value = values[name if name == "params" else f"{name}_bytes"]
+        limit = values["budget"][name]
+        shown = f"{value:,}" if unit is str else format_size(value)
+        allowed = "" if limit is None else f" of {f'{limit:,}' if unit is str else format_size(limit)}"
+        table.add_row(name, shown + allowed)
+    if "linked" in values.get("footprint", {}):
+        found = values["footprint"]
+        sizes = ", ".join(f"{format_size(found['linked'][f'{name}_bytes'])} {name}" for name in ("flash", "ram"))
+        table.add_row("linked", sizes)
+        shown = f"{found['instructions']:,} instructions per inference, {found['images']} outputs equal"
+        table.add_row(found["target"] or found["core"], shown)
+    table.add_row("files", values["folder"])
+    table.add_row("report", f"{values['folder']}/report.html")
+    if values["next"]:
+        table.add_row("next", f"spikenas {values['next']} --out {shlex.quote(values['folder'])}")
+    table.add_row("time", f"{seconds:.0f} s (this command)")
+    return table
+
+
+def target_table(rows: list[tuple[Target, list[Need]]]) -> RenderableType:
+    """The devices, and for a network what it needs of each."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("target", "device", "core"):
+        table.add_column(name, no_wrap=name == "target")
+    table.add_column("flash left", justify="right")
+    table.add_column("RAM left", justify="right")
+    judged = any(found for _, found in rows)
+    if judged:
+        table.add_column("the network")
+    for target, found in rows:
+        left = [format_size(size) if size else "" for size in (target.flash_left, target.ram_left)]
+        chip = f"{sum(core.count for core in target.cores)} cores"
+        core = target.architecture or (target.core if target.kind == "microcontroller" else chip)
+        over = [
+            f"{need.what} {format_size(need.over) if need.what in ('flash', 'ram') else need.over} over"
+            for need in found
+            if need.over
+        ]
+        verdict = [Text(", ".join(over), style="red") if over else Text("fits", style="green")] if judged else []
+        table.add_row(target.name, target.title, core, *left, *verdict)
+    return table
+
+
+def front_table(rows: list[dict[str, Any]]) -> RenderableType:
+    """The networks of a Pareto front, a line each."""
+    table = Table(title="Pareto front", title_justify="left", box=None, pad_edge=False)
+    table.add_column("genotype", overflow="fold")
+    for name in ("score", "params", "flash", "RAM", "synops"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        synops = "" if row["synops"] is None else f"{row['synops']:,.0f}"
+        memory = (f"{row['params']:,}", format_size(row["flash_bytes"]), format_size(row["ram_bytes"]))
+        table.add_row(row["genotype"], f"{row['score']:.5g}", *memory, synops)
+    return table
+
+
+def rank_table(ranks: list[dict[str, Any]]) -> RenderableType:
+    """Rank correlations, an evaluator a line, the best first."""
+    table = Table(title="Rank correlation with accuracy", title_justify="left", box=None, pad_edge=False)
+    table.add_column("evaluator", no_wrap=True)
+    for name in ("Spearman", "equal memory", "all rows", "Kendall", "ms"):
+        table.add_column(name, justify="right", no_wrap=True)
+
+    def figure(rank: dict[str, Any], coefficient: str, view: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = rank["figures"].get(coefficient, {}).get(view)
+        return found
+
+    def shown(rank: dict[str, Any], coefficient: str, view: str, spread: bool = False) -> str:
+        found = figure(rank, coefficient, view)
+        return "" if found is None else f"{found['mean']:.3f}" + (_spread(found) if spread else "")
+
+    def order(rank: dict[str, Any]) -> float:
+        found = figure(rank, "spearman", "networks")
+        return -found["mean"] if found else math.inf
+
+    for rank in sorted(ranks, key=order):
+        table.add_row(
+            rank["evaluator"],
+            shown(rank, "spearman", "networks", spread=True),
+            shown(rank, "spearman", "equal_memory", spread=True),
+            shown(rank, "spearman", "rows"),
+            shown(rank, "kendall", "networks"),
+            f"{1000 * rank['seconds']:.3g}",
+        )
+    count = max(rank["networks"] for rank in ranks)
+    note = f"Over {count:,} distinct networks; ± over initialisations, or [95% interval]; ms an evaluation."
+    return Group(table, Text(note, style="dim"))
+
+
+def _spread(figure: dict[str, Any]) -> str:
+    spread = figure["spread"]
+    return f" [{figure['low']:.2f}, {figure['high']:.2f}]" if spread is None else f" ±{spread:.3f}"
+
+
+def summary_table(summaries: list[dict[str, Any]]) -> RenderableType:
+    """Searches compared, the best first; over all budgets where there are several."""
+    several = any(summary["budget"] == "all" for summary in summaries)
+    shown = [summary for summary in summaries if (summary["budget"] == "all") == several]
+    judged = "regret" if any("regret" in summary["figures"] for summary in shown) else "score"
+    sign = 1 if judged == "regret" else -1
+    table = Table(title=f"Searches by {judged}", title_justify="left", box=None, pad_edge=False)
+    for name in ("by", "strategy"):
+        table.add_column(name, no_wrap=True)
+    for name in (judged, "accuracy", "pctile", "evals", "s", "eval s"):
+        table.add_column(name, justify="right", no_wrap=True)
+
+    def mean(summary: dict[str, Any], name: str, form: str) -> str:
+        figure = summary["figures"].get(name)
+        return "" if figure is None else form.format(figure["mean"])
+
+    def order(summary: dict[str, Any]) -> tuple[str, float]:
+        figure = summary["figures"].get(judged)
+        return summary["evaluator"], sign * figure["mean"] if figure else math.inf
+
+    for summary in sorted(shown, key=order):
+        figure = summary["figures"].get(judged)
+        interval = f" ±{figure['high'] - figure['mean']:.3f}" if figure and figure["high"] is not None else ""
+        table.add_row(
+            summary["evaluator"],
+            summary["strategy"],
+            (mean(summary, judged, "{:.3f}") + interval) or f"failed {summary['failed']}",
+            mean(summary, "accuracy", "{:.2%}"),
+            mean(summary, "percentile", "{:.1f}"),
+            mean(summary, "evaluations", "{:.0f}"),
+            mean(summary, "wall_seconds", "{:.2f}"),
+            mean(summary, "evaluation_seconds", "{:,.1f}"),
+        )
+    note = f"Means over seeds{' and budgets' if several else ''} ± 95% interval; s: search, eval s: its evaluations."
+    return Group(table, Text(note, style="dim"))
+
+
+def significance_table(answer: dict[str, Any]) -> RenderableType:
+    """Which ops matter, those that cost most first; then added ones, and sets of ops."""
+    title = f"{answer['data']}, judged by {answer['evaluator']}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("space", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    for name in ("loss in sd", "best use", "flash/edge"):
+        table.add_column(name, justify="right", no_wrap=True)
+    effects = sorted(answer["effects"], key=lambda e: (bool(e["added"]), -e["loss"]["mean"]))
+    for effect in [*effects, *answer["together"]]:
+        loss, share, memory = effect["loss_sd"], effect["share"], effect["memory"]
+        table.add_row(
+            effect["name"],
+            effect["verdict"],
+            f"{loss['mean']:+.2f} [{loss['low']:+.2f}, {loss['high']:+.2f}]" if effect["seeds"] else "nothing fits",
+            f"{share['share']:.0%} of {share['among_all']:.0%}" if share else "",
+            format_size(round(memory["flash_bytes"])) if memory else "",
+        )
+    note = (
+        f"Kept: {', '.join(answer['kept'])}. {answer['networks']:,} networks. Loss of the best of as many looks in "
+        f"standard deviations of the networks ({answer['effects'][0]['spread']:.3g}); use of the op by the best tenth, "
+        "and by all; flash of one more edge with it."
+    )
+    lines: list[RenderableType] = [table, Text(note, style="dim")]
+    gains = [e for e in effects if e["gain_per_kib"] is not None]
+    if gains:
+        told = ", ".join(f"{', '.join(e['added'])} {e['gain_per_kib']:+.3g}" for e in gains)
+        lines.append(Text(f"What an added op brings for each KiB more of flash: {told}.", style="dim"))
+    return Group(*lines)
+
+
+def agreement_table(agreement: dict[str, Any]) -> RenderableType:
+    """Verdicts by data set and evaluator."""
+    table = Table(title="Agreement", title_justify="left", box=None, pad_edge=False)
+    table.add_column("space", no_wrap=True)
+    first = agreement["agreements"][0]
+    for name in first["verdicts"]:
+        table.add_column(name)
+    table.add_column("together")
+    for row in agreement["agreements"]:
+        table.add_row(row["name"], *row["verdicts"].values(), row["agreed"])
+    mean = agreement["mean_similarity"]
+    note = "" if mean is None else f"Mean rank correlation of the losses between two columns: {mean:.2f}."
+    return Group(table, Text(note, style="dim"))
+
+
+def decision_table(space: dict[str, Any]) -> RenderableType:
+    """What was decided of a space, and why."""
+    table = Table(title="The space", title_justify="left", box=None, pad_edge=False)
+    table.add_column("setting", no_wrap=True)
+    table.add_column("value")
+    table.add_column("reason")
+    for decision in space["decisions"]:
+        value = decision["value"]
+        shown = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+        table.add_row(decision["key"], shown, decision["reason"])
+    return table

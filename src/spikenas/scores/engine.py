@@ -1,0 +1,239 @@
+"""The engine that scores genotypes at the fidelity asked.
+
+Every result depends on the genotype's canonical form, the settings and the data alone: weights come from seeds of their
+own, networks keep no state, and one thread does the arithmetic. What candidates share is computed once; that changes
+no bit of a score.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spikenas._util.errors import ScoreError
+from spikenas._util.seeding import digest_of
+from spikenas._util.threads import threads
+from spikenas.config import FidelityConfig, NetworkConfig
+from spikenas.scores.catalogue import SCORES
+from spikenas.scores.probe import NetworkScore, PlanScore, Probe, SpikeScore
+from spikenas.scores.spikes import SpikeRun
+from spikenas.snn.network import Network, use_batch_statistics
+from spikenas.snn.synops import fan_out
+from spikenas.space.building import make_plan
+from spikenas.space.genotype import Genotype
+from spikenas.space.graph import CellGraph
+from spikenas.space.plan import InputSpec, Plan
+
+STORE_BYTES = 512 << 20
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """A score and what it cost.
+
+    Attributes:
+        score: Higher is better; -inf when it cannot be computed.
+        seconds: Wall time of this call; near 0 when an equal network was scored before.
+        synops: Synaptic operations per image that the network to be built would need at the firing rates seen; None
+            where a score looks at no spikes, the genotype has no path, or the network's width is open.
+    """
+
+    score: float
+    seconds: float
+    synops: float | None = None
+
+
+class _Known:
+    """What is known of a network: each score by name, and the synaptic operations."""
+
+    def __init__(self, scores: dict[str, float], synops: float | None = None) -> None:
+        self.scores = scores
+        self.synops = synops
+
+
+class Scorer:
+    """Scores genotypes on one batch of images; equal canonical forms are computed once.
+
+    Args:
+        names: Keys of `SCORES`; of several, the first one is the score, `all` gives the others too.
+        network: Settings of the network that will be built.
+        input: What that network sees.
+        images: Normalised batch, [B, C, H, W] or [T, B, C, H, W], at the fidelity's image size.
+        fidelity: What a candidate is scored at.
+        seed: Of the weights and of noise.
+        device: Where to compute.
+        labels: Classes of the images, [B]; scores of whole networks need them.
+        store_bytes: For what candidates share. How much there is changes no score.
+    Raises:
+        ScoreError: an unknown score, or one that needs labels where none are given.
+    """
+
+    def __init__(
+        self,
+        names: str | Sequence[str],
+        network: NetworkConfig,
+        input: InputSpec,
+        images: Tensor,
+        fidelity: FidelityConfig,
+        seed: int = 0,
+        device: str = "cpu",
+        labels: Tensor | None = None,
+        store_bytes: int = STORE_BYTES,
+    ) -> None:
+        self.names = (names,) if isinstance(names, str) else tuple(names)
+        self.images = images.to(device)
+        self.labels = torch.empty(0) if labels is None else labels.to(device, torch.int64)
+        height, width = images.shape[-2:]
+        self.full = network, input
+        self.network = at_fidelity(network, fidelity)
+        self.input = InputSpec(input.channels, height, width, input.classes, input.static)
+        self.repeats = fidelity.repeats
+        self.seed = seed
+        self._known: dict[tuple[CellGraph, ...], _Known] = {}
+        scores = [SCORES.find(name) for name in dict.fromkeys(self.names)]
+        self._of_networks = [score for score in scores if isinstance(score, NetworkScore)]
+        self._of_plans = [score for score in scores if isinstance(score, PlanScore)]
+        if self._of_networks and labels is None:
+            raise ScoreError(f"the score {self._of_networks[0].name!r} needs the labels of the images")
+        by_copies: dict[tuple[float, ...], list[SpikeScore]] = {}
+        for score in scores:
+            if isinstance(score, SpikeScore):
+                by_copies.setdefault(score.copies, []).append(score)
+        self._runs = [SpikeRun(group, self.images, seed, store_bytes // len(by_copies)) for group in by_copies.values()]
+
+    def __call__(self, genotype: Genotype) -> ScoreResult:
+        """Score one genotype; a cell without a path from input to output scores -inf."""
+        start = time.perf_counter()
+        known = self._look_up(genotype)
+        return ScoreResult(known.scores[self.names[0]], time.perf_counter() - start, known.synops)
+
+    def all(self, genotype: Genotype) -> dict[str, float]:
+        """Every score of a genotype by name, from the same spikes."""
+        return dict(self._look_up(genotype).scores)
+
+    def _look_up(self, genotype: Genotype) -> _Known:
+        key = genotype.canonical
+        if key not in self._known:
+            with threads(1):
+                self._known[key] = self._compute(genotype)
+        return self._known[key]
+
+    def _compute(self, genotype: Genotype) -> _Known:
+        if not genotype.connected:
+            return _Known(dict.fromkeys(self.names, -math.inf))
+        plan = _plan(genotype, self.network, self.input)
+        values: dict[str, list[float]] = {name: [] for name in self.names}
+        rates: list[dict[str, float]] = []
+        for repeat in range(self.repeats):
+            for run in self._runs:
+                measured, rate = run.measure(plan, repeat)
+                for score, layers in zip(run.scores, measured, strict=True):
+                    values[score.name].append(_value(score.combine, layers))
+                if run is self._runs[0]:
+                    rates.append(rate)
+            for whole in self._of_networks:
+                values[whole.name].append(_value(whole.compute, self._probe(plan, repeat)))
+        for named in self._of_plans:
+            values[named.name].append(float(named.compute(plan)))
+        scores = {name: _mean(found) for name, found in values.items()}
+        return _Known(scores, self._synops(genotype, rates) if rates else None)
+
+    def _probe(self, plan: Plan, repeat: int) -> Probe:
+        network = Network(plan, self.seed, repeat).to(self.images.device)
+        use_batch_statistics(network)
+        return Probe(network, self.images, self.labels, self.seed, repeat)
+
+    def _synops(self, genotype: Genotype, rates: list[dict[str, float]]) -> float | None:
+        network, input = self.full
+        if not isinstance(network.channels, int):
+            return None
+        plan = _plan(genotype, network, input)
+        total = 0.0
+        for name in rates[0]:
+            lif = plan.by_name[name]
+            timesteps = network.timesteps - (name in plan.only_fed_back)
+            rate = math.fsum(rate[name] for rate in rates) / len(rates)
+            total += rate * timesteps * lif.shape[0] * float(fan_out(plan, lif).sum())
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class ScorerFactory:
+    """What it takes to build a `Scorer` in another process; can be pickled. The fields are the scorer's arguments."""
+
+    names: tuple[str, ...]
+    network: NetworkConfig
+    input: InputSpec
+    images: NDArray[Any]
+    labels: NDArray[Any] | None
+    fidelity: FidelityConfig
+    seed: int = 0
+    device: str = "cpu"
+    store_bytes: int = STORE_BYTES
+
+    def __call__(self) -> Scorer:
+        """A new scorer, with nothing in its store."""
+        return Scorer(
+            self.names,
+            self.network,
+            self.input,
+            torch.from_numpy(self.images),
+            self.fidelity,
+            self.seed,
+            self.device,
+            None if self.labels is None else torch.from_numpy(self.labels),
+            self.store_bytes,
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """Equal for equal recipes of one version of the package."""
+        settings = self.network, self.input, self.fidelity, self.names, self.seed, self.device, self.images.shape
+        data = [b"" if array is None else array.tobytes() for array in (self.images, self.labels)]
+        return digest_of(version("spikenas"), *map(repr, settings), *data)
+
+    def sharing_order(self, genotypes: Sequence[Genotype]) -> list[int]:
+        """Positions of the genotypes in an order in which neighbours have the most layers in common."""
+        network = at_fidelity(self.network, self.fidelity)
+
+        def key(position: int) -> list[str]:
+            genotype = genotypes[position]
+            plan = _plan(genotype, network, self.input).layers if genotype.connected else ()
+            return [layer.lineage for layer in plan]
+
+        return sorted(range(len(genotypes)), key=key)
+
+
+def at_fidelity(network: NetworkConfig, fidelity: FidelityConfig) -> NetworkConfig:
+    """The network's settings with the fidelity's in their place."""
+    changes: dict[str, int] = {}
+    if fidelity.channels != "network":
+        changes["channels"] = fidelity.channels
+    if fidelity.timesteps is not None:
+        changes["timesteps"] = fidelity.timesteps
+    return network.but(changes)
+
+
+def _plan(genotype: Genotype, network: NetworkConfig, input: InputSpec) -> Plan:
+    return make_plan(genotype, network.but({"cells": len(genotype.cells)}), input)
+
+
+def _value(score: Callable[[Any], float], argument: Any) -> float:
+    try:
+        return score(argument)
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        return -math.inf
+
+
+def _mean(scores: list[float]) -> float:
+    mean = math.fsum(scores) / len(scores) if all(map(math.isfinite, scores)) else -math.inf
+    return mean if math.isfinite(mean) else -math.inf

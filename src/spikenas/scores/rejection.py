@@ -1,0 +1,105 @@
+"""Common-mode rejection of spikes: our score, and the default.
+
+An amplifier is judged by its common-mode rejection ratio: how much its output follows the difference that it is to
+amplify, over how much it follows what all inputs have in common. Here the difference is between images. What they have
+in common is that neurons fire at all, and when: the level of the firing rate, and how it goes up and down with the
+clock. For each LIF layer l with maps, on a batch of images and a copy of it with a little noise,
+
+    response_l = spikes that flip between image and copy / spikes on the images
+    level_l    = mean of the firing rate p_l(t) over the timesteps, p_l(t) over images and neurons
+    clock_l    = variance of p_l(t) over the timesteps
+
+    signal     = (mean_l sqrt(response_l))^2
+    common     = sqrt(mean_l level_l * mean_l clock_l)
+    score      = 10 log10(signal / common)   in decibels
+
+Flips are a power: what the next layer sees of them is the length of a vector, their square root. So amplitudes are
+averaged. Response is high where differences survive and grow through many spiking layers with neurons near their
+threshold. Where not one spike of a layer flips, half a flip is assumed, the limit of what was looked at. The common
+mode is high where many neurons fire, or fire in step, whatever they see: such spikes cost without telling images
+apart. With one timestep there is no clock, and the common mode is the level's square root.
+
+Source: ours. Sensitivity and liveness of spikes were known to predict accuracy; docs/scores.md has the ablation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, pvariance
+
+import torch
+from torch import Tensor
+
+from spikenas.scores.probe import Measured, SpikeScore
+
+NOISE = 1e-3
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """What one layer does.
+
+    Attributes:
+        flips: Spikes that flip between image and copy.
+        looked_at: Neurons times images, at one timestep.
+        fired: Spikes on the images at each timestep.
+    """
+
+    flips: float
+    looked_at: int
+    fired: tuple[float, ...]
+
+    @property
+    def amplitude(self) -> float:
+        """Root of the flips per spike: at least half a flip, and as if all neurons had fired where none did."""
+        return math.sqrt((self.flips or 0.5) / (sum(self.fired) or self.looked_at * len(self.fired)))
+
+    @property
+    def level(self) -> float:
+        """Mean firing rate."""
+        return fmean(self.fired) / self.looked_at
+
+    @property
+    def clock(self) -> float:
+        """Variance of the firing rate over the timesteps, at least that of one spike more in one of them."""
+        T = len(self.fired)
+        return max(pvariance(self.fired), (T - 1) / T**2) / self.looked_at**2
+
+
+def measure_rejection(spikes: Tensor) -> Rejection | None:
+    """What one layer does.
+
+    Args:
+        spikes: 0 or 1, [T, 2B, C, H, W]: B images, then their copies with noise.
+    Returns:
+        None for a layer without maps, [T, 2B, N].
+    """
+    if spikes.dim() != 5:
+        return None
+    images, copies = spikes.chunk(2, dim=1)
+    fired = images.sum((1, 2, 3, 4), dtype=torch.float64)
+    return Rejection(float((images != copies).sum()), images[0].numel(), tuple(fired.tolist()))
+
+
+def combine_rejection(layers: Sequence[Measured]) -> float:
+    """The score from all layers; -inf where nothing fires."""
+    measured: list[Rejection] = [layer.summary for layer in layers if layer.summary is not None]
+    if not any(sum(layer.fired) for layer in measured):
+        return -math.inf
+    signal = fmean(layer.amplitude for layer in measured) ** 2
+    common = fmean(layer.level for layer in measured)
+    if any(len(layer.fired) > 1 for layer in measured):
+        common *= fmean(layer.clock for layer in measured)
+    return 10 * math.log10(signal / math.sqrt(common))
+
+
+CMRR = SpikeScore(
+    "cmrr",
+    "Common-mode rejection: spikes follow the image, not the clock",
+    "this project",
+    measure_rejection,
+    combine_rejection,
+    copies=(NOISE,),
+)

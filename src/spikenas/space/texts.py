@@ -1,0 +1,83 @@
+"""Genotypes and inputs as people give them: one text, or a file with one genotype a line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from spikenas._util.errors import ConfigError, GenotypeError
+from spikenas._util.files import read_text
+from spikenas.config import BENCH
+from spikenas.space.genotype import Genotype, parse_bench
+from spikenas.space.ops import BENCH_OPS
+from spikenas.space.plan import InputSpec
+
+T = TypeVar("T")
+
+BENCH_INPUT = InputSpec(3, 32, 32, 10)
+
+
+def parse_input(shape: str, classes: int) -> InputSpec:
+    """Read `3x32x32`.
+
+    Raises:
+        ConfigError: It is not three positive numbers.
+    """
+    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", shape)
+    if not match or classes < 1:
+        raise ConfigError(f"--input {shape} --classes {classes}: expected CHANNELSxHEIGHTxWIDTH such as 3x32x32")
+    channels, height, width = map(int, match.groups())
+    return InputSpec(channels, height, width, classes)
+
+
+def read_genotype(text: str, space: str | None, cells: int | None, default_cells: int = 2) -> Genotype:
+    """Read a genotype; one cell alone is put in all places.
+
+    Args:
+        text: Text or matrix form; in SpikeNAS-Bench's space also an id or six op digits.
+        space: Name of the space; None for the text forms alone.
+        cells: Number of cells that the network must have; None takes those of the text.
+        default_cells: Places of a cell alone where `cells` is None.
+    Raises:
+        GenotypeError: It cannot be read, or has another number of cells.
+    """
+    if is_bench(space) and text.strip().isdecimal():
+        genotype = Genotype((parse_bench(text.strip(), BENCH_OPS),))
+    else:
+        genotype = Genotype.parse(text)
+    if len(genotype.cells) == 1:
+        genotype = Genotype(genotype.cells * (cells or default_cells))
+    if cells and len(genotype.cells) != cells:
+        raise GenotypeError(f"genotype {text.strip()!r}: has {len(genotype.cells)} cells, the network {cells}")
+    return genotype
+
+
+def is_bench(space: str | None) -> bool:
+    """Say whether a name is that of SpikeNAS-Bench's space, with a data set or without."""
+    return space is not None and space.partition(":")[0] == BENCH
+
+
+def read_genotypes(path: Path, read: Callable[[str], T]) -> Iterator[tuple[str, T]]:
+    """Read the lines of a file; empty lines and those that begin with # are passed over.
+
+    Args:
+        path: The file.
+        read: Makes something of the text of a genotype.
+    Yields:
+        The text of each line, and what was made of it.
+    Raises:
+        ConfigError: The file cannot be read, or holds nothing.
+        GenotypeError: A line cannot be read; names it.
+    """
+    found = False
+    for number, line in enumerate(read_text(path, ConfigError).splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            found = True
+            try:
+                yield line.strip(), read(line)
+            except GenotypeError as error:
+                raise GenotypeError(f"{path}, line {number}: {error}") from None
+    if not found:
+        raise ConfigError(f"{path}: no genotypes in it; expected one a line")

@@ -1,0 +1,98 @@
+"""What a device is, and the file that describes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from spikenas._util.errors import ConfigError
+from spikenas._util.explain import explain
+from spikenas._util.files import read_toml
+from spikenas._util.units import Size
+
+Core = Literal["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "rv32"]
+
+
+class CoreMemory(BaseModel):
+    """Limits of one core of a neuromorphic chip; absent means that the chip has no such limit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: int = Field(1, ge=1, description="cores that are alike")
+    neurons: int | None = None
+    synapse_bytes: Size | None = None
+    kernel_words: int | None = None
+    neuron_words: int | None = None
+
+
+class Target(BaseModel):
+    """A device.
+
+    Attributes:
+        name: Its file's.
+        title: For people.
+        source: Page of the vendor that the figures are from.
+        note: What else has to be known.
+        kind: `microcontroller`, with flash and RAM; `neuromorphic`, with cores.
+        core: Whose code is counted and built.
+        architecture: What the processor is, where that is no `core`.
+        emulated: Whether firmware for it can be run here.
+        flash: Bytes of program memory.
+        ram: Bytes of its largest block of RAM.
+        runtime_flash: What start-up, drivers and the user's program take of it.
+        runtime_ram: The same of the RAM.
+        cores: Of a neuromorphic chip.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str
+    source: str
+    note: str = ""
+    kind: Literal["microcontroller", "neuromorphic"] = "microcontroller"
+    core: Core = "cortex-m4"
+    architecture: str | None = None
+    emulated: bool = True
+    flash: Size | None = None
+    ram: Size | None = None
+    runtime_flash: int = Field(0, ge=0)
+    runtime_ram: int = Field(0, ge=0)
+    cores: tuple[CoreMemory, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Target:
+        if self.kind == "microcontroller" and (self.flash is None or self.ram is None):
+            raise ValueError("a microcontroller has flash and ram")
+        if self.kind == "neuromorphic" and not self.cores:
+            raise ValueError("a neuromorphic chip has cores")
+        return self
+
+    @property
+    def flash_left(self) -> int | None:
+        """Bytes of flash for the network and its kernels."""
+        return None if self.flash is None else self.flash - self.runtime_flash
+
+    @property
+    def ram_left(self) -> int | None:
+        """Bytes of RAM for the network and its stack."""
+        return None if self.ram is None else self.ram - self.runtime_ram
+
+
+def read_target(path: Path) -> Target:
+    """Read a device from its TOML file, whose stem is the device's name.
+
+    Raises:
+        ConfigError: It cannot be read, or does not describe a device.
+    """
+    values = read_toml(path)
+    try:
+        return Target(**{"name": path.stem, **values})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        if not problem["loc"]:
+            raise ConfigError(f"{path}: {problem['ctx']['error']}") from None
+        said = "unknown key" if problem["type"] == "extra_forbidden" else explain(error)
+        raise ConfigError(f"{path}: {problem['loc'][0]}: {said}") from None

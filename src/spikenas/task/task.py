@@ -1,0 +1,245 @@
+"""A task: the data that are learnt from, and the limits of what may be built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from spikenas._util.markup import html_table
+from spikenas._util.units import format_size
+from spikenas.config import BudgetConfig, Config
+from spikenas.data import DataSet, OpenedData, Split, Statistics
+from spikenas.memory import Footprint, footprint
+from spikenas.memory.width import resolve_width
+from spikenas.space.building import make_plan
+from spikenas.space.genotype import Genotype
+from spikenas.space.plan import InputSpec, Plan
+from spikenas.space.space import Space
+
+
+class Task:
+    """A task is what a network is searched, trained and built for: data and limits.
+
+    It owns the data, their splits and statistics, the limits, the space and the cost of its networks. The data are
+    opened once, and their statistics counted once, however many tasks are derived by `but`.
+
+    Args:
+        data: Name of a data set, as `--data` takes it, or a folder of images.
+        target: A device, which sets flash, RAM and core.
+        params: Most learnable parameters: a number, or a text such as `1.2M`.
+        flash: Most flash: bytes, or a text such as `96KiB`.
+        ram: Most RAM: the same.
+        image_size: Side in pixels that images are brought to.
+        seed: Of every random choice.
+        device: Where PyTorch computes.
+        settings: Further settings: a `Config`, a TOML file, or values by dotted key such as `{"train.epochs": 5}`.
+    Attributes:
+        asked: The configuration as it was asked for.
+        config: The same with what follows from the data.
+    Raises:
+        ConfigError: A setting is wrong.
+        DataError: The data cannot be used.
+    """
+
+    def __init__(
+        self,
+        data: str | Path | None = None,
+        *,
+        target: str | None = None,
+        params: int | str | None = None,
+        flash: int | str | None = None,
+        ram: int | str | None = None,
+        image_size: int | None = None,
+        seed: int | None = None,
+        device: str | None = None,
+        settings: Config | str | Path | Mapping[str, Any] | None = None,
+    ) -> None:
+        words = words_of(
+            data=data, target=target, params=params, flash=flash, ram=ram, image_size=image_size, seed=seed, device=device
+        )
+        self._set_up(base_config(settings).but(words))
+
+    @classmethod
+    def of(cls, config: Config) -> Task:
+        """Make the task of a configuration.
+
+        Raises:
+            DataError: The data cannot be used.
+        """
+        task = cls.__new__(cls)
+        task._set_up(config)
+        return task
+
+    def _set_up(self, config: Config, opened: OpenedData | None = None) -> None:
+        self._opened = opened or OpenedData(config.data)
+        self.asked = config
+        self.config = _following(config, self._opened)
+
+    @property
+    def dataset(self) -> DataSet:
+        """The items, divided by the seed."""
+        return self._opened.divide(self.config.seed)
+
+    @property
+    def train(self) -> Split:
+        """The training items without the validation share."""
+        return self.dataset.train
+
+    @property
+    def validation(self) -> Split:
+        """The share of the training items that is held out."""
+        return self.dataset.validation
+
+    @property
+    def test(self) -> Split:
+        """The test items, for evaluation alone."""
+        return self.dataset.test
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names; a label is a position in it."""
+        return self.dataset.classes
+
+    @property
+    def statistics(self) -> Statistics:
+        """Mean and standard deviation of the channels, counted at the first use."""
+        return self._opened.statistics(self.config.seed)
+
+    @statistics.setter
+    def statistics(self, counted: Statistics) -> None:
+        self._opened.use_statistics(self.config.seed, counted)
+
+    @property
+    def input(self) -> InputSpec:
+        """What the network sees."""
+        return InputSpec(*self.dataset.shape, len(self.classes), self.dataset.static)
+
+    @property
+    def limits(self) -> BudgetConfig:
+        """What a network may take."""
+        return self.config.budget
+
+    @cached_property
+    def space(self) -> Space:
+        """Where the search looks."""
+        settings, network = self.config.space, self.config.network
+        return Space.of(
+            settings.ops, network.cells, settings.nodes, settings.feedback, settings.shared, network.v_threshold
+        )
+
+    def plan(self, genotype: Genotype) -> Plan:
+        """Return the plan of a genotype.
+
+        Raises:
+            GenotypeError: It has another number of cells, or cannot be built.
+        """
+        return make_plan(genotype, self.config.network, self.input)
+
+    def cost(self, genotype: Genotype) -> Footprint:
+        """Return the memory that a genotype takes."""
+        return footprint(self.plan(genotype))
+
+    def sized(self) -> Task:
+        """Return the task with width and stem stride as numbers at which something of the space meets the limits.
+
+        Raises:
+            BudgetError: Nothing does; names the smallest footprint and what would make room.
+        """
+        network = resolve_width(self.config.network, self.input, self.space, self.config.budget)
+        return self if network == self.config.network else self.but({"network": network})
+
+    def but(self, changes: Mapping[str, Any]) -> Task:
+        """Return the task with some settings changed; the data are opened again only if their settings are other ones.
+
+        Args:
+            changes: Values by dotted key, such as `network.cells`.
+        Raises:
+            ConfigError: A key is unknown or a value is wrong.
+        """
+        return self.with_config(self.config.but(changes))
+
+    def with_config(self, config: Config) -> Task:
+        """Return the task of another configuration, with these data where it speaks of the same.
+
+        Raises:
+            DataError: It speaks of others, and they cannot be used.
+        """
+        task = type(self).__new__(type(self))
+        task._set_up(config, self._opened if config.data in (self.config.data, self._opened.config) else None)
+        return task
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name:<11}{value}" for name, value in self._rows)
+
+    def _repr_html_(self) -> str:
+        return html_table(("", ""), self._rows, "Task")
+
+    @property
+    def _rows(self) -> list[tuple[str, str]]:
+        data, spec = self.dataset, self.input
+        frames = "images" if spec.static else f"event frames, T = {data.timesteps}"
+        names = ", ".join(self.classes[:6]) + (", ..." if len(self.classes) > 6 else "")
+        limits = {
+            "params": self.limits.params and f"{self.limits.params:,}",
+            "flash": self.limits.flash and format_size(self.limits.flash),
+            "RAM": self.limits.ram and format_size(self.limits.ram),
+        }
+        said = ", ".join(f"{name} {value}" for name, value in limits.items() if value) or "none"
+        return [
+            ("data", f"{data.name}: {len(data.train):,} to train, {len(data.validation):,} to validate"),
+            ("input", f"{spec.channels}x{spec.height}x{spec.width} {frames}"),
+            ("classes", f"{len(self.classes)}: {names}"),
+            ("limits", said + (f" ({self.limits.target})" if self.limits.target else "")),
+        ]
+
+
+_KEYS = {
+    "data": "data.name",
+    "target": "budget.target",
+    "params": "budget.params",
+    "flash": "budget.flash",
+    "ram": "budget.ram",
+    "image_size": "data.image_size",
+    "seed": "seed",
+    "device": "device",
+}
+
+
+def words_of(**given: Any) -> dict[str, Any]:
+    """Return settings by dotted key, of what Python was given by the names that `Task` uses; None is left out."""
+    words = {_KEYS[name]: value for name, value in given.items() if value is not None}
+    if "data.name" in words:
+        words["data.name"] = str(words["data.name"])
+    return words
+
+
+def base_config(settings: Config | str | Path | Mapping[str, Any] | None) -> Config:
+    """Return the configuration that somebody's settings are: of a file, of values by key, or the defaults.
+
+    Raises:
+        ConfigError: They are not a configuration.
+    """
+    if isinstance(settings, Config):
+        return settings
+    if isinstance(settings, str | Path):
+        return Config.load(settings)
+    return Config().but(settings or {})
+
+
+def _following(config: Config, opened: OpenedData) -> Config:
+    """What follows from the data: image size and channels, T of events, augmentation."""
+    data = opened.divide(config.seed)
+    channels, height, width = data.shape
+    changes: dict[str, Any] = {}
+    if data.static:
+        size = height if height == width else None
+        changes |= {"data.channels": channels, "data.image_size": size}
+    else:
+        changes["network.timesteps"] = data.timesteps
+    if config.train.crop is None:
+        changes["train.crop"] = min(height, width) // 8
+    if config.train.flip is None:
+        changes["train.flip"] = opened.mirrored
+    return config.but(changes)

@@ -1,0 +1,175 @@
+"""Networks in safetensors files: weights, and in the header all that is needed to build the network again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from spikenas._util.errors import GenotypeError, RunError
+from spikenas._util.files import write_atomically
+from spikenas.config import NetworkConfig
+from spikenas.data import Split, Statistics
+from spikenas.data.items import as_items
+from spikenas.data.transforms import normalise
+from spikenas.memory import footprint
+from spikenas.snn.network import Network
+from spikenas.space.building import make_plan
+from spikenas.space.genotype import Genotype
+from spikenas.space.plan import InputSpec, Plan
+from spikenas.task import Task
+from spikenas.training.prediction import Prediction, predictions_of
+
+if TYPE_CHECKING:
+    from spikenas.training.evaluation import Evaluation
+
+_FORMAT = "spikenas-1"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network and what its inputs must go through.
+
+    Attributes:
+        network: Ready for inference.
+        classes: Names, in the order of the outputs.
+        statistics: Of the channels of the training images.
+        task: What it was trained on, where that is at hand.
+    """
+
+    network: Network
+    classes: tuple[str, ...]
+    statistics: Statistics
+    task: Task | None = field(default=None, compare=False)
+
+    @property
+    def plan(self) -> Plan:
+        """The layers of the network."""
+        return self.network.plan
+
+    def predict(self, what: Any) -> Prediction | list[Prediction]:
+        """Say the class of one item or several, with the preprocessing of training.
+
+        Args:
+            what: A path, an image of Pillow, an array or tensor, a batch or a list; see `spikenas.data.items.as_items`.
+        Returns:
+            A prediction; of several items a list.
+        Raises:
+            DataError: An item cannot be decoded, or is of another shape or type.
+        """
+        items, single = as_items(what, self.plan.input, self.plan.network.timesteps)
+        with torch.no_grad():
+            device = next(self.network.parameters()).device
+            x = normalise(torch.from_numpy(items).to(device), *self.statistics)
+            outputs = self.network.eval()(x if self.plan.input.static else x.transpose(0, 1))
+        found = predictions_of(outputs.float().cpu(), self.classes)
+        return found[0] if single else found
+
+    def evaluate(self, split: Split, device: str = "cpu") -> Evaluation:
+        """Run every item of a split; see `spikenas.training.evaluation.evaluate`."""
+        from spikenas.training.evaluation import evaluate
+
+        return evaluate(self, split, device)
+
+    def __repr__(self) -> str:
+        spec, network = self.plan.input, self.plan.network
+        return (
+            f"Model of {len(self.classes)} classes, {footprint(self.plan).params:,} parameters\n"
+            f"{self.plan.genotype}\n"
+            f"{network.channels} channels, T = {network.timesteps}, input {spec.channels}x{spec.height}x{spec.width}"
+        )
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    """Write tensors and a header of JSON values, whole or not at all.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    metadata = {_FORMAT: json.dumps(header)}  # one key: safetensors writes several in no fixed order
+    kept = {key: tensor.detach().contiguous() for key, tensor in tensors.items()}
+    write_atomically(path, lambda partial: partial.write_bytes(save(kept, metadata)))
+
+
+def load_tensors(path: Path, written_by: str = "train") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote, by the command `written_by`.
+
+    Raises:
+        RunError: not there, truncated, or not written by SpikeNAS.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if _FORMAT not in metadata:
+                raise RunError(f"{path}: a safetensors file, but not one of SpikeNAS ({_FORMAT})")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        header = json.loads(metadata[_FORMAT])
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such file; 'spikenas {written_by}' writes it") from None
+    except (SafetensorError, OSError, ValueError):
+        raise RunError(
+            f"{path}: truncated or not a safetensors file; remove it, and 'spikenas {written_by}' begins anew"
+        ) from None
+    return tensors, header
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Read the header alone of what `save_tensors` wrote; errors as `load_tensors`."""
+    return load_tensors(path)[1]
+
+
+def model_header(plan: Plan, classes: tuple[str, ...], statistics: Statistics) -> dict[str, Any]:
+    """The header that `load_model` builds a network from."""
+    return {
+        "genotype": str(plan.genotype),
+        "network": plan.network.model_dump(mode="json"),
+        "input": asdict(plan.input),
+        "classes": classes,
+        "statistics": statistics._asdict(),
+    }
+
+
+def load_model(path: Path) -> Model:
+    """Build the network that a file describes, with its weights.
+
+    Raises:
+        RunError: not there, truncated, foreign, or its weights are not those of its genotype.
+    """
+    tensors, header = load_tensors(path)
+    try:
+        plan = make_plan(
+            Genotype.parse(header["genotype"]),
+            NetworkConfig.model_validate(header["network"]),
+            InputSpec(**header["input"]),
+        )
+        model = Model(Network(plan), tuple(header["classes"]), Statistics(*map(tuple, header["statistics"].values())))
+    except (AttributeError, KeyError, TypeError, ValueError, GenotypeError):
+        raise RunError(f"{path}: its header does not describe a network") from None
+    load_weights(model.network, tensors, path)
+    model.network.eval()
+    return model
+
+
+def load_weights(network: Network, tensors: dict[str, Tensor], path: Path) -> None:
+    """Put tensors into a network.
+
+    Raises:
+        RunError: a tensor is missing, left over or of another shape; names the first.
+    """
+    own = network.state_dict()
+    for key in sorted(own.keys() | tensors.keys()):
+        here, there = own.get(key), tensors.get(key)
+        if here is None or there is None:
+            raise RunError(f"{path}: does not fit the network, {key} is {'missing' if there is None else 'left over'}")
+        if here.shape != there.shape:
+            raise RunError(
+                f"{path}: does not fit the network, {key} is {list(there.shape)} instead of {list(here.shape)}"
+            )
+    with torch.no_grad():
+        network.load_state_dict(tensors)

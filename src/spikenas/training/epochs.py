@@ -1,0 +1,67 @@
+"""The epochs of a training, as train.csv holds them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from spikenas._util.errors import RunError
+from spikenas._util.files import read_text, write_atomically
+from spikenas._util.run_files import CHECKPOINT
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of train.csv.
+
+    Attributes:
+        epoch: From 1.
+        lr: Learning rate of its last step.
+        train_loss: Mean cross-entropy in nats.
+        train_accuracy: Share of the training images, as augmented.
+        validation_loss: Mean cross-entropy in nats.
+        validation_accuracy: Share of the validation images.
+        seconds: Wall time.
+    """
+
+    epoch: int
+    lr: float
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+def kept_epoch(epochs: Sequence[Epoch], keep: str) -> Epoch:
+    """The epoch whose weights model.safetensors holds: the `last`, or the `best` on the validation images."""
+    if keep == "last":
+        return epochs[-1]
+    return max(epochs, key=lambda row: (row.validation_accuracy, -row.validation_loss, row.epoch))
+
+
+def read_log(path: Path) -> list[Epoch]:
+    """The epochs in a train.csv; none when the file is not there.
+
+    Raises:
+        RunError: it is not such a file.
+    """
+    if not path.exists():
+        return []
+    try:
+        rows = list(csv.DictReader(read_text(path).splitlines()))
+        return [Epoch(int(row["epoch"]), *(float(row[f.name]) for f in fields(Epoch)[1:])) for row in rows]
+    except (RunError, ValueError, KeyError, TypeError, csv.Error):
+        raise RunError(f"{path}: not a training log; remove it and {CHECKPOINT} to train again") from None
+
+
+def write_log(path: Path, epochs: Sequence[Epoch]) -> None:
+    """Write a train.csv, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([field.name for field in fields(Epoch)])
+    writer.writerows(astuple(row) for row in epochs)
+    write_atomically(path, lambda partial: partial.write_text(text.getvalue(), encoding="utf-8", newline=""))

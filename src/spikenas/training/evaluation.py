@@ -1,0 +1,145 @@
+"""Evaluation of a trained network: accuracy, firing rates, synaptic operations."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spikenas._util.errors import RunError
+from spikenas.data import Split
+from spikenas.data.transforms import normalise
+from spikenas.snn.network import SpikeTrain
+from spikenas.snn.synops import fan_out
+from spikenas.space.plan import LayerSpec, Plan
+from spikenas.training.checkpoint import Model
+
+MISTAKES = 24  # at most, that are named
+
+
+@dataclass(frozen=True, order=True)
+class Mistake:
+    """An image that is classified wrongly.
+
+    Attributes:
+        excess: By how much the wrong class is more probable than the right one.
+        index: Position in the split.
+        label: The right class.
+        predicted: The wrong one.
+    """
+
+    excess: float
+    index: int
+    label: int
+    predicted: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a trained network does on labelled images.
+
+    Attributes:
+        accuracy: Share classified correctly.
+        images: Number of images.
+        firing_rates: By LIF layer: spikes per neuron per timestep.
+        synops: Additions that spikes cause in convolutions and linear layers, per inference.
+        synops_by_layer: The same by the LIF layer whose spikes cause them.
+        macs: Multiplications by values that are no spikes (stem, behind depthwise and pooling), per inference.
+        confusion: [true class][predicted class], counts.
+        mistakes: The worst, at most `MISTAKES`, the worst first.
+        seconds: Wall time of the forward passes.
+    """
+
+    accuracy: float
+    images: int
+    firing_rates: dict[str, float]
+    synops: float
+    synops_by_layer: dict[str, float]
+    macs: float
+    confusion: list[list[int]]
+    mistakes: list[Mistake]
+    seconds: float
+
+
+@torch.no_grad()
+def evaluate(
+    model: Model,
+    split: Split,
+    device: str = "cpu",
+    batch: int = 128,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Run every image of a split through a network.
+
+    Args:
+        model: The network and its statistics.
+        split: Images and labels.
+        device: Where to compute.
+        batch: Images at a time.
+        progress: Called with the images done and all images.
+    Raises:
+        RunError: the split has labels that the network has no output for.
+    """
+    network, plan = model.network.to(device).eval(), model.network.plan
+    classes = plan.input.classes
+    if len(split) == 0 or int(split.labels.max()) >= classes:
+        raise RunError(
+            f"the test images have labels up to {split.labels.max(initial=-1)}, the network {classes} classes"
+        )
+    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    mistakes: list[Mistake] = []
+    fired: dict[str, Tensor] = {}
+    timesteps: dict[str, int] = {}
+    start = time.perf_counter()
+    for first in range(0, len(split), batch):
+        indices = range(first, min(first + batch, len(split)))
+        images = torch.from_numpy(split.fetch(indices)).to(device)
+        x = normalise(images, model.statistics.mean, model.statistics.std)
+        record: list[SpikeTrain] = []
+        outputs = network(x if plan.input.static else x.transpose(0, 1), record).cpu()
+        labels = torch.from_numpy(split.labels[first : first + len(indices)])
+        confusion.index_put_((labels, outputs.argmax(1)), torch.tensor(1), accumulate=True)
+        mistakes = heapq.nlargest(MISTAKES, [*mistakes, *_mistakes(outputs, labels, first)])
+        for train in record:
+            timesteps[train.name] = len(train.spikes)
+            counts = train.spikes.sum((0, 1), dtype=torch.float64).cpu()
+            fired[train.name] = fired.get(train.name, torch.zeros_like(counts)) + counts
+        progress(indices.stop, len(split))
+    images_done = len(split)
+    synops = {
+        name: float((counts * fan_out(plan, plan.by_name[name])).sum()) / images_done for name, counts in fired.items()
+    }
+    return Evaluation(
+        accuracy=float(confusion.diagonal().sum()) / images_done,
+        images=images_done,
+        firing_rates={name: float(counts.mean()) / images_done / timesteps[name] for name, counts in fired.items()},
+        synops=sum(synops.values()),
+        synops_by_layer=synops,
+        macs=float(sum(_macs(plan, layer) for layer in plan.layers)),
+        confusion=confusion.tolist(),
+        mistakes=mistakes,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _mistakes(outputs: Tensor, labels: Tensor, first: int) -> list[Mistake]:
+    probable, predicted = outputs.float().softmax(1).max(1)
+    right = outputs.float().softmax(1).gather(1, labels[:, None])[:, 0]
+    return [
+        Mistake(float(probable[n] - right[n]), first + n, int(labels[n]), int(predicted[n]))
+        for n in (predicted != labels).nonzero()[:, 0].tolist()
+    ]
+
+
+def _macs(plan: Plan, layer: LayerSpec) -> int:
+    """Multiplications of a layer whose input is not spikes; once where it is static or averaged over T."""
+    if not layer.weights or plan.by_name[layer.terms[0].layer].kind == "lif":
+        return 0
+    averaged = layer.kind == "linear" and not any(reader.kind == "lif" for reader, _ in plan.readers[layer.name])
+    times = 1 if layer.static or averaged else plan.network.timesteps
+    positions = layer.shape[1] * layer.shape[2] if layer.kind == "conv" else 1
+    return times * layer.weights * positions

@@ -1,0 +1,109 @@
+"""Evaluators by name: a training-free score, or a short training, each with its initialisations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spikenas._util.errors import ConfigError
+from spikenas.config import NetworkConfig
+from spikenas.nas.cached import CachedExecutor
+from spikenas.nas.executors import Executor, open_executor
+from spikenas.scores import SCORES, TRAINING
+from spikenas.scores.batch import scorer_factory
+from spikenas.space.genotype import NetworkKey
+from spikenas.task import Task
+from spikenas.training.short import training_factory
+
+VALUES_FOLDER = "scores"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """An evaluator says how good a candidate is.
+
+    Attributes:
+        name: What it is called by people and in results.
+        identity: Digest of all that its answers depend on.
+        executor: Runs it.
+        known: Networks that it has an answer for; None is all.
+    """
+
+    name: str
+    identity: str
+    executor: Executor
+    known: Container[NetworkKey] | None = None
+
+
+@dataclass(frozen=True)
+class EvaluatorFactory:
+    """An evaluator factory makes the evaluators of a name.
+
+    Args:
+        task: Says data, fidelity, executor and seed.
+    """
+
+    task: Task
+
+    def make(
+        self, name: str, network: NetworkConfig, folder: Path, initialisations: int = 1, candidates: int | None = None
+    ) -> list[Evaluator]:
+        """Make the evaluators of a name: a score or a training has one for each initialisation.
+
+        Args:
+            name: A score, or `train`.
+            network: Settings of the network that will be built.
+            folder: Keeps what scores and trainings said, each network once over all runs of a command.
+            initialisations: How many there are, with the configuration's seed and those after it.
+            candidates: About how many networks a score will be asked for; None where that is not known.
+        Raises:
+            ConfigError: The name is unknown.
+            DataError: The data cannot be used.
+        """
+        if not needs_images(name):
+            raise ConfigError(f"evaluator {name!r}: no score; without a table there are only {known_evaluators()}")
+        return [self._seeded(name, number, network, folder, candidates) for number in range(initialisations)]
+
+    def _seeded(
+        self, name: str, number: int, network: NetworkConfig, folder: Path, candidates: int | None
+    ) -> Evaluator:
+        task = self.task.but({"seed": self.task.config.seed + number, "network": network})
+        make = training_factory(task) if name == TRAINING else scorer_factory(task, name)
+        (folder / VALUES_FOLDER).mkdir(parents=True, exist_ok=True)
+        path = folder / VALUES_FOLDER / f"{name}-{task.config.seed}-{make.digest}.csv"
+
+        def open_() -> Executor:
+            few = None if name == TRAINING else candidates
+            return open_executor(task.config.executor, make, _log.warning, few)
+
+        return Evaluator(name, make.digest, CachedExecutor(open_, make.sharing_order, path))
+
+
+def needs_images(name: str) -> bool:
+    """Say whether an evaluator looks at images, rather than into a table or file."""
+    return name in SCORES or name == TRAINING
+
+
+def known_evaluators() -> str:
+    """List the evaluators that need no table, for messages."""
+    return f"{', '.join(SCORES)}, {TRAINING}"
+
+
+def short_name(name: str) -> str:
+    """Return what an evaluator is called in names of files: of a CSV its stem."""
+    return Path(name).stem if name.lower().endswith(".csv") else name
+
+
+def require_distinct(names: Sequence[str]) -> None:
+    """Check that no evaluator is there twice.
+
+    Raises:
+        ConfigError: One is.
+    """
+    short = [short_name(name) for name in names]
+    if twice := [name for name in short if short.count(name) > 1]:
+        raise ConfigError(f"evaluator {twice[0]!r} is there twice")

@@ -1,0 +1,278 @@
+"""Training by surrogate gradient: a loop over epochs, a checkpoint after each, exact resume."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spikenas._util.errors import DivergedError, RunError
+from spikenas._util.run_files import CHECKPOINT, LOG, MODEL
+from spikenas._util.seeding import seed_of
+from spikenas._util.threads import threads
+from spikenas.config import Config
+from spikenas.data import DataSet, Split, Statistics
+from spikenas.data.transforms import augment, normalise
+from spikenas.snn.network import Network
+from spikenas.space.plan import Plan
+from spikenas.training.checkpoint import load_tensors, load_weights, model_header, save_tensors
+from spikenas.training.epochs import Epoch, kept_epoch, read_log, write_log
+
+
+class _Sums(NamedTuple):
+    loss: float
+    correct: float
+    images: float
+
+
+Progress = Callable[[int, int, Sequence[Epoch]], None]
+
+
+def train(
+    plan: Plan,
+    dataset: DataSet,
+    statistics: Statistics,
+    config: Config,
+    folder: Path | None,
+    progress: Progress = lambda done, total, epochs: None,
+    network: Network | None = None,
+) -> list[Epoch]:
+    """Train a network on the training split, choose its weights on the validation split.
+
+    Writes `model.safetensors`, `checkpoint.safetensors` and `train.csv` to the folder after every epoch; goes on from
+    the checkpoint where there is one. On a CPU with the same number of threads an interrupted training ends with the
+    same bits.
+
+    Args:
+        plan: The network.
+        dataset: Its test split is not touched.
+        statistics: Of the channels, for normalisation.
+        config: `train`, `seed`, `device` and `threads` are read.
+        folder: Where the files go; None writes none.
+        progress: Called after each step with the steps done, the steps of the whole training and the epochs done.
+        network: Of that plan, whose training goes on from its weights; None begins with new ones.
+    Returns:
+        All epochs.
+    Raises:
+        DivergedError: a loss that is not finite.
+        RunError: a checkpoint that does not fit.
+    """
+    with threads(config.threads):
+        return _train(plan, dataset, statistics, config, folder, progress, network)
+
+
+def _train(
+    plan: Plan,
+    dataset: DataSet,
+    statistics: Statistics,
+    config: Config,
+    folder: Path | None,
+    progress: Progress,
+    network: Network | None,
+) -> list[Epoch]:
+    settings = config.train
+    accelerator = _accelerator(config, folder)
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    network = network or Network(plan, config.seed)
+    optimiser = torch.optim.SGD(
+        _groups(network, settings.weight_decay),
+        settings.lr,
+        settings.momentum,
+        nesterov=settings.momentum > 0,
+    )
+    epochs = _resume(network, optimiser, plan, folder) if folder else []
+    header = model_header(plan, dataset.classes, statistics)
+    images_here, held_out = dataset.train.load(), dataset.validation.load()
+    model, optimiser = accelerator.prepare(network.to(memory_format=torch.channels_last), optimiser)
+    share = len(images_here) // accelerator.num_processes
+    batch = min(settings.batch, share)
+    if not batch:
+        raise RunError(f"{accelerator.num_processes} processes cannot share {len(images_here)} training images")
+    steps_per_epoch = share // batch
+    total = settings.epochs * steps_per_epoch
+    for epoch in range(len(epochs), settings.epochs):
+        start, step, lr = time.perf_counter(), epoch * steps_per_epoch, 0.0
+        torch.manual_seed(seed_of(config.seed, "dropout", epoch, accelerator.process_index))
+        generator = torch.Generator().manual_seed(seed_of(config.seed, "augment", epoch, accelerator.process_index))
+        order = torch.randperm(
+            len(images_here), generator=torch.Generator().manual_seed(seed_of(config.seed, "order", epoch))
+        )
+        sums = _Sums(0.0, 0.0, 0.0)
+        model.train()
+        own = order.numpy()[accelerator.process_index :: accelerator.num_processes][: steps_per_epoch * batch]
+        for images, labels in _batches(accelerator, images_here, own, batch):
+            lr = learning_rate(step / steps_per_epoch, config)
+            for group in optimiser.param_groups:
+                group["lr"] = lr
+            x = _prepared(augment(images, generator, settings.crop or 0, bool(settings.flip)), statistics, plan)
+            with accelerator.autocast():
+                outputs = model(x)
+            loss = F.cross_entropy(outputs.float(), labels, label_smoothing=settings.label_smoothing)
+            accelerator.backward(loss)
+            optimiser.step()
+            optimiser.zero_grad()
+            sums = _add(sums, loss.detach() * len(labels), outputs, labels)
+            if not math.isfinite(sums.loss):
+                raise DivergedError(
+                    f"the training loss became {sums.loss} in epoch {epoch + 1}; "
+                    f"try a smaller train.lr (now {settings.lr})"
+                )
+            step += 1
+            if step % steps_per_epoch:
+                progress(step, total, epochs)
+        validation = _validate(accelerator, model, held_out, statistics, plan, batch)
+        learnt = _gathered(accelerator, sums)
+        epochs.append(
+            Epoch(
+                epoch + 1,
+                lr,
+                learnt.loss / learnt.images,
+                learnt.correct / learnt.images,
+                validation.loss / validation.images,
+                validation.correct / validation.images,
+                time.perf_counter() - start,
+            )
+        )
+        accelerator.log(
+            {f.name: getattr(epochs[-1], f.name) for f in fields(Epoch) if f.name != "epoch"}, step=epoch + 1
+        )
+        if folder and accelerator.is_main_process:
+            _save(accelerator.unwrap_model(model), optimiser, epochs, header, folder, settings.keep)
+        accelerator.wait_for_everyone()
+        progress(step, total, epochs)
+    accelerator.end_training()
+    return epochs
+
+
+def learning_rate(epoch: float, config: Config) -> float:
+    """Linear warm-up, then half a cosine down to 0.
+
+    Args:
+        epoch: Epochs done, with their fraction.
+        config: `train` is read.
+    """
+    settings = config.train
+    warmup = min(settings.warmup_epochs, settings.epochs / 2)
+    if epoch < warmup:
+        return settings.lr * (0.01 + 0.99 * epoch / warmup)
+    return settings.lr * 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / (settings.epochs - warmup)))
+
+
+def _accelerator(config: Config, folder: Path | None) -> Accelerator:
+    AcceleratorState._reset_state(True)  # another training in this process may have had other settings
+    device = torch.device(config.device)
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
+    accelerator = Accelerator(
+        cpu=device.type == "cpu",
+        mixed_precision=config.train.precision,
+        log_with="tensorboard" if config.train.tensorboard else None,
+        project_dir=str(folder) if folder else None,
+    )
+    if config.train.tensorboard:
+        accelerator.init_trackers("tensorboard")
+    return accelerator
+
+
+def _groups(network: Network, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay on weights, none on BatchNorm and biases."""
+    weights = [parameter for parameter in network.parameters() if parameter.dim() > 1]
+    others = [parameter for parameter in network.parameters() if parameter.dim() == 1]
+    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def _batches(
+    accelerator: Accelerator, split: Split, indices: NDArray[np.int64], batch: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    for start in range(0, len(indices), batch):
+        chosen = indices[start : start + batch]
+        images, labels = torch.from_numpy(split.fetch(chosen)), torch.from_numpy(split.labels[chosen])
+        yield images.to(accelerator.device), labels.to(accelerator.device)
+
+
+def _prepared(images: Tensor, statistics: Statistics, plan: Plan) -> Tensor:
+    """[B, C, H, W] or [B, T, C, H, W] as the network takes it."""
+    x = normalise(images, statistics.mean, statistics.std)
+    return x.contiguous(memory_format=torch.channels_last) if plan.input.static else x.transpose(0, 1)
+
+
+def _add(sums: _Sums, loss: Tensor, outputs: Tensor, labels: Tensor) -> _Sums:
+    correct = (outputs.argmax(1) == labels).sum()
+    return _Sums(sums.loss + float(loss), sums.correct + float(correct), sums.images + len(labels))
+
+
+def _gathered(accelerator: Accelerator, sums: _Sums) -> _Sums:
+    total = accelerator.reduce(torch.tensor(sums, dtype=torch.float64, device=accelerator.device))
+    return _Sums(*total.tolist())
+
+
+@torch.no_grad()
+def _validate(
+    accelerator: Accelerator,
+    model: torch.nn.Module,
+    split: Split,
+    statistics: Statistics,
+    plan: Plan,
+    batch: int,
+) -> _Sums:
+    model.eval()
+    sums = _Sums(0.0, 0.0, 0.0)
+    own = np.arange(accelerator.process_index, len(split), accelerator.num_processes)
+    for images, labels in _batches(accelerator, split, own, batch):
+        with accelerator.autocast():
+            outputs = model(_prepared(images, statistics, plan)).float()
+        sums = _add(sums, F.cross_entropy(outputs, labels, reduction="sum"), outputs, labels)
+    return _gathered(accelerator, sums)
+
+
+def _save(
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    epochs: list[Epoch],
+    header: dict[str, Any],
+    folder: Path,
+    keep: str,
+) -> None:
+    """The model where it is the best so far, then the log, then the checkpoint that makes the epoch count."""
+    weights = network.state_dict()
+    if kept_epoch(epochs, keep) is epochs[-1]:
+        save_tensors(folder / MODEL, weights, header)
+    write_log(folder / LOG, epochs)
+    momentum = {
+        f"momentum.{name}": optimiser.state[parameter]["momentum_buffer"]
+        for name, parameter in network.named_parameters()
+        if "momentum_buffer" in optimiser.state[parameter]
+    }
+    tensors = {f"model.{name}": tensor for name, tensor in weights.items()} | momentum
+    save_tensors(folder / CHECKPOINT, tensors, {"epoch": epochs[-1].epoch, "genotype": header["genotype"]})
+
+
+def _resume(network: Network, optimiser: torch.optim.Optimizer, plan: Plan, folder: Path) -> list[Epoch]:
+    """Load the checkpoint, if it and its model are there; returns the epochs it has behind it."""
+    path = folder / CHECKPOINT
+    if not path.exists() or not (folder / MODEL).exists():
+        return []
+    tensors, header = load_tensors(path)
+    if header.get("genotype") != str(plan.genotype) or not isinstance(header.get("epoch"), int):
+        raise RunError(f"{path}: a checkpoint of {header.get('genotype')!r}, not of {str(plan.genotype)!r}")
+    weights = {key.removeprefix("model."): t for key, t in tensors.items() if key.startswith("model.")}
+    load_weights(network, weights, path)
+    for name, parameter in network.named_parameters():
+        if f"momentum.{name}" in tensors:
+            optimiser.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"]
+    epochs = read_log(folder / LOG)[: header["epoch"]]
+    if len(epochs) != header["epoch"]:
+        raise RunError(f"{folder / LOG}: has {len(epochs)} epochs, {CHECKPOINT} {header['epoch']}; remove both")
+    return epochs

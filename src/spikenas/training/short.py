@@ -1,0 +1,129 @@
+"""A short training in the place of a score: validation accuracy after a few epochs on few, small images."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spikenas._util.errors import DivergedError
+from spikenas._util.seeding import digest_of, seed_of
+from spikenas.config import Config
+from spikenas.data import DataSet, Split, Statistics
+from spikenas.scores.batch import resized, side_of
+from spikenas.scores.engine import ScoreResult
+from spikenas.space.building import make_plan
+from spikenas.space.genotype import Genotype
+from spikenas.space.plan import InputSpec
+from spikenas.task import Task
+from spikenas.training.loop import train
+
+_WARMUP_EPOCHS = 0.3
+
+
+class ShortTraining:
+    """Trains each genotype from the same seed; the score is its accuracy on validation images after the last epoch.
+
+    Args:
+        config: With the settings of the short training in their places; `network`, `train`, `seed` and `device` are
+            read.
+        dataset: The images; its test split is not touched.
+        statistics: Of their channels.
+    """
+
+    def __init__(self, config: Config, dataset: DataSet, statistics: Statistics) -> None:
+        self.config = config
+        self.dataset = dataset
+        self.statistics = statistics
+        self.input = InputSpec(*dataset.shape, len(dataset.classes), dataset.static)
+
+    def __call__(self, genotype: Genotype) -> ScoreResult:
+        """Train one genotype with one thread; -inf without a path from input to output, or where training diverges."""
+        start = time.perf_counter()
+        if not genotype.connected:
+            return ScoreResult(-math.inf, 0.0)
+        settings = self.config.network.but({"cells": len(genotype.cells)})
+        try:
+            plan = make_plan(genotype, settings, self.input)
+            epochs = train(plan, self.dataset, self.statistics, self.config, None)
+        except DivergedError:
+            return ScoreResult(-math.inf, time.perf_counter() - start)
+        return ScoreResult(epochs[-1].validation_accuracy, time.perf_counter() - start)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingFactory:
+    """What it takes to build a `ShortTraining` in another process; can be pickled."""
+
+    config: Config
+    classes: tuple[str, ...]
+    timesteps: int | None
+    statistics: Statistics
+    train: tuple[NDArray[Any], NDArray[np.int64]]
+    validation: tuple[NDArray[Any], NDArray[np.int64]]
+
+    def __call__(self) -> ShortTraining:
+        """A new one."""
+        (images, labels), (held_out, held_out_labels) = self.train, self.validation
+        split = Split(held_out_labels, held_out)
+        shape = images.shape[-3], images.shape[-2], images.shape[-1]
+        dataset = DataSet(
+            self.config.data.name, self.classes, shape, self.timesteps, Split(labels, images), split, lambda: split
+        )
+        return ShortTraining(self.config, dataset, self.statistics)
+
+    @cached_property
+    def digest(self) -> str:
+        """Equal for equal recipes of one version of the package."""
+        config = self.config
+        settings = config.network, config.train, config.seed, config.device, self.statistics, self.classes
+        arrays = [array.tobytes() for array in (*self.train, *self.validation)]
+        return digest_of(version("spikenas"), *map(repr, settings), *arrays)
+
+    def sharing_order(self, genotypes: Sequence[Genotype]) -> list[int]:
+        """As they are: trainings share nothing."""
+        return list(range(len(genotypes)))
+
+
+def training_factory(task: Task) -> TrainingFactory:
+    """Make the recipe of the short training that a task asks for, on shares of training and validation images."""
+    config, dataset, settings = task.config, task.dataset, task.config.short_training
+    side = side_of(settings.image_size, config, task.input)
+    images = _share(dataset.train, settings.images, side, seed_of(config.seed, "short training"))
+    held_out = _share(dataset.validation, settings.validation, side, seed_of(config.seed, "short validation"))
+    changes: dict[str, Any] = {
+        "network.channels": settings.channels,
+        "network.stem_stride": 1 if config.network.stem_stride == "auto" else config.network.stem_stride,
+        "train.epochs": max(settings.epochs, round(settings.epochs * settings.images / len(images[1]))),
+        "train.batch": settings.batch,
+        "train.lr": settings.lr,
+        "train.warmup_epochs": _WARMUP_EPOCHS,
+        "train.crop": 0,
+        "train.flip": False,
+        "train.keep": "last",
+        "train.tensorboard": False,
+        "threads": 1,
+    }
+    if dataset.static and settings.timesteps:
+        changes["network.timesteps"] = settings.timesteps
+    return TrainingFactory(
+        config.but(changes), dataset.classes, dataset.timesteps, task.statistics, images, held_out
+    )
+
+
+def _share(split: Split, count: int, side: tuple[int, int], seed: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """About as many items, stratified, decoded and resized."""
+    if count < len(split):
+        _, split = split.divide(count / len(split), [seed], keep=0)
+    items = split.load().items
+    small = resized(torch.from_numpy(items).float(), side)
+    pixels = small.round().to(torch.uint8) if items.dtype == np.uint8 else small
+    return pixels.numpy(), split.labels

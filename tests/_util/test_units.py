@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spikenas._util.units import format_size, parse_count, parse_size
+
+QUICK = settings(max_examples=80, deadline=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [
+        (4096, 4096),
+        ("4096", 4096),
+        ("12B", 12),
+        ("96KiB", 98_304),
+        ("96 KiB", 98_304),
+        (" 1KB ", 1_000),
+        ("0.5MB", 500_000),
+        ("1.5MiB", 1_572_864),
+        ("128KB", 128_000),
+    ],
+)
+def test_sizes(text: object, size_bytes: int) -> None:
+    assert parse_size(text) == size_bytes
+
+
+@pytest.mark.parametrize(("text", "count"), [(7, 7), ("7", 7), ("500k", 500_000), ("3K", 3_000), ("1.2M", 1_200_000)])
+def test_counts(text: object, count: int) -> None:
+    assert parse_count(text) == count
+
+
+@pytest.mark.parametrize("text", ["96kib", "96 K", "KiB", "-1KiB", "1e3B", "1,000B", "", "1.KiB", True, None])
+def test_what_is_no_size(text: object) -> None:
+    with pytest.raises(ValueError, match=r"a size such as 96KiB \(units B, KB = 1,000, KiB = 1,024, MB, MiB\)"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize("text", ["1KiB", "1m", "-5", "many", "", "1.2.3M", False])
+def test_what_is_no_count(text: object) -> None:
+    with pytest.raises(ValueError, match=r"a count such as 1.2M \(k = 1,000, M = 1,000,000\)"):
+        parse_count(text)
+
+
+@QUICK
+@given(st.integers(0, 10**7))
+def test_decimal_fractions_are_exact(thousandths: int) -> None:
+    text = f"{thousandths // 1000}.{thousandths % 1000:03}"
+    assert parse_count(f"{text}k") == thousandths
+    assert parse_count(f"{text}M") == thousandths * 1000
+    assert parse_size(f"{text}KB") == thousandths
+    assert parse_size(f"{text}KiB") == thousandths * 1024 // 1000
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1,023 B"),
+        (1024, "1.0 KiB"),
+        (98_304, "96.0 KiB"),
+        (1_572_864, "1.50 MiB"),
+        (-2048, "-2.0 KiB"),
+    ],
+)
+def test_sizes_for_people(size_bytes: int, text: str) -> None:
+    assert format_size(size_bytes) == text
+
+
+@QUICK
+@given(st.integers(0, 2**40))
+def test_what_is_shown_is_within_its_last_digit(size_bytes: int) -> None:
+    shown = format_size(size_bytes)
+    number, unit = shown.replace(",", "").split(" ")
+    scale = {"B": 1, "KiB": 1024, "MiB": 1024**2}[unit]
+    assert abs(float(number) * scale - size_bytes) <= {"B": 0, "KiB": 52, "MiB": 5243}[unit]

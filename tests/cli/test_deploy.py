@@ -1,0 +1,234 @@
+"""From a trained network to firmware, on the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spikenas.deployment.toolchain import CORES
+from spikenas.reporting import load_run
+from spikenas.targets import Target
+from support import Main
+
+READY = CORES["cortex-m4"].missing() is None
+needs_tools = pytest.mark.skipif(not READY, reason=CORES["cortex-m4"].missing() or "")
+SMALL = ("--data", "digits", "--cells", 1, "--channels", 4, "--stem-stride", 1, "--timesteps", 2, "--quiet")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., Path]) -> Path:
+    return make_run(tmp_path_factory.mktemp("run") / "digits")
+
+
+@pytest.fixture(scope="module")
+def make_run() -> Callable[..., Path]:
+    import subprocess
+    import sys
+
+    def make(folder: Path) -> Path:
+        arguments = [*map(str, SMALL), "--no-enhance", "--epochs", "2", "--set", "threads=1", "--out", str(folder)]
+        subprocess.run([sys.executable, "-m", "spikenas", "run", *arguments], check=True)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+def test_run_ends_with_integers(trained: Path) -> None:
+    quantised = json.loads((trained / "quantise.json").read_text(encoding="utf-8"))
+    evaluation = json.loads((trained / "evaluation.json").read_text(encoding="utf-8"))
+    assert quantised["weight_bits"] == 8
+    assert abs(evaluation["quantised_test_accuracy"] - evaluation["test_accuracy"]) < 0.1
+    assert not (trained / "firmware").exists()
+
+
+@needs_tools
+def test_deploy_measures_and_is_equal(run: Main, folder: Path) -> None:
+    status, out, err = run("deploy", "--out", folder, "--target", "stm32f405", "--json", "--quiet")
+    assert (status, err) == (0, "")
+    found = json.loads((folder / "footprint.json").read_text(encoding="utf-8"))
+    assert json.loads(out)["footprint"] == found
+    assert found["outputs_equal"] is True
+    assert found["images"] == 20
+    assert found["linked"]["ram_bytes"] == found["predicted"]["ram_bytes"]
+    assert abs(found["linked"]["flash_bytes"] - found["predicted"]["flash_bytes"]) <= 256
+    assert found["instructions"] > 0
+    assert {"Makefile", "network.c", "network.h", "kernels.c", "main.c"} <= {
+        p.name for p in (folder / "firmware").iterdir()
+    }
+    assert (folder / "network.nir").exists()
+
+
+def test_without_tools_the_c_is_written(
+    run: Main, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    status, _, err = run("deploy", "--out", folder)
+    assert status == 0
+    assert "apt-get install gcc-arm-none-eabi" in " ".join(err.split())
+    found = json.loads((folder / "footprint.json").read_text(encoding="utf-8"))
+    assert "linked" not in found
+    assert (folder / "firmware" / "network.c").exists()
+
+
+def test_a_device_that_is_too_small_leaves_everything(run: Main, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("deploy", "--out", folder)
+    before = {path.name: path.read_bytes() for path in (folder / "firmware").iterdir()}
+    status, _, err = run("deploy", "--out", folder, "--target", "loihi", "--quiet")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "runs no firmware" in err
+    small = Target(name="small", title="a small device", source="", flash=3000, ram=100000)
+    monkeypatch.setattr("spikenas.pipeline.finishing.find_target", lambda name: small)
+    status, _, err = run("deploy", "--out", folder, "--target", "small", "--quiet")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "the network does not fit a small device" in err
+    assert "of flash" in err
+    assert {path.name: path.read_bytes() for path in (folder / "firmware").iterdir()} == before
+
+
+@needs_tools
+def test_a_compiler_that_fails_leaves_everything(
+    run: Main, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run("deploy", "--out", folder, "--quiet")
+    before = (folder / "footprint.json").read_bytes()
+    broken = tmp_path / "bin" / "arm-none-eabi-gcc"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho 'internal compiler error: of a test' >&2\nexit 1\n", encoding="utf-8")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
+    status, _, err = run("deploy", "--out", folder, "--target", "stm32f405", "--quiet")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "does not compile: internal compiler error: of a test" in err
+    assert (folder / "footprint.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragment"),
+    [
+        (["deploy", "--target", "stm32f40"], "unknown target 'stm32f40', did you mean 'stm32f405'?"),
+        (["quantise", "--bits", "3"], "--bits: expected 2, 4 or 8, got 3"),
+        (["quantise", "--bits", "four"], "--bits: expected 2, 4 or 8, got 'four'"),
+    ],
+)
+def test_wrong_input_is_one_line(run: Main, folder: Path, arguments: list[str], fragment: str) -> None:
+    status, _, err = run(*arguments, "--out", folder, "--quiet")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert fragment in err
+
+
+def test_files_that_are_not_there_or_damaged(run: Main, folder: Path) -> None:
+    file = folder / "quantised.safetensors"
+    file.write_bytes(file.read_bytes()[:200])
+    status, _, err = run("deploy", "--out", folder, "--quiet")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "quantised.safetensors: truncated" in err
+    file.unlink()
+    status, _, err = run("deploy", "--out", folder, "--quiet")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert f"'spikenas quantise --out {folder}' writes it" in err
+
+
+def test_other_bits_and_fine_tuning(run: Main, folder: Path) -> None:
+    before = (folder / "quantised.safetensors").read_bytes()
+    assert run("quantise", "--out", folder, "--bits", 4, "--tuning", 1, "--quiet")[0] == 0
+    found = json.loads((folder / "quantise.json").read_text(encoding="utf-8"))
+    assert (found["weight_bits"], found["epochs"]) == (4, 1)
+    assert (folder / "quantised.safetensors").read_bytes() != before
+    again = (folder / "quantised.safetensors").stat().st_mtime_ns
+    assert run("quantise", "--out", folder, "--quiet")[0] == 0  # done is done
+    assert (folder / "quantised.safetensors").stat().st_mtime_ns == again
+
+
+def test_each_fine_tuning_is_one_of_its_own(run: Main, folder: Path) -> None:
+    """Of a network that starts from other rounded weights, or learns longer."""
+    tuned = []
+    for bits, epochs in ((4, 1), (2, 1), (2, 2)):
+        assert run("quantise", "--out", folder, "--bits", bits, "--tuning", epochs, "--quiet")[0] == 0
+        model = json.loads((folder / "quantise.json").read_text(encoding="utf-8"))["model"]
+        tuned.append((folder / model).read_bytes())
+    assert len(set(tuned)) == 3
+
+
+def test_the_memory_and_the_next_step_after_other_bits(run: Main, folder: Path) -> None:
+    before = json.loads(run("evaluate", "--out", folder, "--json")[1])
+    made = json.loads(run("quantise", "--out", folder, "--bits", 4, "--tuning", 0, "--json")[1])
+    assert made["flash_bytes"] < before["flash_bytes"]
+    assert "quantised_test_accuracy" not in made
+    assert made["next"] == "evaluate"
+    assert (load_run(folder).memory or {})["flash_bytes"] == made["flash_bytes"]
+
+
+def test_integers_of_other_settings_are_not_deployed(run: Main, folder: Path) -> None:
+    status, _, err = run("deploy", "--out", folder, "--set", "quantise.weight_bits=2", "--quiet")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "of other settings or another model; 'spikenas quantise' makes it anew" in err
+
+
+def test_bits_beyond_the_budget_are_refused_and_leave_nothing_behind(run: Main, tmp_path: Path) -> None:
+    """The budget holds with 4 bits alone."""
+    small = (*SMALL, "--ops", "conv3x3", "--channels", 16, "--no-enhance", "--epochs", 1, "--set", "threads=1")
+    folder = tmp_path / "run"
+    four = ("run", *small, "--weight-bits", 4, "--set", "quantise.epochs=0", "--out", folder)
+    assert run(*four, "--flash", "12KiB")[0] == 0
+    status, _, err = run("quantise", "--out", folder, "--bits", 8, "--quiet")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "with 8 bits the network no longer meets its budget of flash" in err
+    assert run("quantise", "--out", folder, "--quiet")[0] == 0
+
+
+@needs_tools
+def test_deploy_is_done_once(run: Main, folder: Path) -> None:
+    assert run("deploy", "--out", folder, "--quiet")[0] == 0
+    before = (folder / "firmware" / "network.c").stat().st_mtime_ns
+    assert run("deploy", "--out", folder, "--quiet")[0] == 0
+    assert (folder / "firmware" / "network.c").stat().st_mtime_ns == before
+
+
+def test_targets_lists_and_judges(run: Main) -> None:
+    status, out, _ = run("targets", "--json")
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert status == 0
+    assert {
+        "stm32f405",
+        "stm32f746",
+        "stm32h743",
+        "nrf52840",
+        "rp2040",
+        "rp2350",
+        "stm32f103",
+        "gap9",
+        "esp32s3",
+    } <= set(rows)
+    assert {"max78000", "loihi", "speck"} <= set(rows)
+    assert all(row["source"].startswith("https://") for row in rows.values())
+    _, out, _ = run("targets", "0-1:conv3x3 0-3:skip 1-3:conv3x3", "--channels", 32, "--json")
+    judged = {row["name"]: row for row in json.loads(out)}
+    assert judged["stm32h743"]["fits"]
+    assert not judged["stm32f103"]["fits"]
+    (ram,) = [need for need in judged["stm32f103"]["needs"] if need["what"] == "ram"]
+    assert ram["needed"] > ram["limit"] == 19 * 1024
+
+
+def test_a_processor_that_is_counted_as_another_is_called_by_its_name(run: Main) -> None:
+    (row,) = [line for line in run("targets")[1].splitlines() if line.startswith("esp32s3")]
+    assert "xtensa-lx7" in row
+    assert "cortex" not in row
+
+
+def test_a_target_is_a_budget(run: Main, tmp_path: Path) -> None:
+    status, _, _ = run("search", *SMALL, "--target", "stm32f103", "--ram", "8KiB", "--out", tmp_path / "run")
+    config = (tmp_path / "run" / "config.toml").read_text(encoding="utf-8")
+    assert status == 0
+    assert 'core = "cortex-m3"' in config
+    assert "ram = 8192" in config
+    assert f"flash = {124 * 1024}" in config

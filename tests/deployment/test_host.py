@@ -1,0 +1,104 @@
+"""The C on this computer: the reference's outputs, with sanitizers that stop at the first undefined step."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from programs import Case, frames_for, integers_of, random_case
+from spikenas.deployment.c.folder import write_folder
+from spikenas.deployment.c.source import pack
+from spikenas.deployment.toolchain import CORES
+
+COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
+SANITIZE = (
+    "-O1",
+    "-g",
+    "-std=c11",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover",
+)
+needs_compiler = pytest.mark.skipif(not COMPILERS, reason="no C compiler")
+
+CASES = [
+    Case("0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3 / 0-3:conv3x3", channels=8),
+    Case("0-1:dwconv3x3 0-3:avgpool3x3 1-3:conv5x5@0.5", channels=3, weight_bits=4, membrane_bits=8),
+    Case("0-1:conv3x3 1-2:conv1x1 2-3:skip 3-1:conv3x3 / 0-2:skip 2-1:skip 1-3:conv7x7", static=False, weight_bits=2),
+    Case("0-1:conv3x3 0-3:skip 1-3:skip / 0-3:conv3x3", kind="snasnet", channels=8, weight_bits=4, membrane_bits=8),
+    Case("0-3:conv3x3", v_reset=-0.5, channels=5),
+]
+
+
+def run_on_host(case: Case, folder: Path, compiler: str, images: int) -> str:
+    write_folder(integers_of(case.plan), list(frames_for(case.plan, images)), CORES["cortex-m4"], folder)
+    sources = ["main.c", "network.c", "kernels.c", "port_host.c"]
+    subprocess.run([compiler, *SANITIZE, *sources, "-o", "host"], cwd=folder, check=True, capture_output=True)
+    return subprocess.run(["./host"], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@needs_compiler
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.text[:20])
+def test_c_computes_what_the_reference_defines(case: Case, tmp_path: Path) -> None:
+    said = run_on_host(case, tmp_path, COMPILERS[0], 5)
+    assert "images 5\nimages_equal 5\n" in said
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(30))
+def test_random_networks(seed: int, tmp_path: Path) -> None:
+    said = run_on_host(random_case(seed), tmp_path, COMPILERS[seed % len(COMPILERS)], 20)
+    assert "images_equal 20\n" in said
+
+
+@needs_compiler
+def test_the_makefile_runs_the_test(tmp_path: Path) -> None:
+    write_folder(integers_of(CASES[0].plan), list(frames_for(CASES[0].plan, 3)), CORES["rv32"], tmp_path)
+    done = subprocess.run(["make", "-s"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "images_equal 3\n" in done.stdout
+
+
+@needs_compiler
+def test_a_wrong_output_is_seen(tmp_path: Path) -> None:
+    case = CASES[0]
+    write_folder(integers_of(case.plan), list(frames_for(case.plan, 3)), CORES["cortex-m4"], tmp_path)
+    vectors = (tmp_path / "test_vectors.h").read_text(encoding="utf-8")
+    head, scores = vectors.split("test_scores[] = {")
+    first, rest = scores.split(",", 1)
+    (tmp_path / "test_vectors.h").write_text(f"{head}test_scores[] = {{{int(first) + 1},{rest}", encoding="utf-8")
+    done = subprocess.run(["make", "-s"], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "images_equal 2\n" in done.stdout
+
+
+def test_one_folder_is_all_that_is_needed(tmp_path: Path) -> None:
+    write_folder(integers_of(CASES[0].plan), list(frames_for(CASES[0].plan, 3)), CORES["cortex-m4"], tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    for path in tmp_path.glob("*.[ch]"):
+        text = path.read_text(encoding="utf-8")
+        for line in text.splitlines():
+            if line.startswith('#include "'):
+                assert line.split('"')[1] in names, (path, line)
+        assert "malloc" not in text
+
+
+@given(st.lists(st.integers(-128, 127), min_size=1, max_size=40), st.sampled_from([2, 4, 8]))
+def test_packing(values: list[int], bits: int) -> None:
+    step = 1 << 8 - bits
+    weights = np.asarray(values) // step * step
+    packed = pack(weights, bits, step)
+    each = 8 // bits
+    assert len(packed) == -(-len(values) // each)
+    for number, weight in enumerate(weights):
+        code = int(packed[number // each]) >> number % each * bits & (1 << bits) - 1
+        signed = code - (1 << bits if code >= 1 << bits - 1 else 0)
+        assert signed * step == weight

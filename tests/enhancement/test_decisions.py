@@ -1,0 +1,111 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from spikenas._util.errors import BudgetError, ConfigError
+from spikenas._util.progress import Reporter
+from spikenas.config import Config
+from spikenas.enhancement.decisions import Enhancer, write_space
+from spikenas.memory.width import LADDER
+from support import Spikenas
+
+FIDELITY = {"channels": 4, "batch": 8, "repeats": 1, "timesteps": 2}
+BASE = {"budget": {"flash": "16KiB"}, "fidelity": FIDELITY, "executor": {"workers": 1}}
+FIVE = ("none", "skip", "conv1x1", "conv3x3", "avgpool3x3")
+
+
+def enhancer(folder: Path, values: dict[str, object] | None = None, **settings: object) -> Enhancer:
+    config = Config.parse(BASE | (values or {}))
+    return Enhancer(config, folder, Reporter(None), seeds=5, draws=4, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_each_setting_is_decided_with_a_reason_and_its_evidence(tmp_path: Path) -> None:
+    found = enhancer(tmp_path, {"network": {"timesteps": 2}}).run()
+    by_key = {decision.key: decision for decision in found.decisions}
+    assert list(by_key) == [
+        *("network.kind", "space.ops", "network.cells", "network.weight_bits", "network.channels"),
+        "network.stem_stride",
+        *("space.shared", "search.refine", "search.evaluations", "network.timesteps"),
+    ]
+    assert all(decision.reason for decision in found.decisions)
+    assert by_key["network.timesteps"].given
+    assert set(found.config.space.ops) <= set(FIVE)
+    assert set(by_key["space.ops"].evidence["effects"]) >= {
+        *("without skip", "without conv3x3", "with none", "with conv1x1", "with avgpool3x3")
+    }
+    cells = by_key["network.cells"].evidence["cells"]
+    assert "left_out" in cells["3"]  # 8x8 images
+    assert {cells[number]["channels"] for number in "12"} <= set(LADDER)
+    assert found.config.network.cells == 2
+    widths = by_key["network.weight_bits"].evidence["channels_by_bits"]
+    assert widths["8"] == found.config.network.channels <= widths["4"] <= widths["2"]
+    assert isinstance(found.config.network.channels, int)
+    assert by_key["network.channels"].evidence["share_that_fits"]["4"] == 1
+    assert found.config.space.shared is not bool(found.config.search.refine)
+    assert "hidden layer" in by_key["network.kind"].reason
+    assert enhancer(tmp_path, {"network": {"timesteps": 2}}).run() == found
+    write_space(tmp_path / "space.json", found)
+    stored = json.loads((tmp_path / "space.json").read_text())
+    assert Config.parse(stored["config"]) == found.config
+
+
+@pytest.mark.slow
+def test_short_trainings_can_decide_the_number_of_cells(tmp_path: Path) -> None:
+    short = {"epochs": 1, "images": 60, "validation": 60}
+    values = {"network": {"timesteps": 2}, "space": {"ops": ["skip", "conv3x3"]}, "short_training": short}
+    found = enhancer(tmp_path, values, evaluator="train").run()
+    (decision,) = [one for one in found.decisions if one.key == "network.cells"]
+    rows = decision.evidence["cells"]
+    assert decision.evidence["evaluator"] == "train"
+    assert {"mean", "low", "high"} <= set(rows["1"]["gain"])
+    assert "short trainings" in decision.reason
+
+
+def test_what_is_given_stays(tmp_path: Path) -> None:
+    values = {
+        "network": {"cells": 1, "channels": 6, "stem_stride": 1, "timesteps": 3, "kind": "compact"},
+        "space": {"ops": ["skip", "conv3x3"], "shared": True},
+        "search": {"evaluations": 5, "refine": 0},
+    }
+    found = enhancer(tmp_path, values).run()
+    assert all(decision.given for decision in found.decisions)
+    assert found.config.network.cells == 1
+    assert not list(tmp_path.iterdir())  # nothing had to be evaluated
+
+
+def test_ops_of_an_analysis_that_was_made_before(tmp_path: Path) -> None:
+    report = {
+        "ops": list(FIVE), "kept": ["skip", "conv3x3"], "effects": [], "together": [], "evaluator": "train",
+        "candidates": 5259, "candidates_kept": 39,
+    }  # fmt: skip
+    (tmp_path / "analysis.json").write_text(json.dumps(report))
+    found = enhancer(tmp_path / "e", {"network": {"cells": 1}}, analysis=tmp_path).run()
+    assert found.config.space.ops == ("skip", "conv3x3")
+    (tmp_path / "analysis.json").write_text("{}")
+    with pytest.raises(ConfigError, match="not an analysis; 'spikenas analyze' writes one"):
+        enhancer(tmp_path / "e", analysis=tmp_path).run()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        enhancer(tmp_path / "e", analysis=tmp_path / "nowhere").run()
+
+
+def test_nothing_fits(tmp_path: Path) -> None:
+    with pytest.raises(BudgetError, match="no network of the space meets the budget"):
+        enhancer(tmp_path, {"budget": {"flash": "1KiB"}}).run()
+
+
+@pytest.mark.slow
+def test_the_command_and_the_run_that_follows(spikenas: Spikenas, tmp_path: Path) -> None:
+    quick = ("--set", "fidelity.channels=4", "--set", "fidelity.batch=8", "--set", "fidelity.repeats=1")
+    quick += ("--timesteps", "2", "--flash", "12KiB", "--cells", "1", "--workers", "1", "--seed", "3")
+    decided = spikenas("enhance", "--data", "digits", *quick, "--seeds", "5", "--draws", "4", "--out", "r")
+    assert decided.returncode == 0, decided.stderr
+    assert "space.ops" in decided.stdout
+    space = json.loads((tmp_path / "r" / "space.json").read_text())
+    done = spikenas("run", "--out", "r", "--epochs", "1", "--evaluations", "6", "--json")
+    assert done.returncode == 0, done.stderr
+    best = json.loads((tmp_path / "r" / "best.json").read_text())
+    assert json.loads(done.stdout)["genotype"] == best["genotype"]
+    assert best["channels"] == space["config"]["network"]["channels"]
+    assert json.loads((tmp_path / "r" / "space.json").read_text()) == space

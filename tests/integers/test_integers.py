@@ -1,0 +1,264 @@
+"""The integer network: its two implementations, its bounds, its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from programs import Case, cases, frames_for, integers_of, model_of
+from spikenas._util.errors import RunError
+from spikenas.data import Split
+from spikenas.integers import IntegerNetwork, fold, leak_of, quantise, run_batch, run_reference, synops_of
+from spikenas.integers.integers import Leak
+from spikenas.integers.rounding import on_grid, ratios
+from spikenas.memory import make_program
+from spikenas.memory.kernels import weight_steps
+from spikenas.training.checkpoint import Model
+from spikenas.training.evaluation import evaluate
+
+QUICK = settings(max_examples=25, deadline=None)
+CONVS = "0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3"
+
+
+@QUICK
+@given(cases())
+def test_tensors_compute_what_the_reference_defines(case: Case) -> None:
+    network = integers_of(case.plan)
+    frames = frames_for(case.plan, 4)
+    expected = np.stack([run_reference(network, one) for one in frames])
+    found = run_batch(network, torch.from_numpy(frames.astype(np.uint8)).transpose(0, 1))
+    assert (found.numpy() == expected).all()
+
+
+@QUICK
+@given(cases())
+def test_a_file_holds_the_whole_network(case: Case) -> None:
+    network = integers_of(case.plan)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spikenas.integers.integers.save_tensors", lambda path, tensors, header: saved.update(tensors))
+        saved: dict[str, torch.Tensor] = {}
+        network.save(Path("nowhere"))
+    assert {key: tuple(value.shape) for key, value in saved.items()} == {
+        f"{layer}.{name}": value.shape for layer, named in network.constants.items() for name, value in named.items()
+    }
+    network.check("network")
+
+
+def errors(case: Case, change: Callable[[Model], None] = lambda model: None) -> NDArray[np.float64]:
+    """Outputs of the integers less those of the network, in standard deviations of these."""
+    model = model_of(case.plan)
+    change(model)
+    network = quantise(fold(model), 1 / 64, model.classes)
+    network.check("network")
+    frames = frames_for(case.plan, 40)
+    found = np.stack([run_reference(network, one) for one in frames]) * network.score_scale
+    mean, deviation = (torch.tensor(one)[:, None, None] for one in model.statistics)
+    with torch.no_grad():
+        expected = model.network.eval()((torch.from_numpy(frames[:, 0] / 64).float() - mean) / deviation).numpy()
+    return np.asarray(np.abs(found - expected).mean() / expected.std())
+
+
+@pytest.mark.parametrize("v_reset", [0.0, -0.5, 0.5])
+@pytest.mark.parametrize("kind", ["compact", "snasnet"])
+def test_eight_bits_hardly_change_a_network(v_reset: float, kind: str) -> None:
+    """Random weights, so the outputs are noise-like; a kernel that computes something else would be far off."""
+    assert errors(Case(f"{CONVS} / {CONVS}", kind=kind, size=16, channels=8, v_reset=v_reset)) < 0.15
+
+
+def test_fewer_bits_change_it_more() -> None:
+    found = [errors(Case(f"{CONVS} / {CONVS}", size=16, channels=8, weight_bits=bits)) for bits in (8, 4, 2)]
+    assert found[0] < found[1] < found[2]
+
+
+def test_a_dead_neuron_does_not_set_the_scale_of_the_others() -> None:
+    def kill(model: Model) -> None:
+        model.network.layers["head_hidden"].weight.data[0] = 0
+
+    assert errors(Case("0-3:conv3x3 / 0-3:conv3x3", kind="snasnet", size=8, channels=8), kill) < 0.15
+
+
+def test_a_batchnorm_that_hardly_sees_its_input() -> None:
+    """Its neurons fire by their bias alone, far beyond the range of the map."""
+
+    def mute(model: Model) -> None:
+        norm = model.network.layers["head_bn"]
+        norm.weight.data.fill_(1e-5)
+        norm.bias.data.fill_(1.05)
+
+    assert errors(Case("0-1:conv3x3 0-3:skip 1-3:skip", size=8, channels=8), mute) < 0.05
+
+
+def test_sums_that_32_bits_cannot_hold_are_refused_or_coarsened() -> None:
+    model = model_of(Case("0-3:conv3x3", channels=4).plan)
+    model.network.layers["head_linear"].bias.data.fill_(1e6)
+    network = quantise(fold(model), 1 / 64, model.classes)
+    network.check("network")
+    assert run_reference(network, frames_for(network.plan, 3)[0]).max() * network.score_scale == pytest.approx(
+        1e6, 1e-3
+    )
+
+
+@given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=20), st.sampled_from([2, 4, 8]), st.sampled_from([1, 4, 16]))
+def test_the_grid(values: list[float], bits: int, step: int) -> None:
+    found = on_grid(np.asarray(values), bits, step)
+    most = (1 << bits - 1) - 1
+    assert (found % step == 0).all()
+    assert np.abs(found).max() <= most * step
+    inside = np.abs(np.asarray(values)) <= most * step
+    assert (np.abs(found - values)[inside] <= step / 2 + 1e-9).all()
+
+
+def test_weights_that_are_averaged_are_as_fine_as_the_others_of_their_map() -> None:
+    plan = Case("0-3:conv3x3 / 0-3:conv3x3", channels=8, weight_bits=4).plan
+    steps = weight_steps(make_program(plan))
+    assert (steps["cell1.op1.conv"], steps["reduction1.conv"], steps["head.linear"]) == (16, 4, 1)
+    codes = integers_of(plan).constants["reduction1.conv"]["weight"] // 4
+    assert np.abs(codes).max() == 7
+
+
+def test_synops_are_those_of_the_network_in_floating_point() -> None:
+    """On a network whose integers are nearly exact; and one inference on average is the mean of single ones."""
+    plan = Case("0-1:conv3x3 1-3:conv3x3 0-3:skip", channels=8).plan
+    model = model_of(plan)
+    frames = frames_for(plan, 6).astype(np.uint8).transpose(1, 0, 2, 3, 4)
+    network = quantise(fold(model), 1 / 255, model.classes)
+    found = synops_of(network, frames)
+    assert found == pytest.approx(np.mean([synops_of(network, frames[:, n : n + 1]) for n in range(6)]))
+    items = Split(np.zeros(6, dtype=np.int64), frames[0])
+    assert found == pytest.approx(evaluate(model, items).synops, rel=0.05)
+
+
+@given(st.floats(1e-6, 1e4))
+def test_ratios_are_near(value: float) -> None:
+    mul, shift = (int(one[0]) for one in ratios(np.asarray([value])))
+    assert 0 <= mul <= 32767
+    assert 1 <= shift <= 30
+    assert mul / 2**shift == pytest.approx(value, rel=1e-4) or value < 1e-5
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_the_worst_input_stays_within_16_bits(bits: int) -> None:
+    """Weights of one sign and frames of one colour reach the bound; the reference refuses what leaves 16 bits."""
+    plan = Case("0-1:conv7x7 0-3:skip 1-3:conv7x7", size=16, channels=8, weight_bits=bits).plan
+    model = model_of(plan)
+    for parameter in model.network.parameters():
+        if parameter.dim() == 4:
+            parameter.data.abs_()
+    network = quantise(fold(model), 1 / 64, model.classes)
+    for frames in frames_for(plan, 3):
+        run_reference(network, frames)
+    broken = {layer: dict(named) for layer, named in network.constants.items()}
+    for named in broken.values():
+        if "bias" in named and len(named["bias"]) == 8:
+            named["bias"] = named["bias"] * 0 + 32767
+    with pytest.raises(RunError, match="does not fit 16 bits"):
+        run_reference(replace(network, constants=broken), frames_for(plan, 3)[1])
+
+
+def test_short_membranes_are_counted() -> None:
+    plan = Case(CONVS, size=16, channels=8, membrane_bits=8).plan
+    network = integers_of(plan)
+    counted: dict[str, tuple[int, int]] = {}
+    run_batch(network, torch.from_numpy(frames_for(plan, 4).astype(np.uint8)).transpose(0, 1), counted)
+    neurons = {layer.name: layer.size for layer in plan.layers if layer.kind == "lif"}
+    assert {name: updates for name, (_, updates) in counted.items()} == {
+        name: 4 * plan.network.timesteps * size for name, size in neurons.items()
+    }
+    assert all(0 <= short <= updates for short, updates in counted.values())
+
+
+def saved(folder: Path) -> tuple[IntegerNetwork, Path]:
+    network = integers_of(Case(CONVS, channels=4, weight_bits=4).plan)
+    network.save(folder / "quantised.safetensors")
+    return network, folder / "quantised.safetensors"
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    network, path = saved(tmp_path)
+    found = IntegerNetwork.load(path)
+    frames = frames_for(network.plan, 3)
+    assert [run_reference(found, one).tolist() for one in frames] == [
+        run_reference(network, one).tolist() for one in frames
+    ]
+    assert (found.leak, found.zero, found.classes) == (network.leak, network.zero, network.classes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("cell1.op1.conv.weight"), "cell1.op1.conv.weight is missing"),
+        (lambda t: t.update(extra=t["stem.conv.weight"].clone()), "extra is left over"),
+        (lambda t: t.update({"stem.conv.weight": t["stem.conv.weight"][:2]}), "instead of"),
+        (lambda t: t["stem.conv.shift"].fill_(40), "values outside 1 to 31"),
+        (lambda t: t["cell1.op1.conv.weight"].fill_(3), "weights that are not of 4 bits"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, change: object, message: str) -> None:
+    from safetensors import safe_open
+
+    _, path = saved(tmp_path)
+    tensors = load_file(path)
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    change(tensors)  # type: ignore[operator]
+    save_file(tensors, path, metadata)
+    with pytest.raises(RunError, match=message):
+        IntegerNetwork.load(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("zero", (1, 2, 3), "zero is"),
+        ("leak", Leak(300, 20), "leak is"),
+        ("classes", ("a",), "classes is"),
+        ("input_scale", float("nan"), "input_scale is"),
+    ],
+)
+def test_a_header_that_cannot_be(key: str, value: object, message: str, tmp_path: Path) -> None:
+    network = replace(integers_of(Case("0-3:conv3x3").plan), **{key: value})  # type: ignore[arg-type]
+    with pytest.raises(RunError, match=message):
+        network.save(tmp_path / "network.safetensors")
+
+
+@given(st.floats(1.0, 32.0))
+def test_leaks_are_near(tau: float) -> None:
+    leak = leak_of(tau)
+    assert 0 < leak.mul < 256
+    assert 0 <= leak.shift < 15
+    assert leak.mul / 2**leak.shift == pytest.approx(1 / tau, rel=0.005)
+
+
+def test_a_tau_that_integers_do_not_have() -> None:
+    with pytest.raises(RunError, match=r"network\.tau: integer neurons have at most 32"):
+        leak_of(100)
+
+
+def test_a_truncated_file_is_named(tmp_path: Path) -> None:
+    _, path = saved(tmp_path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(RunError, match="truncated"):
+        IntegerNetwork.load(path)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 9, 8), (2, 2, 9, 9), (1, 3, 9, 9)])
+def test_input_of_another_shape(shape: tuple[int, ...]) -> None:
+    network = integers_of(Case("0-3:conv3x3").plan)
+    with pytest.raises(RunError, match="the network takes"):
+        run_reference(network, np.zeros(shape, dtype=np.int64))
+
+
+def test_a_network_that_has_diverged() -> None:
+    model = model_of(Case("0-3:conv3x3").plan)
+    next(model.network.parameters()).data.fill_(float("nan"))
+    with pytest.raises(RunError, match="not finite"):
+        quantise(fold(model), 1 / 64, model.classes)

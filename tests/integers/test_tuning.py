@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from programs import Case, model_of
+from spikenas.integers import RoundedNetwork, fold, make_grid, quantise, with_bits
+
+CONVS = "0-1:conv3x3 0-2:skip 0-3:dwconv3x3 1-2:conv3x3 1-3:skip 2-3:conv3x3"
+
+
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_the_forward_pass_uses_the_weights_of_the_device(bits: int) -> None:
+    plan = Case(f"{CONVS} / {CONVS}", channels=4, weight_bits=bits).plan
+    model = model_of(plan)
+    grid = make_grid(fold(model), 1 / 64)
+    rounded = RoundedNetwork(model, grid, 1 / 64).eval()
+    integers = quantise(fold(model), 1 / 64, model.classes, grid)
+    folded = fold(model)
+    for layer in plan.layers:
+        if not layer.weights:
+            continue
+        key = layer.name.replace(".", "_")
+        unit = getattr(rounded, f"unit_{key}").double().numpy()
+        step, most = rounded.steps[layer.name], (1 << layer.bits - 1) - 1
+        shown = np.clip(np.rint(folded.originals[layer.name] * unit / step), -most, most) * step
+        exact = integers.constants[layer.name]["weight"]
+        assert np.abs(shown - exact).max() <= step  # a tie may fall to the other side in single precision
+        assert (shown != exact).mean() < 0.01
+
+
+def test_gradients_pass_the_rounding_and_norms_stay() -> None:
+    plan = Case(CONVS, channels=4, weight_bits=4).plan
+    model = model_of(plan)
+    rounded = RoundedNetwork(model, make_grid(fold(model), 1 / 64), 1 / 64).train()
+    before = {name: buffer.clone() for name, buffer in rounded.named_buffers()}
+    rounded(torch.rand(4, 2, 9, 9)).square().sum().backward()
+    for name, parameter in rounded.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+    assert any(parameter.grad.abs().sum() > 0 for parameter in rounded.parameters() if parameter.dim() == 4)
+    assert all(torch.equal(buffer, before[name]) for name, buffer in rounded.named_buffers())
+
+
+def test_other_bits_keep_the_weights() -> None:
+    model = model_of(Case("0-3:conv3x3").plan)
+    found = with_bits(model, 4)
+    assert found.network.plan.by_name["cell1.op1.conv"].bits == 4
+    assert all(torch.equal(a, b) for a, b in zip(model.network.parameters(), found.network.parameters(), strict=True))

@@ -1,0 +1,103 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spikenas.config import BudgetConfig, Config
+from spikenas.reporting import SavedRun, load_run
+from spikenas.reporting.checks import Check, checks
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> SavedRun:
+    return load_run(folder)
+
+
+def of(run: SavedRun, subject: str, **changes: Any) -> list[Check]:
+    return [check for check in checks(replace(run, **changes)) if check.subject == subject]
+
+
+def budgeted(run: SavedRun, **limits: int) -> Config:
+    return run.config.model_copy(update={"budget": BudgetConfig.model_validate(limits)})
+
+
+def levels(found: list[Check]) -> list[str]:
+    return [check.level for check in found]
+
+
+def test_a_budget_that_is_exceeded(run: SavedRun) -> None:
+    assert "problem" not in levels(of(run, "budget"))
+    over = of(run, "budget", config=budgeted(run, ram=1000))
+    assert levels(over) == ["problem"]
+    assert "ram" in over[0].finding
+    assert over[0].remedy
+
+
+def test_a_budget_that_is_hardly_used(run: SavedRun) -> None:
+    assert levels(of(run, "budget", config=budgeted(run, ram=10**6, flash=10**6))) == ["warning"]
+
+
+def test_layers_that_are_silent_or_saturated(run: SavedRun) -> None:
+    assert run.evaluation
+    rates = dict.fromkeys(run.evaluation["firing_rates"], 0.2)
+    assert levels(of(run, "spikes", evaluation={**run.evaluation, "firing_rates": rates})) == ["good"]
+    rates |= dict(zip(rates, (0.001, 0.95), strict=False))
+    found = of(run, "spikes", evaluation={**run.evaluation, "firing_rates": rates})
+    assert levels(found) == ["warning", "warning"]
+    assert "silent" in found[0].finding
+    assert "saturated" in found[1].finding
+
+
+def test_accuracy_that_the_integers_lose(run: SavedRun) -> None:
+    assert run.evaluation
+    lost = {**run.evaluation, "test_accuracy": 0.9, "quantised_test_accuracy": 0.88}
+    assert levels(of(run, "integers", evaluation=lost)) == ["warning"]
+    tuned = {**(run.quantisation or {}), "epochs": 6}
+    assert "--tuning 12" in of(run, "integers", evaluation=lost, quantisation=tuned)[0].remedy
+    assert levels(of(run, "integers", evaluation={**lost, "quantised_test_accuracy": 0.899})) == ["good"]
+
+
+def test_memory_that_is_not_as_predicted(run: SavedRun) -> None:
+    sizes = {"flash_bytes": 50000, "ram_bytes": 10000}
+    same = {"predicted": sizes, "linked": sizes}
+    assert levels(of(run, "firmware", measured=same)) == ["good", "good"]
+    more = {"predicted": sizes, "linked": {**sizes, "flash_bytes": 50001}}
+    assert levels(of(run, "firmware", measured=more)) == ["warning", "good"]
+    assert levels(of(run, "firmware", measured=None)) == ["unknown"]
+
+
+def test_a_search_that_gets_slower(run: SavedRun) -> None:
+    trials = [replace(run.trials[0], position=n, status="scored", seconds=0.1) for n in range(40)]
+    assert levels(of(run, "search time", trials=trials)) == ["good"]
+    slow = [*trials[:10], *(replace(trial, seconds=1.0) for trial in trials[10:])]
+    assert levels(of(run, "search time", trials=slow)) == ["warning"]
+
+
+def test_ops_that_might_have_helped(run: SavedRun) -> None:
+    def decided(verdict: str) -> dict[str, Any]:
+        effect = {"verdict": verdict, "loss_sd": {"mean": -0.2, "low": -0.6, "high": 0.2}}
+        decision = {"key": "space.ops", "value": ["skip"], "evidence": {"effects": {"with conv5x5": effect}}}
+        return {"decisions": [decision]}
+
+    (found,) = of(run, "ops left out", space=decided("open"))
+    assert found.level == "warning"
+    assert "conv5x5" in found.finding
+    assert "0.60" in found.finding
+    assert levels(of(run, "ops left out", space=decided("useless"))) == ["good"]
+    assert levels(of(run, "ops left out", space=None)) == ["unknown"]
+
+
+def test_training_that_is_not_done_or_does_not_generalise(run: SavedRun) -> None:
+    good = replace(run.epochs[-1], train_accuracy=0.9, validation_accuracy=0.88)
+    assert levels(of(run, "training", epochs=[good])) == ["warning"]
+    assert levels(of(run, "generalisation", epochs=[good, good])) == ["good"]
+    learnt = replace(good, train_accuracy=0.99, validation_accuracy=0.6)
+    assert levels(of(run, "generalisation", epochs=[good, learnt])) == ["warning"]
+
+
+def test_what_is_wrong_comes_first(run: SavedRun) -> None:
+    found = levels(checks(replace(run, unreadable=["best.json: not valid JSON"])))
+    order = ["problem", "warning", "unknown", "good"]
+    assert found[0] == "problem"
+    assert found == sorted(found, key=order.index)

@@ -1,0 +1,87 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from spikenas._util.errors import ConfigError
+from spikenas.reporting import load_run
+from spikenas.reporting.page import render
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "run"))
+
+
+def test_a_whole_run(folder: Path) -> None:
+    run = load_run(folder)
+    assert run.status == "complete"
+    assert not run.unreadable
+    assert run.best
+    assert run.evaluation
+    assert run.cost
+    assert run.cost.flash_bytes == run.best["flash_bytes"]
+    assert len(run.classes) == 10
+    assert len(run.trials) == run.best["trials"]
+    assert len(run.mistakes) == len(run.evaluation["mistakes"]) > 0
+    assert {"enhance", "search", "train", "quantise", "evaluate", "deploy"} == run.seconds.keys()
+
+
+def test_a_run_that_was_stopped(copy: Path) -> None:
+    for name in ("evaluation.json", "quantise.json", "footprint.json"):
+        (copy / name).unlink()
+    assert load_run(copy).status == "trained, not evaluated"
+    lines = (copy / "train.csv").read_text().splitlines(keepends=True)
+    (copy / "train.csv").write_text("".join(lines[:2]))
+    assert load_run(copy).status == "training, 1 of 2 epochs"
+    (copy / "best.json").unlink()
+    run = load_run(copy)
+    assert run.status == f"search, {len(run.trials)} candidates so far"
+    assert run.plan is None
+
+
+@pytest.mark.parametrize(
+    "name", ["best.json", "space.json", "trials.db", "train.csv", "evaluation.json", "mistakes.png"]
+)
+def test_a_file_that_is_damaged_is_named(copy: Path, name: str) -> None:
+    (copy / name).write_bytes(b"epoch,lr\n\x00{,nothing\n")
+    run = load_run(copy)
+    assert len(run.unreadable) == 1
+    assert name in run.unreadable[0]
+
+
+def test_a_history_that_was_cut_off_is_read_as_far_as_it_goes(copy: Path) -> None:
+    with (copy / "history.jsonl").open("a") as file:
+        file.write('{"stage": "tr')
+    assert load_run(copy).seconds == load_run(copy.parent / "run").seconds
+
+
+def test_what_is_no_run_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"config\.toml"):
+        load_run(tmp_path)
+
+
+def test_a_run_whose_space_is_not_decided_yet(tmp_path: Path) -> None:
+    (tmp_path / "enhance").mkdir()
+    (tmp_path / "enhance" / "config.toml").write_text("[data]\nname = 'digits'\n")
+    run = load_run(tmp_path)
+    assert (run.status, run.trials, run.best) == ("enhance, the space is being decided", [], None)
+    assert "the space is being decided" in render([run])
+
+
+def test_reading_changes_nothing(copy: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
+    load_run(copy)
+    assert {path: path.stat().st_mtime_ns for path in copy.rglob("*")} == before
+
+
+def test_what_is_of_other_integers_is_not_shown(copy: Path) -> None:
+    quantisation = json.loads((copy / "quantise.json").read_text())
+    assert load_run(copy).measured
+    (copy / "quantise.json").write_text(json.dumps({**quantisation, "quantised_sha256": "another"}))
+    run = load_run(copy)
+    assert run.measured is None
+    assert run.evaluation
+    assert "quantised_test_accuracy" not in run.evaluation
+    assert "test accuracy in floating point" in run.summary

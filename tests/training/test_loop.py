@@ -1,0 +1,162 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from spikenas._util.errors import RunError
+from spikenas.config import Config
+from spikenas.data import DataSet, Split, Statistics, load
+from spikenas.pipeline.folder import CHECKPOINT
+from spikenas.space import Genotype, InputSpec, make_plan
+from spikenas.training.checkpoint import MODEL, load_model, load_tensors
+from spikenas.training.epochs import LOG, Epoch, read_log
+from spikenas.training.loop import learning_rate, train
+
+GENOTYPE = Genotype.parse("0-1:conv3x3 1-3:conv3x3 0-3:skip / 0-3:conv3x3")
+STATISTICS = Statistics((0.3,), (0.37,))
+CONFIG = Config.parse({"network": {"channels": 4, "timesteps": 2}, "train": {"epochs": 3, "batch": 32, "crop": 1}})
+
+
+def small_digits() -> DataSet:
+    whole = load(CONFIG.data, 0)
+    small = Split(whole.train.labels[:300], whole.train.fetch(range(300)))
+    return DataSet("digits", whole.classes, whole.shape, None, small, whole.validation, lambda: whole.test)
+
+
+DIGITS = small_digits()
+PLAN = make_plan(GENOTYPE, CONFIG.network, InputSpec(1, 8, 8, 10))
+
+
+def run(folder: Path, config: Config = CONFIG, **options: Any) -> list[Epoch]:
+    return train(PLAN, DIGITS, STATISTICS, config, folder, **options)
+
+
+def with_train(**changes: Any) -> Config:
+    return CONFIG.model_copy(update={"train": CONFIG.train.model_copy(update=changes)})
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_tensors(folder / CHECKPOINT)[0]
+
+
+def test_it_learns_and_writes_its_files(tmp_path: Path) -> None:
+    epochs = run(tmp_path, with_train(epochs=12, batch=8))
+    assert [epoch.epoch for epoch in epochs] == list(range(1, 13))
+    assert epochs[-1].train_loss < 0.75 * epochs[0].train_loss
+    assert max(epoch.validation_accuracy for epoch in epochs) > 0.4
+    assert read_log(tmp_path / LOG) == epochs
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT, MODEL, LOG]
+
+
+def test_interrupted_in_any_epoch_it_ends_with_the_same_bits(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole")
+    steps = 300 // 32
+
+    class KilledError(Exception):
+        pass
+
+    for stop in (2, steps + 1, 2 * steps + 3, 3 * steps - 1):
+
+        def progress(done: int, total: int, epochs: object, stop: int = stop) -> None:
+            if done == stop:
+                raise KilledError
+
+        with pytest.raises(KilledError):
+            run(tmp_path / "parts", progress=progress)
+    parts = run(tmp_path / "parts")
+    assert [e.train_loss for e in parts] == [e.train_loss for e in whole]
+    one, other = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    assert any(key.startswith("momentum.") for key in one)
+    best, again = (load_model(tmp_path / name / MODEL).network.state_dict() for name in ("whole", "parts"))
+    assert all(torch.equal(best[key], again[key]) for key in best)
+
+
+@pytest.mark.slow
+def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
+    first = run(tmp_path)
+
+    def never(*_: object) -> None:
+        raise AssertionError("a step was computed")
+
+    assert run(tmp_path, progress=never) == first
+
+
+@pytest.mark.slow
+def test_keep_best_and_keep_last(tmp_path: Path) -> None:
+    for keep in ("best", "last"):
+        epochs = run(tmp_path / keep, with_train(keep=keep, epochs=6, lr=0.5))
+        kept = load_model(tmp_path / keep / MODEL).network.state_dict()
+        last = weights(tmp_path / keep)
+        same = all(torch.equal(value, last[f"model.{key}"]) for key, value in kept.items())
+        best = max(epochs, key=lambda e: (e.validation_accuracy, -e.validation_loss))
+        assert same == (keep == "last" or best.epoch == 6)
+
+
+def test_the_test_set_is_not_opened(tmp_path: Path) -> None:
+    def forbidden() -> Split:
+        raise AssertionError("training opened the test set")
+
+    closed = DataSet("digits", DIGITS.classes, DIGITS.shape, None, DIGITS.train, DIGITS.validation, forbidden)
+    assert len(train(PLAN, closed, STATISTICS, with_train(epochs=1), tmp_path)) == 1
+
+
+def test_event_frames(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    split = Split(np.arange(24) % 2, rng.random((24, 2, 1, 8, 8), dtype=np.float32))
+    events = DataSet("events", ("a", "b"), (1, 8, 8), 2, split, split, lambda: split)
+    plan = make_plan(GENOTYPE, CONFIG.network, InputSpec(1, 8, 8, 2, static=False))
+    assert len(train(plan, events, STATISTICS, with_train(epochs=1, batch=8), tmp_path)) == 1
+
+
+def test_bf16_trains(tmp_path: Path) -> None:
+    epochs = run(tmp_path, with_train(precision="bf16", epochs=4))
+    assert epochs[-1].train_loss < epochs[0].train_loss
+
+
+def test_a_loss_that_is_not_finite_ends_in_a_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"training loss became nan in epoch 1; try a smaller train\.lr"):
+        run(tmp_path, with_train(lr=1e30, warmup_epochs=0.0))
+
+
+def test_a_checkpoint_of_another_genotype_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, with_train(epochs=1))
+    other = make_plan(Genotype.parse("0-3:conv3x3 / 0-3:conv3x3"), CONFIG.network, InputSpec(1, 8, 8, 10))
+    with pytest.raises(RunError, match="a checkpoint of '0-1:conv3x3 0-3:skip 1-3:conv3x3 / 0-3:conv3x3', not of"):
+        train(other, DIGITS, STATISTICS, CONFIG, tmp_path)
+
+
+def test_a_log_that_lacks_epochs_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, with_train(epochs=2))
+    lines = (tmp_path / LOG).read_text().splitlines()
+    (tmp_path / LOG).write_text("\n".join(lines[:2]) + "\n")
+    with pytest.raises(RunError, match=r"has 1 epochs, checkpoint\.safetensors 2; remove both"):
+        run(tmp_path)
+    for content in (b"something,else\n1,2\n", b"\xff\xfe"):
+        (tmp_path / LOG).write_bytes(content)
+        with pytest.raises(
+            RunError, match=r"not a training log; remove it and checkpoint\.safetensors to train again$"
+        ):
+            run(tmp_path)
+
+
+def test_without_its_model_a_training_begins_anew(tmp_path: Path) -> None:
+    run(tmp_path, with_train(epochs=2))
+    model = (tmp_path / MODEL).read_bytes()
+    (tmp_path / MODEL).unlink()
+    run(tmp_path, with_train(epochs=2))
+    assert (tmp_path / MODEL).read_bytes() == model
+
+
+def test_learning_rate_warms_up_and_falls() -> None:
+    config = with_train(epochs=20, lr=0.2, warmup_epochs=4)
+    rates = [learning_rate(epoch / 2, config) for epoch in range(41)]
+    assert rates[0] == pytest.approx(0.002)
+    assert rates[8] == max(rates) == pytest.approx(0.2)
+    assert rates[24] == pytest.approx(0.1)
+    assert rates[40] == pytest.approx(0, abs=1e-12)
+    assert rates[:9] == sorted(rates[:9])
+    assert rates[8:] == sorted(rates[8:], reverse=True)
