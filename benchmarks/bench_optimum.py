@@ -19,7 +19,8 @@ from spikenas.config import BudgetConfig, Config, SearchConfig
 from spikenas.data import channel_statistics
 from spikenas.memory import footprint, violations
 from spikenas.nas import Problem, TrialStore, make_strategy, search
-from spikenas.nas.executors import CachedExecutor, InProcess, open_executor
+from spikenas.nas.cached import CachedExecutor
+from spikenas.nas.executors import InProcess, open_executor
 from spikenas.scores.engine import ScoreResult
 from spikenas.space import Genotype
 from spikenas.task import prepare, scorer_factory

@@ -9,8 +9,10 @@ from pathlib import Path
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from spikenas.config import DataConfig
+from spikenas.data import DataSet, OpenedData
 from spikenas.nas import Trial, TrialStore
-from spikenas.space.genotype import pairs
+from spikenas.space.cell import pairs
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 TINY = (
@@ -60,3 +62,8 @@ def write_trials(path: Path, count: int) -> None:
             trial = Trial(n, f"cell {1 + n % 2}", " ".join(edges), "scored", score, *memory, 0.1, None)
             values = tuple(vars(trial).values())
             store._connection.execute(f"INSERT INTO trials VALUES ({', '.join('?' * len(values))})", values)
+
+
+def load(config: DataConfig, seed: int) -> DataSet:
+    """A data set, opened and divided."""
+    return OpenedData(config).divide(seed)

@@ -27,14 +27,14 @@ def test_a_plan_and_a_footprint_are_tables() -> None:
 def test_a_run(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     (tmp_path / "config.toml").write_text(spikenas.Config().dump())
-    assert len(spikenas.load_run(tmp_path).frame) == 0
+    assert len(spikenas.load(tmp_path).frame) == 0
     with spikenas.TrialStore(tmp_path / "trials.db") as store:
         from spikenas.nas import Trial
 
         store.add(Trial(0, "cell 1", str(GENOTYPE), "scored", 1.5, 10, 20, 30, 0.1))
         store.add(Trial(1, "cell 1", str(GENOTYPE), "over budget", None, 11, 21, 31, 0.0))
-    frame = spikenas.load_run(tmp_path).frame
+    frame = spikenas.load(tmp_path).frame
     assert isinstance(frame, pandas.DataFrame)
     assert frame.score.tolist()[0] == 1.5
     assert frame.flash_bytes.tolist() == [20, 21]
-    assert "<table>" in spikenas.load_run(tmp_path)._repr_html_()
+    assert "<table>" in spikenas.load(tmp_path)._repr_html_()

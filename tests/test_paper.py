@@ -8,11 +8,12 @@ from spikenas._util.progress import Reporter
 from spikenas.config import Config
 from spikenas.memory import footprint, violations
 from spikenas.nas import TrialStore
-from spikenas.pipeline.folder import Run
-from spikenas.pipeline.stages import run_search
+from spikenas.pipeline.folder import RunFolder
+from spikenas.pipeline.searching import search
+from spikenas.pipeline.settings import fix
 from spikenas.snn import Network
 from spikenas.space import Genotype
-from spikenas.task import prepare
+from spikenas.task import Task
 from support import Unpack
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
@@ -31,10 +32,10 @@ DEVICE = {"flash": "96KiB", "ram": "128KiB"}
     ids=["cifar100-free", "cifar10-1.2M", "cifar10-device", "tinyimagenet-device"],
 )
 def test_search(archive: str, prefix: str, budget: dict[str, str], unpack: Unpack, tmp_path: Path) -> None:
-    task = prepare(Config.parse({"data": {"name": f"{prefix}{unpack(archive)}"}, "budget": budget}))
-    with Run(tmp_path / "run") as run:
-        run.fix(task.config)
-        best = run_search(run, task, Reporter())
+    task = Task.of(Config.parse({"data": {"name": f"{prefix}{unpack(archive)}"}, "budget": budget})).sized()
+    with RunFolder(tmp_path / "run") as run:
+        fix(run, task.config)
+        best = search(run, task, Reporter())
         with TrialStore(run / "trials.db") as store:
             trials = list(store)
     accepted = [trial for trial in trials if trial.status == "scored"]

@@ -252,9 +252,7 @@ def quantise(
     return network if task is None else network.of_task(task)
 
 
-def evaluate(
-    model: Model | IntegerNetwork, split: Split, *, device: str = "cpu"
-) -> Evaluation | IntegerEvaluation:
+def evaluate(model: Model | IntegerNetwork, split: Split, *, device: str = "cpu") -> Evaluation | IntegerEvaluation:
     """Run every item of a split through a network.
 
     Args:
@@ -290,7 +288,9 @@ def deploy(
     task = integers.task
     name = target or (task.limits.target if task else None)
     split = split or (task.validation if task else None)
-    inputs = test_vectors(integers, split, min(_VECTORS, len(split)))[0] if split else random_vectors(integers, _VECTORS)
+    inputs = (
+        test_vectors(integers, split, min(_VECTORS, len(split)))[0] if split else random_vectors(integers, _VECTORS)
+    )
     warnings = Console(stderr=True, quiet=not progress)
     place = Path(folder)
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from spikenas._util.progress import Reporter
 from spikenas.nas import Trial
-from spikenas.reporting.tables import best_table
+from spikenas.pipeline.searching import best_table
 
 
 def shown(terminal: bool) -> str:

@@ -10,18 +10,11 @@ from pathlib import Path
 import pytest
 
 from spikenas._util.errors import BudgetError, ConfigError, DataError, RunError
-from spikenas.bench import (
-    Arena,
-    Limits,
-    Lookup,
-    Result,
-    Row,
-    Table,
-    compare,
-    summarise,
-    table_arenas,
-)
+from spikenas.bench import Lookup, Row, Table
+from spikenas.bench.arena import Arena, Limits, compare, table_arenas
 from spikenas.bench.correlation import live_convs
+from spikenas.bench.evaluators import lookup_evaluator, score_lookup
+from spikenas.bench.results import Result, summarise
 from spikenas.config import BudgetConfig, NetworkConfig, SearchConfig
 from spikenas.memory import Footprint, footprint
 from spikenas.nas import STRATEGIES
@@ -29,7 +22,7 @@ from spikenas.nas.evaluation import RecordedEvaluation
 from spikenas.nas.executors import InProcess
 from spikenas.space import BENCH_OPS, Cell, Genotype, InputSpec, Space, make_plan
 from spikenas.space.genotype import NetworkKey, network_key
-from spikenas.training.evaluators import Evaluator, lookup_judge, score_lookup
+from spikenas.training.evaluators import Evaluator
 from support import SHARED
 
 CSV = SHARED.parent / "bench" / "spikenas_bench_cifar10_public.csv"
@@ -77,7 +70,7 @@ def run(
     path: Path | None = None,
 ) -> list[Result]:
     lookups = evaluators or {"epoch 5": table.lookup("epoch 5")}
-    evaluators = [lookup_judge(lookup, name) for name, lookup in lookups.items()]
+    evaluators = [lookup_evaluator(lookup, name) for name, lookup in lookups.items()]
     arenas = table_arenas(table, limits, evaluators, cost, adjusted=False)
     return compare(arenas, strategies, [[evaluator] for evaluator in evaluators], seeds, evaluations, path)
 
@@ -213,7 +206,7 @@ def test_errors_of_an_evaluator_are_no_results(tmp_path: Path) -> None:
 
 
 def test_a_strategy_that_cannot_search_is_an_error_before_any_search(tmp_path: Path) -> None:
-    evaluator = lookup_judge(table_of().lookup("epoch 5"), "epoch 5")
+    evaluator = lookup_evaluator(table_of().lookup("epoch 5"), "epoch 5")
     large = Space.of(["skip", "conv3x3", "conv1x1", "none"], cells=2)
     arena = Arena(Limits(), large, cost)
     with pytest.raises(ConfigError, match="at most 1,000,000 networks"):
@@ -236,7 +229,9 @@ def test_the_clock_of_a_search_stands_while_it_evaluates() -> None:
         return RecordedEvaluation(0.5, 0.05)
 
     evaluator = Evaluator("slow", "x", InProcess(slow))
-    (result,) = compare(table_arenas(table_of(), [Limits()], [evaluator], cost), ["exhaustive"], [[evaluator]], [0], None)
+    (result,) = compare(
+        table_arenas(table_of(), [Limits()], [evaluator], cost), ["exhaustive"], [[evaluator]], [0], None
+    )
     assert result.evaluations * 0.05 > 0.2 > result.wall_seconds
 
 
@@ -259,7 +254,7 @@ def test_results_of_another_comparison_are_refused(tmp_path: Path) -> None:
 
 def test_a_seed_asks_its_own_initialisation() -> None:
     table = table_of()
-    evaluators = [lookup_judge(table.lookup(metric), "score") for metric in ("epoch 5", "test")]
+    evaluators = [lookup_evaluator(table.lookup(metric), "score") for metric in ("epoch 5", "test")]
     arenas = table_arenas(table, [Limits()], evaluators, cost, adjusted=False)
     found = compare(arenas, ["exhaustive"], [evaluators], range(4), None)
     assert {result.seed: result.score for result in found} == {0: 0.45, 1: 0.70, 2: 0.45, 3: 0.70}
@@ -296,9 +291,11 @@ def test_the_public_table() -> None:
     table = Table.read(CSV)
     truth = table.network_values("test", adjusted=True)
     lookups = {"epoch 20": table.lookup("epoch 20"), "test": table.lookup("test", adjusted=True)}
-    evaluators = [lookup_judge(lookup, name) for name, lookup in lookups.items()]
+    evaluators = [lookup_evaluator(lookup, name) for name, lookup in lookups.items()]
     arenas = table_arenas(table, [Limits(1)], evaluators, cost)
-    results = compare(arenas, ["random", "exhaustive"], [[evaluator] for evaluator in evaluators], [0], evaluations=10_000)
+    results = compare(
+        arenas, ["random", "exhaustive"], [[evaluator] for evaluator in evaluators], [0], evaluations=10_000
+    )
     fitting = [value for cells, value in truth.items() if cells[0].connected and live_convs(cells[:1]) <= 1]
     for result in results:
         assert result.regret is not None

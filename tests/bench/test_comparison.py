@@ -6,8 +6,9 @@ from filelock import FileLock
 
 from spikenas._util.errors import ConfigError, RunError
 from spikenas._util.progress import Reporter
-from spikenas.bench import Limits, Question, Row, Study, Table
-from spikenas.cli.options import make_config
+from spikenas.bench import Row, Table
+from spikenas.bench.arena import Limits
+from spikenas.bench.comparison import Question, Study
 from spikenas.config import Config
 from spikenas.space import Genotype, InputSpec, Space
 
@@ -58,6 +59,7 @@ def test_what_was_asked_of_nothing_or_elsewhere(tmp_path: Path) -> None:
     [(None, (1024, 10)), ("cifar10", (1024, 10)), ("cifar100", (1024, 5)), ("tinyimagenet", (4096, 5))],
 )
 def test_the_benchmark_networks_of_each_data_set(dataset: str | None, expected: tuple[int, int]) -> None:
-    network = make_config(None, {"space": "spikenas-bench", "dataset": dataset}, None).network
+    name = f"spikenas-bench:{dataset}" if dataset else "spikenas-bench"
+    network = Config.parse({"space": {"name": name}}).network
     assert (network.hidden, network.votes) == expected
     assert network.stem_stride == (2 if dataset == "tinyimagenet" else "auto")

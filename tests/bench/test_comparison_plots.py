@@ -7,9 +7,8 @@ from xml.etree import ElementTree
 import pytest
 
 from spikenas._util.errors import RunError
-from spikenas.bench import summarise
 from spikenas.bench.comparison_plots import draw_comparison
-from spikenas.bench.results import Result
+from spikenas.bench.results import Result, summarise
 
 RESULT = Result(
     "random", "cmrr", "no limit", 0, 100, "abc", 3, 0.5, 2.0, "0-3:skip", 1.5, 0.6, 2.0, 70.0, (None, 3.0, 2.0)

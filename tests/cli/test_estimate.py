@@ -132,7 +132,7 @@ def test_a_width_of_auto_is_32_here(run: Main) -> None:
         (["0-3:skip", "--space="], "--space '': an empty text; give a value, or leave it out"),
         ([""], "estimate '': an empty text; give a value, or leave it out"),
         (["0100 0000 000 0000"], "cell 1: digits alone are a matrix, four blocks of four"),
-        (["0-3:skip", "--space", "nope"], "--space nope: no such space; known: spikenas, snasnet, spikenas-bench"),
+        (["0-3:skip", "--space", "nope"], "--space: no such space 'nope', known: spikenas, snasnet, spikenas-bench"),
         (["15625", "--space", "spikenas-bench"], "'15625': ids are 0 to 15624"),
         (["500000", "--space", "spikenas-bench"], "'500000': op digits are 0 to 4"),
         (["0-3:skip", "--network", "snasnet", "--cells", "3"], "network.cells: snasnet has 2 cells, got 3"),

@@ -93,7 +93,7 @@ def no_traceback(stderr: str) -> str:
         (["--ram", "900"], "would fit: --set network.membrane_bits=8 or --set network.cells=1"),
         (["--ram", "600"], "no change of the network makes room"),
         (["--ops", "skip,conv9x9"], "unknown op 'conv9x9', did you mean"),
-        (["--space", "nasbench"], "no such space; known: spikenas, snasnet, spikenas-bench"),
+        (["--space", "nasbench"], "no such space 'nasbench', did you mean 'spikenas-bench'?"),
         (["--score", "magic"], "unknown score 'magic'"),
         (["--device", "cuda"], "device 'cuda' cannot be used"),
         (["--cells", "5"], "too small for 5 cells"),

@@ -12,20 +12,26 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from spikenas._util.errors import ConfigError, GenotypeError
-from spikenas.cli.options import make_config, parse_input, read_genotype, read_genotypes
-from spikenas.config import BudgetConfig, Config, read_toml
+from spikenas._util.files import read_toml
+from spikenas.cli.options import DATASET, EPOCHS, EXECUTOR, NETWORK, OPS, SEARCH, SEED, SET, SIZES, SPACE, TARGET, Given
+from spikenas.config import BudgetConfig, Config
 from spikenas.space import Genotype, InputSpec
+from spikenas.space.texts import parse_input, read_genotype, read_genotypes
 
 QUICK = settings(max_examples=60, deadline=None)
 FINITE = {"allow_nan": False, "allow_infinity": False}
 
 
-def options(**given: Any) -> Config:
-    return make_config(None, given, None)
+OPTIONS = (DATASET, *SIZES, TARGET, *EXECUTOR, *NETWORK, SPACE, OPS, *SEARCH, EPOCHS, SEED, SET)
+
+
+def options(base: Config | None = None, **given: Any) -> Config:
+    read = Given.of(OPTIONS, {option.name: given.get(option.name) for option in OPTIONS})
+    return (base or Config()).but(read.words, read.sources)
 
 
 def assigned(*assignments: str) -> Config:
-    return make_config(None, {}, list(assignments))
+    return options(set_=list(assignments))
 
 
 def sections() -> st.SearchStrategy[dict[str, Any]]:
@@ -88,7 +94,7 @@ def test_sizes_and_counts_take_units() -> None:
         ({"train": {"lrr": 1}}, "here: train.lrr: unknown key, did you mean 'lr'?"),
         ({"nettwork": {}}, "here: nettwork: unknown key, did you mean 'network'?"),
         ({"network": {"chanels": 3}}, "network.chanels: unknown key, did you mean 'channels'?"),
-        ({"budget": {"zzz": 3}}, "budget.zzz: unknown key; known: target, params, flash, ram"),
+        ({"budget": {"zzz": 3}}, "budget.zzz: unknown key, known: target, params, flash, ram"),
         ({"train": {"epochs": "many"}}, "train.epochs: expected a whole number, got 'many'"),
         ({"train": {"epochs": 0}}, "train.epochs: expected at least 1, got 0"),
         ({"train": 3}, "train: expected a section, got 3"),
@@ -146,7 +152,7 @@ def test_every_wrong_value_is_explained_in_plain_words(value: object) -> None:
         except ConfigError as error:
             said.append(str(error).removeprefix(f"here: {key}"))
     for text in said:
-        assert re.match(r": expected (?!another value)|\.foo: unknown key", text)
+        assert re.match(r": (expected (?!another value)|unknown target|no such space)|\.foo: unknown key", text)
         assert not re.search("nput|valid|integer|boolean|string|Value error", text)
 
 
@@ -155,6 +161,10 @@ def test_a_wrong_option_is_named_as_it_was_given() -> None:
         options(executor="pol")
     with pytest.raises(ConfigError, match=r"^--ray-address: expected a text that is not empty, got ''$"):
         options(ray_address="")
+    with pytest.raises(ConfigError, match=r"^--target: unknown target 'rp204', did you mean 'rp2040'"):
+        options(target="rp204")
+    with pytest.raises(ConfigError, match=r"^--space: no such space 'nope', known: spikenas"):
+        options(space="nope")
     with pytest.raises(ConfigError, match=r"^--ops: expected a text that is not empty, got ''$"):
         options(ops="skip,")
 
@@ -196,7 +206,7 @@ def test_a_bad_file_is_named_when_options_are_given_too(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("[train]\nlrr = 1\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"config\.toml: train\.lrr"):
-        make_config(path, {"seed": None, "out": Path("x")}, None)
+        options(Config.load(path), seed=3)
 
 
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
@@ -224,7 +234,7 @@ def test_named_spaces() -> None:
     assert bench.space.ops == ("none", "skip", "conv3x3@0.5", "conv3x3@1.0", "conv3x3@1.5")
     assert (bench.network.kind, bench.network.channels, bench.network.cells) == ("snasnet", 128, 2)
     assert options(space="spikenas-bench", channels="8").network.channels == 8
-    with pytest.raises(ConfigError, match="--space nope: no such space; known: spikenas, snasnet, spikenas-bench"):
+    with pytest.raises(ConfigError, match="--space: no such space 'nope', known: spikenas, snasnet, spikenas-bench"):
         options(space="nope")
 
 
@@ -254,7 +264,7 @@ def test_assignments(assignment: str, section: str, key: str, value: object) -> 
 def test_assignments_go_over_options_and_options_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("seed = 1\n[train]\nepochs = 1\nbatch = 1\n", encoding="utf-8")
-    config = make_config(path, {"epochs": 2, "seed": 2}, ["seed=3"])
+    config = options(Config.load(path), epochs=2, seed=2, set_=["seed=3"])
     assert (config.seed, config.train.epochs, config.train.batch) == (3, 2, 1)
     assert assigned("seed=3", "seed=4").seed == 4
 
@@ -283,7 +293,7 @@ def test_a_section_that_is_none_is_refused_with_the_benchmarks_space_too(tmp_pat
     path = tmp_path / "config.toml"
     path.write_text("network = 3\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"^[^:]*: network"):
-        make_config(path, {"space": "spikenas-bench"}, None)
+        options(Config.load(path), space="spikenas-bench")
 
 
 def test_input_shapes() -> None:

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from spikenas._util.errors import DataError
 from spikenas.config import DataConfig
-from spikenas.data import load
+from support import load
 
 
 def test_digits():

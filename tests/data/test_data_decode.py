@@ -8,8 +8,8 @@ from PIL import Image
 
 from spikenas._util.errors import DataError
 from spikenas.config import DataConfig
-from spikenas.data import load
 from spikenas.data.decode import ImageDecoder
+from support import load
 
 RED, TRANSPARENT_RED = (255, 0, 0), (255, 0, 0, 0)
 

@@ -7,7 +7,7 @@ import pytest
 
 from spikenas._util.errors import DataError
 from spikenas.config import DataConfig
-from spikenas.data import load
+from support import load
 
 SPLIT = {"train/b": 3, "train/a": 3}
 

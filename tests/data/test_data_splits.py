@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from spikenas._util.errors import DataError
 from spikenas.config import DataConfig
-from spikenas.data import Split, load
+from spikenas.data import Split
+from support import load
 
 TWELVE = {"cat": 12, "dog": 12, "emu": 12}
 
@@ -158,7 +159,7 @@ def test_three_images_of_a_class_are_enough(make_folder):
     [
         (
             "cifar-10",
-            r"did you mean 'cifar10'\?.*known: digits, cifar10, cifar100, tinyimagenet:FOLDER, idx:FOLDER",
+            r"did you mean 'cifar10'\?.*known: cifar10, cifar100, digits, events:FOLDER, idx:FOLDER",
         ),
         ("tinyimagnet:there", r"did you mean 'tinyimagenet'"),
         ("no/such/folder", r"^no/such/folder: no such folder"),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"(<!-- not run: [^>]*-->\n+)?((?:^    .*\n|^\n(?=    ))+)", re.MULTILINE)
 PROGRESS = re.compile(r"[a-z ]+: \d+/\d+, ")
 CHANGING = re.compile(r"\b\d+\.\d{4,}(e-\d+)?|\b\d+(\.\d+)? s\b|\b\d+\.\d+e-\d+|\d+\.\d+%|[\d,]+(?= synops)")

@@ -7,7 +7,8 @@ from filelock import FileLock
 from spikenas._util.errors import BudgetError, ConfigError, RunError, SpikeNASError
 from spikenas._util.progress import Reporter
 from spikenas.config import Config
-from spikenas.enhancement import Analysis, AnalysisSpec, Rule
+from spikenas.enhancement import Analysis, AnalysisSpec, AnalysisSubject, Rule
+from spikenas.task import Task
 
 BASE = {
     "space": {"ops": ["none", "skip", "conv1x1", "conv3x3"], "nodes": 3},
@@ -16,8 +17,8 @@ BASE = {
 }
 
 
-def analysis(folder: Path, inquiry: AnalysisSpec, **values: dict[str, object]) -> Analysis:
-    return Analysis(inquiry, Config.parse(BASE | values), folder, Reporter(None))
+def analysis(folder: Path, spec: AnalysisSpec, **values: dict[str, object]) -> Analysis:
+    return Analysis(spec, AnalysisSubject.of(Task.of(Config.parse(BASE | values))), folder, Reporter(None))
 
 
 def test_removable_ops_are_taken_away_together(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from spikenas._util.progress import Reporter
 from spikenas.config import Config
 from spikenas.enhancement.decisions import Enhancer, write_space
 from spikenas.memory.width import LADDER
+from spikenas.task import Task
 from support import Spikenas
 
 FIDELITY = {"channels": 4, "batch": 8, "repeats": 1, "timesteps": 2}
@@ -16,8 +17,8 @@ FIVE = ("none", "skip", "conv1x1", "conv3x3", "avgpool3x3")
 
 
 def enhancer(folder: Path, values: dict[str, object] | None = None, **settings: object) -> Enhancer:
-    config = Config.parse(BASE | (values or {}))
-    return Enhancer(config, folder, Reporter(None), seeds=5, draws=4, **settings)  # type: ignore[arg-type]
+    config = Config.parse(BASE | (values or {}) | {"enhancement": {"seeds": 5, "draws": 4, **settings}})
+    return Enhancer(Task.of(config), folder, Reporter(None))
 
 
 @pytest.mark.slow
@@ -55,7 +56,7 @@ def test_each_setting_is_decided_with_a_reason_and_its_evidence(tmp_path: Path) 
 def test_short_trainings_can_decide_the_number_of_cells(tmp_path: Path) -> None:
     short = {"epochs": 1, "images": 60, "validation": 60}
     values = {"network": {"timesteps": 2}, "space": {"ops": ["skip", "conv3x3"]}, "short_training": short}
-    found = enhancer(tmp_path, values, evaluator="train").run()
+    found = enhancer(tmp_path, values, by="train").run()
     (decision,) = [one for one in found.decisions if one.key == "network.cells"]
     rows = decision.evidence["cells"]
     assert decision.evidence["evaluator"] == "train"
@@ -70,24 +71,56 @@ def test_what_is_given_stays(tmp_path: Path) -> None:
         "search": {"evaluations": 5, "refine": 0},
     }
     found = enhancer(tmp_path, values).run()
-    assert all(decision.given for decision in found.decisions)
+    given = {decision.key: decision for decision in found.decisions}
+    assert not given["network.weight_bits"].given, "nobody asked for it"
+    assert "the width is given" in given.pop("network.weight_bits").reason
+    assert all(decision.given and decision.reason == "as asked" for decision in given.values())
     assert found.config.network.cells == 1
     assert not list(tmp_path.iterdir())  # nothing had to be evaluated
 
 
+REPORT = {
+    "data": "digits", "ops": list(FIVE), "kept": ["skip", "conv3x3"], "effects": [], "together": [],
+    "evaluator": "cmrr", "candidates": 5259, "candidates_kept": 39, "config": {"space": {"nodes": 4, "feedback": False}},
+}  # fmt: skip
+
+
 def test_ops_of_an_analysis_that_was_made_before(tmp_path: Path) -> None:
-    report = {
-        "ops": list(FIVE), "kept": ["skip", "conv3x3"], "effects": [], "together": [], "evaluator": "train",
-        "candidates": 5259, "candidates_kept": 39,
-    }  # fmt: skip
-    (tmp_path / "analysis.json").write_text(json.dumps(report))
-    found = enhancer(tmp_path / "e", {"network": {"cells": 1}}, analysis=tmp_path).run()
+    (tmp_path / "analysis.json").write_text(json.dumps(REPORT))
+    one = {"network": {"cells": 1}}
+    found = enhancer(tmp_path / "e", one, analysis=str(tmp_path)).run()
     assert found.config.space.ops == ("skip", "conv3x3")
-    (tmp_path / "analysis.json").write_text("{}")
-    with pytest.raises(ConfigError, match="not an analysis; 'spikenas analyze' writes one"):
-        enhancer(tmp_path / "e", analysis=tmp_path).run()
+    asked = enhancer(tmp_path / "e", one | {"space": {"ops": list(FIVE)}}, analysis=str(tmp_path)).run()
+    assert asked.config.space.ops == ("skip", "conv3x3"), "an analysis of just the ops that are asked for"
+
+
+@pytest.mark.parametrize(
+    ("changes", "values", "message"),
+    [
+        ({"evaluator": "train"}, {}, "judged by 'train', this space by 'cmrr'"),
+        ({"ops": ["skip", "conv5x5"], "kept": ["skip"]}, {}, r"of another space \(skip, conv5x5\)"),
+        ({}, {"space": {"ops": ["skip", "conv3x3"]}}, "of another space"),
+        ({}, {"space": {"nodes": 3}}, "cells with other nodes"),
+        ({"kept": 3}, {}, r"analysis\.json: not an analysis \(kept: expected"),
+        ({"kept": ["conv5x5"]}, {}, r"not an analysis \(kept"),
+        ({"effects": [{}]}, {}, r"not an analysis \(effects\.0\."),
+        ({"ops": ["conv9x9"]}, {}, "not an analysis .*unknown op"),
+    ],
+)
+def test_an_analysis_of_something_else_or_damaged_is_refused(
+    tmp_path: Path, changes: dict[str, object], values: dict[str, object], message: str
+) -> None:
+    (tmp_path / "analysis.json").write_text(json.dumps(REPORT | changes))
+    with pytest.raises(ConfigError, match=message):
+        enhancer(tmp_path / "e", {"network": {"cells": 1}} | values, analysis=str(tmp_path)).run()
+
+
+def test_an_analysis_that_is_no_json_or_not_there(tmp_path: Path) -> None:
+    (tmp_path / "analysis.json").write_text("{")
+    with pytest.raises(ConfigError, match="not an analysis"):
+        enhancer(tmp_path / "e", analysis=str(tmp_path)).run()
     with pytest.raises(ConfigError, match="cannot be read"):
-        enhancer(tmp_path / "e", analysis=tmp_path / "nowhere").run()
+        enhancer(tmp_path / "e", analysis=str(tmp_path / "nowhere")).run()
 
 
 def test_nothing_fits(tmp_path: Path) -> None:

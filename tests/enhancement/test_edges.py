@@ -8,7 +8,7 @@ from spikenas.space import Cell, Genotype, Space
 WHOLE = Space.of(("skip", "conv1x1", "conv3x3"), cells=1)  # every edge is live
 
 
-def looks(space: Space, worth: dict[str, float], pair: float = 0.0) -> list[Sample]:
+def samples(space: Space, worth: dict[str, float], pair: float = 0.0) -> list[Sample]:
     """The space's networks; a value for each `edge:op`, and one for two that are both there. Mean over spellings."""
     values: dict[object, list[float]] = {}
     first: dict[object, Cell] = {}

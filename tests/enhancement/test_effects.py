@@ -39,7 +39,9 @@ def test_an_op_that_makes_networks_better_is_needed_and_one_that_does_nothing_re
 
 
 def test_an_added_op_that_is_worth_its_memory() -> None:
-    sampler = Sampler(evaluators(lambda g, number: 2 * convs(g, "conv5x5") + noise(g, number), 10), cost, seeds=10, draws=12)
+    sampler = Sampler(
+        evaluators(lambda g, number: 2 * convs(g, "conv5x5") + noise(g, number), 10), cost, seeds=10, draws=12
+    )
     added = effects(sampler)["with conv5x5"]
     assert added.verdict == "worthwhile"
     assert added.gain_per_kib is not None
@@ -50,7 +52,9 @@ def test_an_added_op_that_is_worth_its_memory() -> None:
 
 def test_the_loss_is_the_truth_of_the_judges_choice() -> None:
     truth = {network_key(g): convs(g) / 10 for g in VARIANTS[0].draws(0)}
-    wrong = Evaluator("wrong", "w", InProcess(lambda g: evaluators(lambda h, n: -convs(h), 1)[0].executor.evaluator(g)), truth)
+    wrong = Evaluator(
+        "wrong", "w", InProcess(lambda g: evaluators(lambda h, n: -convs(h), 1)[0].executor.evaluator(g)), truth
+    )
     sampler = Sampler([wrong], cost, seeds=8, draws=12, truth=truth)
     variants = [variant for variant in VARIANTS if not variant.added]
     found = Judged(Rule(), 4, cost, False, truth).effects(variants, sampler.sample(variants))

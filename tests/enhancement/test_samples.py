@@ -38,7 +38,9 @@ def test_budget_and_what_a_judge_does_not_know() -> None:
     space = replace(SPACE, members=VARIANTS[0].forms)
     known = {network_key(g) for k, g in enumerate(VARIANTS[0].draws(0)) if k % 2}
     budget = BudgetConfig(flash=sorted(cost(g).flash_bytes for g in VARIANTS[0].draws(0))[len(known)])
-    evaluator = Evaluator("half", "half", InProcess(lambda g: evaluators(lambda h, n: noise(h), 1)[0].executor.evaluator(g)), known)
+    evaluator = Evaluator(
+        "half", "half", InProcess(lambda g: evaluators(lambda h, n: noise(h), 1)[0].executor.evaluator(g)), known
+    )
     for strategy in (None, "random"):
         sampler = Sampler([evaluator], cost, budget, seeds=3, draws=6, strategy=strategy)
         for samples in sampler.sample(variants_of(space)):

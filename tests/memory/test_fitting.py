@@ -6,10 +6,10 @@ import pytest
 
 from programs import Case
 from spikenas._util.errors import ConfigError
-from spikenas.config import Config
+from spikenas.config import BudgetConfig, Config
 from spikenas.memory.fitting import Need, fits, needs
 from spikenas.memory.model import footprint
-from spikenas.targets import CoreMemory, Target, aimed, find_target, targets
+from spikenas.targets import TARGETS, CoreMemory, Target, find_target
 
 
 def test_a_microcontroller_has_flash_and_ram_for_its_own_code() -> None:
@@ -68,7 +68,7 @@ def test_a_layer_for_each_core_that_holds_it() -> None:
 
 
 def test_every_profile_leaves_something() -> None:
-    for target in targets().values():
+    for target in TARGETS.values():
         assert target.source.startswith("https://")
         if target.kind == "microcontroller":
             assert target.flash_left is not None
@@ -93,15 +93,16 @@ def test_what_the_notes_say() -> None:
 
 
 def test_a_target_is_limits_and_a_core() -> None:
-    config = aimed(Config.parse({"budget": {"target": "rp2040", "ram": "10KiB"}}))
+    config = Config.parse({"budget": {"target": "rp2040", "ram": "10KiB"}})
     assert config.network.core == "cortex-m0"
     assert config.budget.ram == 10 * 1024
     assert config.budget.flash == find_target("rp2040").flash_left
-    assert aimed(config) == config
+    assert config.but({"budget.target": "stm32f405"}).budget.flash == find_target("stm32f405").flash_left
+    assert config.but({"budget.target": "stm32f405"}).network.core == "cortex-m4"
     with pytest.raises(ConfigError, match="has no firmware"):
-        aimed(Config.parse({"budget": {"target": "loihi"}}))
+        Config.parse({"budget": {"target": "loihi"}})
     with pytest.raises(ConfigError, match="did you mean 'rp2040'"):
-        aimed(Config.parse({"budget": {"target": "rp204"}}))
+        Config(budget=BudgetConfig(target="rp204"))
 
 
 BOARD = 'title = "My board"\nsource = "its manual"\ncore = "cortex-m0"\nflash = "64KiB"\nram = "24KiB"\n'

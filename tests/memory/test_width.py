@@ -9,7 +9,7 @@ from spikenas._util.errors import BudgetError
 from spikenas._util.units import format_size
 from spikenas.config import BudgetConfig, NetworkConfig
 from spikenas.memory import footprint, violations
-from spikenas.memory.width import FREE_WIDTH, LADDER, resolve_width
+from spikenas.memory.width import LADDER, resolve_width
 from spikenas.space import Genotype, InputSpec, Space, make_plan
 
 SMALL = Space.of(["skip", "conv3x3"])
@@ -91,7 +91,7 @@ def test_where_not_even_the_narrowest_leaves_half_it_is_taken() -> None:
 
 
 def test_without_a_budget_the_width_is_free() -> None:
-    assert resolve_width(NetworkConfig(stem_stride=1), RGB, SMALL, BudgetConfig()).channels == FREE_WIDTH == 32
+    assert resolve_width(NetworkConfig(stem_stride=1), RGB, SMALL, BudgetConfig()).channels == 32
 
 
 def test_a_width_that_was_given_stays() -> None:
@@ -101,7 +101,7 @@ def test_a_width_that_was_given_stays() -> None:
 
 def test_only_the_width_is_changed() -> None:
     network = NetworkConfig(timesteps=3, stem_stride=2)
-    assert resolve_width(network, RGB, SMALL, BudgetConfig()) == network.model_copy(update={"channels": 32})
+    assert resolve_width(network, RGB, SMALL, BudgetConfig()) == network.but({"channels": 32})
 
 
 def test_a_large_space_is_sampled_alike_every_time() -> None:
@@ -134,7 +134,7 @@ def test_the_error_names_the_smallest_and_changes_that_make_room(
     with pytest.raises(BudgetError) as caught:
         resolve_width(network, spec, space, budget)
     message = str(caught.value)
-    used = network if network.channels != "auto" else network.model_copy(update={"channels": LADDER[0]})
+    used = network if network.channels != "auto" else network.but({"channels": LADDER[0]})
     costs = [footprint(make_plan(Genotype((c,) * network.cells), used, spec)) for c in space.distinct_cells]
     if budget.params:
         assert f"the smallest has {min(c.params for c in costs):,} params" in message
@@ -145,7 +145,7 @@ def test_the_error_names_the_smallest_and_changes_that_make_room(
         smallest = format_size(min(c.ram_bytes for c in costs))
         assert f"the smallest takes {smallest} of ram, allowed are {format_size(budget.ram)}" in message
     for change in suggestions(message):
-        assert anything_fits(used.model_copy(update=change), spec, space, budget), change
+        assert anything_fits(used.but(change), spec, space, budget), change
 
 
 def test_the_narrowest_width_is_among_the_suggestions() -> None:
@@ -168,7 +168,7 @@ def test_changes_that_make_room_only_together_are_named() -> None:
         resolve_width(network, RGB, SMALL, BudgetConfig(ram=least + 100))
     for change in suggestions(str(caught.value)):
         assert len(change) > 1
-        changed = network.model_copy(update=change)
+        changed = network.but(change)
         assert anything_fits(changed, RGB, SMALL, BudgetConfig(ram=least + 100)), change
 
 

@@ -7,8 +7,8 @@ import pytest
 from problems import Value, noise
 
 from spikenas._util.errors import RunError
-from spikenas.nas.cached import TOGETHER
-from spikenas.nas.executors import CachedExecutor, InProcess
+from spikenas.nas.cached import TOGETHER, CachedExecutor
+from spikenas.nas.executors import InProcess
 from spikenas.space import Genotype, Space
 
 GENOTYPES = [*Space.of(("skip", "conv3x3", "none"), cells=1, nodes=3).enumerate()]

@@ -16,7 +16,7 @@ from spikenas._util.errors import ConfigError, NothingFoundError
 from spikenas.config import BudgetConfig, SearchConfig
 from spikenas.memory import violations
 from spikenas.nas import STRATEGIES, TrialStore, make_strategy, most_evaluations, search
-from spikenas.nas.strategies import DEFAULT_EVALUATIONS, find_strategy
+from spikenas.nas.strategies import DEFAULT_EVALUATIONS
 from spikenas.space import CellGraph, Genotype, Space
 
 OPTUNA = ("tpe", "gp", "nsga2")
@@ -258,14 +258,14 @@ def test_everything_has_a_name_a_summary_and_a_source() -> None:
         assert strategy.name == name
         assert strategy.summary
         assert strategy.source
-        assert find_strategy(name) is strategy
+        assert STRATEGIES.find(name) is strategy
 
 
 def test_unknown_names() -> None:
     with pytest.raises(ConfigError, match=r"unknown strategy 'evolutoin', did you mean 'evolution'\?"):
-        find_strategy("evolutoin")
-    with pytest.raises(ConfigError, match="unknown strategy 'x', known: spikenas, exhaustive, random"):
-        find_strategy("x")
+        STRATEGIES.find("evolutoin")
+    with pytest.raises(ConfigError, match="unknown strategy 'x', known: evolution, exhaustive"):
+        STRATEGIES.find("x")
 
 
 def test_optuna_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,18 @@ from PIL import Image
 
 from spikenas._util.errors import BudgetError, ConfigError, RunError
 from spikenas._util.progress import Reporter
+from spikenas._util.run_files import BEST, EVALUATION
 from spikenas.config import Config
 from spikenas.memory import footprint
 from spikenas.nas import TrialStore
-from spikenas.pipeline import finishing, stages
-from spikenas.pipeline.folder import BEST, EVALUATION, Run
+from spikenas.pipeline import finishing, searching
+from spikenas.pipeline.folder import RunFolder
+from spikenas.pipeline.running import check_device
+from spikenas.pipeline.settings import fix
+from spikenas.pipeline.summary import summarise
+from spikenas.scores.batch import make_scorer
 from spikenas.space import Genotype
-from spikenas.task import check_device, make_scorer, open_data, prepare
+from spikenas.task import Task
 
 QUIET = Reporter()
 CONFIG = Config.parse(
@@ -29,13 +34,13 @@ CONFIG = Config.parse(
 
 
 def test_all_stages_from_digits_to_accuracy(tmp_path: Path) -> None:
-    task = prepare(CONFIG)
-    with Run(tmp_path / "run") as run:
-        run.fix(task.config)
-        best = stages.run_search(run, task, QUIET)
-        epochs = stages.run_train(run, task, QUIET)
-        evaluation = finishing.run_evaluate(run, task, QUIET)
-        summary = stages.summary(run, task)
+    task = Task.of(CONFIG).sized()
+    with RunFolder(tmp_path / "run") as run:
+        fix(run, task.config)
+        best = searching.search(run, task, QUIET)
+        epochs = finishing.train(run, task, QUIET)
+        evaluation = finishing.evaluate(run, task, QUIET)
+        summary = summarise(run, task)
     cost = footprint(task.plan(Genotype.parse(best["genotype"])))
     assert (best["params"], best["flash_bytes"], best["ram_bytes"]) == (cost.params, cost.flash_bytes, cost.ram_bytes)
     assert best["flash_bytes"] <= 16 * 1024
@@ -52,19 +57,19 @@ def test_a_run_s_own_config_gives_the_same_result_again(tmp_path: Path) -> None:
     results = []
     config = CONFIG
     for name in ("first", "second"):
-        task = prepare(config)
-        with Run(tmp_path / name) as run:
-            run.fix(task.config)
-            stages.run_search(run, task, QUIET)
-            stages.run_train(run, task, QUIET)
-            finishing.run_evaluate(run, task, QUIET)
+        task = Task.of(config).sized()
+        with RunFolder(tmp_path / name) as run:
+            fix(run, task.config)
+            searching.search(run, task, QUIET)
+            finishing.train(run, task, QUIET)
+            finishing.evaluate(run, task, QUIET)
             results.append([(run / BEST).read_bytes(), json.loads((run / EVALUATION).read_text())["model_sha256"]])
         config = Config.load(tmp_path / name / "config.toml")
     assert results[0] == results[1]
 
 
 def test_what_is_decided_from_the_data() -> None:
-    config = prepare(CONFIG).config
+    config = Task.of(CONFIG).sized().config
     assert (config.data.image_size, config.data.channels) == (8, 1)
     assert (config.train.crop, config.train.flip) == (1, False)
     assert isinstance(config.network.channels, int)
@@ -77,48 +82,48 @@ def test_images_that_are_not_square(tmp_path: Path, shape: tuple[int, int]) -> N
         (tmp_path / name).mkdir()
         for k in range(8):
             Image.fromarray(rng.integers(0, 255, (*shape, 3), dtype=np.uint8)).save(tmp_path / name / f"{k}.png")
-    config = CONFIG.model_copy(update={"data": CONFIG.data.model_copy(update={"name": str(tmp_path)})})
-    task = prepare(config)
+    config = CONFIG.but({"data.name": str(tmp_path)})
+    task = Task.of(config).sized()
     assert task.input.height == shape[0]
-    again = prepare(task.config)
+    again = Task.of(task.config).sized()
     assert again.input == task.input
     assert task.config.train.flip is True
 
 
 def test_a_finished_search_is_read_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = prepare(CONFIG)
-    with Run(tmp_path) as run:
-        first = stages.run_search(run, task, QUIET)
-        monkeypatch.setattr(stages, "search", None)
-        assert stages.run_search(run, task, QUIET) == first
+    task = Task.of(CONFIG).sized()
+    with RunFolder(tmp_path) as run:
+        first = searching.search(run, task, QUIET)
+        monkeypatch.setattr(searching, "run_search", None)
+        assert searching.search(run, task, QUIET) == first
 
 
 def test_an_evaluation_is_repeated_only_for_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = prepare(CONFIG)
-    with Run(tmp_path) as run:
-        stages.run_search(run, task, QUIET)
-        stages.run_train(run, task, QUIET)
-        first = finishing.run_evaluate(run, task, QUIET)
-        real, calls = finishing.evaluate, []
-        monkeypatch.setattr(finishing, "evaluate", lambda *args, **named: calls.append(1) or real(*args, **named))
-        assert finishing.run_evaluate(run, task, QUIET) == first
+    task = Task.of(CONFIG).sized()
+    with RunFolder(tmp_path) as run:
+        searching.search(run, task, QUIET)
+        finishing.train(run, task, QUIET)
+        first = finishing.evaluate(run, task, QUIET)
+        real, calls = finishing.evaluate_model, []
+        monkeypatch.setattr(finishing, "evaluate_model", lambda *args, **named: calls.append(1) or real(*args, **named))
+        assert finishing.evaluate(run, task, QUIET) == first
         assert not calls
         run.write_json(EVALUATION, first | {"model_sha256": "another"})
-        assert finishing.run_evaluate(run, task, QUIET)["test_accuracy"] == first["test_accuracy"]
+        assert finishing.evaluate(run, task, QUIET)["test_accuracy"] == first["test_accuracy"]
         assert calls
 
 
 def test_a_budget_that_nothing_meets_names_what_would(tmp_path: Path) -> None:
-    config = CONFIG.model_copy(update={"budget": CONFIG.budget.model_copy(update={"flash": 100})})
+    config = CONFIG.but({"budget.flash": 100})
     with pytest.raises(BudgetError, match=r"smallest takes .* KiB of flash, allowed are 100 B"):
-        prepare(config)
+        Task.of(config).sized()
 
 
 def test_too_few_images_for_the_score(tmp_path: Path) -> None:
-    config = CONFIG.model_copy(update={"fidelity": CONFIG.fidelity.model_copy(update={"batch": 5000})})
-    task = prepare(config)
-    with Run(tmp_path) as run, pytest.raises(ConfigError, match=r"fidelity\.batch: 5000 images asked"):
-        stages.run_search(run, task, QUIET)
+    config = CONFIG.but({"fidelity.batch": 5000})
+    task = Task.of(config).sized()
+    with RunFolder(tmp_path) as run, pytest.raises(ConfigError, match=r"fidelity\.batch: 5000 images asked"):
+        searching.search(run, task, QUIET)
 
 
 def test_a_model_of_other_classes(tmp_path: Path) -> None:
@@ -127,15 +132,15 @@ def test_a_model_of_other_classes(tmp_path: Path) -> None:
         (tmp_path / "data" / name).mkdir(parents=True)
         for k in range(8):
             Image.fromarray(rng.integers(0, 255, (8, 8), dtype=np.uint8)).save(tmp_path / "data" / name / f"{k}.png")
-    data = CONFIG.data.model_copy(update={"name": str(tmp_path / "data")})
-    config = CONFIG.model_copy(update={"data": data})
-    task = prepare(config)
-    with Run(tmp_path / "run") as run:
-        stages.run_search(run, task, QUIET)
-        stages.run_train(run, task, QUIET)
+    data = CONFIG.data.but({"name": str(tmp_path / "data")})
+    config = CONFIG.but({"data": data})
+    task = Task.of(config).sized()
+    with RunFolder(tmp_path / "run") as run:
+        searching.search(run, task, QUIET)
+        finishing.train(run, task, QUIET)
         (tmp_path / "data" / "a").rename(tmp_path / "data" / "c")
         with pytest.raises(RunError, match=r"trained on 2 classes \(a, b\), the data have 2 classes \(b, c\)"):
-            finishing.run_evaluate(run, open_data(config), QUIET)
+            finishing.evaluate(run, Task.of(config), QUIET)
 
 
 def test_no_such_device() -> None:
@@ -147,9 +152,9 @@ def test_no_such_device() -> None:
 
 def test_image_size_of_the_fidelity(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    small = CONFIG.model_copy(update={"fidelity": CONFIG.fidelity.model_copy(update={"image_size": 4})})
-    task = prepare(small)
-    scorer = make_scorer(task, stages.channel_statistics(task.dataset, 0), "sahd")
+    small = CONFIG.but({"fidelity.image_size": 4})
+    task = Task.of(small).sized()
+    scorer = make_scorer(task, "sahd")
     assert scorer.images.shape == (8, 1, 4, 4)
     assert (scorer.input.height, scorer.input.width) == (4, 4)
 
@@ -162,28 +167,27 @@ def test_a_shorter_fidelity_of_event_frames(tmp_path: Path) -> None:
             np.savez(tmp_path / name / f"{k}.npz", rng.integers(0, 3, (4, 2, 8, 8), dtype=np.uint8))
     data = CONFIG.data.model_copy(update={"name": f"events:{tmp_path}"})
     for timesteps in (2, 5):
-        fidelity = CONFIG.fidelity.model_copy(update={"timesteps": timesteps})
-        task = prepare(CONFIG.model_copy(update={"data": data, "fidelity": fidelity}))
+        fidelity = CONFIG.fidelity.but({"timesteps": timesteps})
+        task = Task.of(CONFIG.but({"data": data, "fidelity": fidelity})).sized()
         assert task.config.network.timesteps == 4
-        statistics = stages.channel_statistics(task.dataset, 0)
         if timesteps == 5:
             with pytest.raises(ConfigError, match=r"fidelity\.timesteps: 5 asked, the event frames have 4"):
-                make_scorer(task, statistics, "sahd")
+                make_scorer(task, "sahd")
         else:
-            assert make_scorer(task, statistics, "sahd")(Genotype.parse("0-3:conv3x3 / 0-3:skip")).score > -1e9
+            assert make_scorer(task, "sahd")(Genotype.parse("0-3:conv3x3 / 0-3:skip")).score > -1e9
 
 
 def test_the_front_of_a_search_that_is_done(tmp_path: Path) -> None:
-    with Run(tmp_path) as run:
-        task = prepare(CONFIG)
-        run.fix(task.config)
-        best = stages.run_search(run, task, QUIET)
-        assert "front" not in stages.summary(run, task)
-        search = CONFIG.search.model_copy(update={"front": "flash"})
-        task = prepare(CONFIG.model_copy(update={"search": search}))
-        run.fix(task.config)
-        assert stages.run_search(run, task, QUIET) == best
-        rows = stages.summary(run, task)["front"]
+    with RunFolder(tmp_path) as run:
+        task = Task.of(CONFIG).sized()
+        fix(run, task.config)
+        best = searching.search(run, task, QUIET)
+        assert "front" not in summarise(run, task)
+        search = CONFIG.search.but({"front": "flash"})
+        task = Task.of(CONFIG.but({"search": search})).sized()
+        fix(run, task.config)
+        assert searching.search(run, task, QUIET) == best
+        rows = summarise(run, task)["front"]
         assert (tmp_path / "front.csv").read_text().splitlines()[1:] == [
             ",".join("" if value is None else str(value) for value in row.values()) for row in rows
         ]

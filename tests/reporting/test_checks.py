@@ -19,7 +19,7 @@ def of(run: SavedRun, subject: str, **changes: Any) -> list[Check]:
 
 
 def budgeted(run: SavedRun, **limits: int) -> Config:
-    return run.config.model_copy(update={"budget": BudgetConfig.model_validate(limits)})
+    return run.config.but({"budget": BudgetConfig.model_validate(limits)})
 
 
 def levels(found: list[Check]) -> list[str]:

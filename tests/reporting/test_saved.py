@@ -31,13 +31,13 @@ def test_a_whole_run(folder: Path) -> None:
 def test_a_run_that_was_stopped(copy: Path) -> None:
     for name in ("evaluation.json", "quantise.json", "footprint.json"):
         (copy / name).unlink()
-    assert load_run(copy).status == "trained, not evaluated"
+    assert load_run(copy).status == "quantise is next"
     lines = (copy / "train.csv").read_text().splitlines(keepends=True)
     (copy / "train.csv").write_text("".join(lines[:2]))
-    assert load_run(copy).status == "training, 1 of 2 epochs"
+    assert load_run(copy).status == "train is next, 1 of 2 epochs"
     (copy / "best.json").unlink()
     run = load_run(copy)
-    assert run.status == f"search, {len(run.trials)} candidates so far"
+    assert run.status == f"search is next, {len(run.trials)} candidates so far"
     assert run.plan is None
 
 
@@ -66,8 +66,8 @@ def test_a_run_whose_space_is_not_decided_yet(tmp_path: Path) -> None:
     (tmp_path / "enhance").mkdir()
     (tmp_path / "enhance" / "config.toml").write_text("[data]\nname = 'digits'\n")
     run = load_run(tmp_path)
-    assert (run.status, run.trials, run.best) == ("enhance, the space is being decided", [], None)
-    assert "the space is being decided" in render([run])
+    assert (run.status, run.trials, run.best) == ("enhance is next", [], None)
+    assert "enhance is next" in render([run])
 
 
 def test_reading_changes_nothing(copy: Path) -> None:

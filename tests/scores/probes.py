@@ -21,7 +21,7 @@ FEEDBACK = (
 
 def plan_of(genotype: str, config: NetworkConfig = COMPACT, spec: InputSpec = IMAGES) -> Plan:
     text = Genotype.parse(genotype)
-    return make_plan(text, config.model_copy(update={"cells": len(text.cells)}), spec)
+    return make_plan(text, config.but({"cells": len(text.cells)}), spec)
 
 
 CASES = {

@@ -19,7 +19,7 @@ def test_baselines_by_hand() -> None:
     assert baselines.depth(plan_of("0-3:skip / 0-3:skip")) == 2
     looped = plan_of("0-1:conv3x3 1-3:skip 3-0:conv3x3 / 0-3:skip")
     assert baselines.depth(looped) == 3, "what feeds back makes no path longer"
-    values = {score.name: score.compute(plan) for score in baselines.SCORES}
+    values = {score.name: score.compute(plan) for score in (baselines.PARAMS, baselines.DEPTH, baselines.CONVS)}
     assert values["params"] == sum(p.numel() for p in Network(plan).parameters())
     assert (values["depth"], values["convs"]) == (4, 5)
 

@@ -79,7 +79,7 @@ def test_what_a_score_depends_on(changes: dict[str, object]) -> None:
 
 
 def test_the_width_of_the_network_to_be_built_is_not_among_it() -> None:
-    wide = NETWORK.model_copy(update={"channels": 64})
+    wide = NETWORK.but({"channels": 64})
     assert scorer(network=wide)(DEEP).score == scorer()(DEEP).score
 
 
@@ -173,14 +173,14 @@ def test_a_decomposition_that_fails_is_minus_infinity(monkeypatch: pytest.Monkey
 
 
 def test_unknown_score() -> None:
-    with pytest.raises(ScoreError, match="unknown score 'no'; known: "):
+    with pytest.raises(ScoreError, match="unknown score 'no', known: "):
         scorer(names="no")
 
 
 def test_synops_are_those_of_the_network_to_be_built() -> None:
-    network = NETWORK.model_copy(update={"channels": 16, "timesteps": 5})
+    network = NETWORK.but({"channels": 16, "timesteps": 5})
     genotype = Genotype.parse("0-3:conv3x3")
-    fidelity = FIDELITY.model_copy(update={"timesteps": 3})
+    fidelity = FIDELITY.but({"timesteps": 3})
     spikes: dict[str, float] = {}
 
     def keep(layers: list[object]) -> float:
@@ -192,7 +192,7 @@ def test_synops_are_those_of_the_network_to_be_built() -> None:
         found = scorer(names="rate", network=network, fidelity=fidelity)(genotype).synops
     conv = spikes["cell1.op1.lif"] * 5 * 16 * (3 * 32 - 2) ** 2 * 16
     assert found == pytest.approx(conv)  # behind the head's LIF there is a pooling: its values are no spikes
-    assert scorer(network=network.model_copy(update={"channels": "auto"}))(genotype).synops is None
+    assert scorer(network=network.but({"channels": "auto"}))(genotype).synops is None
     assert scorer()(Genotype.parse("0-1:conv3x3")).synops is None
 
 

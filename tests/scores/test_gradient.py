@@ -9,10 +9,13 @@ from probes import CASES, EVENTS, EVERY_OP, FEEDBACK, IMAGES, batch, plan_of, pr
 from torch import nn
 
 from spikenas.config import NetworkConfig
+from spikenas.scores import SCORES as ALL
 from spikenas.scores import gradient
-from spikenas.scores.gradient import SCORES, fisher, grad_norm, jacob_cov, snip, synflow, zen, zico
+from spikenas.scores.gradient import fisher, grad_norm, jacob_cov, snip, synflow, zen, zico
 from spikenas.scores.probe import NetworkScore, Probe
 from spikenas.space import InputSpec, Plan
+
+SCORES = [ALL[name] for name in ("synflow", "snip", "grad-norm", "fisher", "jacob-cov", "zico", "zen")]
 
 
 def loss_of(probe: Probe) -> torch.Tensor:

@@ -71,7 +71,7 @@ def test_what_is_shared_changes_no_spike(
 
 def test_what_an_earlier_candidate_had_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def plan(text: str) -> Plan:
-        return make_plan(Genotype.parse(text), COMPACT.model_copy(update={"cells": 1}), STILL)
+        return make_plan(Genotype.parse(text), COMPACT.but({"cells": 1}), STILL)
 
     seen: list[set[str]] = []
 
@@ -107,7 +107,7 @@ def test_copies_are_the_images_with_noise_of_their_own() -> None:
 
 
 def test_rates_are_of_the_images_without_noise() -> None:
-    plan = make_plan(Genotype.parse("0-3:conv3x3"), COMPACT.model_copy(update={"cells": 1}), STILL)
+    plan = make_plan(Genotype.parse("0-3:conv3x3"), COMPACT.but({"cells": 1}), STILL)
     emitted: list[Tensor] = []
 
     def keep(spikes: Tensor) -> int:
@@ -121,7 +121,7 @@ def test_rates_are_of_the_images_without_noise() -> None:
 
 
 def test_what_only_feeds_back_emits_nothing_in_one_timestep() -> None:
-    network = COMPACT.model_copy(update={"timesteps": 1, "cells": 1})
+    network = COMPACT.but({"timesteps": 1, "cells": 1})
     plan = make_plan(Genotype.parse("0-1:conv3x3 1-3:conv1x1 3-0:conv5x5"), network, STILL)
     run = SpikeRun([score()], batch(STILL), 0, 1 << 20)
     lifs = [layer.name for layer in plan.layers if layer.kind == "lif"]

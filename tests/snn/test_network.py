@@ -54,7 +54,7 @@ def batch(spec: InputSpec, timesteps: int = 4) -> torch.Tensor:
 @pytest.mark.parametrize("genotype", FORWARD + FEEDBACK)
 @pytest.mark.parametrize(("config", "spec"), [(COMPACT, INPUT), (SNASNET, INPUT), (COMPACT, EVENTS)])
 def test_forward_equals_the_naive_loop(genotype: str, config: NetworkConfig, spec: InputSpec, training: bool) -> None:
-    network = double_network(genotype, config.model_copy(update={"dropout": 0.0}), spec).train(training)
+    network = double_network(genotype, config.but({"dropout": 0.0}), spec).train(training)
     x = batch(spec)
     wanted = Naive(copy.deepcopy(network))(x)
     record: list[SpikeTrain] = []
@@ -74,7 +74,7 @@ def test_gradients_equal_the_naive_graph_s_finite_ones(genotype: str) -> None:
 
 
 def test_running_statistics_in_a_cell_with_feedback_move_once_a_step() -> None:
-    network = double_network("0-1:conv3x3 1-3:conv1x1 3-0:conv5x5", COMPACT.model_copy(update={"cells": 1}), INPUT)
+    network = double_network("0-1:conv3x3 1-3:conv1x1 3-0:conv5x5", COMPACT.but({"cells": 1}), INPUT)
     network.train()(batch(INPUT))
     steps = {name: int(m.num_batches_tracked) for name, m in network.layers.items() if name.endswith("bn")}
     assert steps["stem_bn"] == steps["head_bn"] == 1
@@ -89,7 +89,7 @@ def test_parameters_equal_the_estimate(seed: int) -> None:
     ops = (*SNASNET_OPS, Op("conv5x5"), Op("dwconv3x3"), Op("conv3x3", 0.5))
     space = Space(ops, cells=rng.choice([1, 2, 3]), feedback=rng.random() < 0.5)
     genotype = next(g for g in iter(lambda: space.sample(rng), None) if g.connected)
-    config = COMPACT.model_copy(update={"cells": space.cells, "channels": rng.choice([4, 6])})
+    config = COMPACT.but({"cells": space.cells, "channels": rng.choice([4, 6])})
     for as_written in (False, True):
         plan = make_plan(genotype, config, INPUT, as_written)
         network = Network(plan)
@@ -228,7 +228,7 @@ def test_wrong_input_shape(spec: InputSpec, shape: tuple[int, ...]) -> None:
 
 
 def test_one_timestep_with_feedback() -> None:
-    plan = make_plan(Genotype.parse(FEEDBACK[2]), COMPACT.model_copy(update={"timesteps": 1}), INPUT)
+    plan = make_plan(Genotype.parse(FEEDBACK[2]), COMPACT.but({"timesteps": 1}), INPUT)
     record: list[SpikeTrain] = []
     assert Network(plan)(batch(INPUT).float(), record).shape == (3, 5)
     assert 0 < len(record) < sum(layer.kind == "lif" for layer in plan.layers), "what only feeds back does not run"

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from spikenas.space import Cell, CellGraph, Edge, Op, Plan
-from spikenas.space.genotype import pairs
+from spikenas.space.cell import pairs
 
 QUICK = settings(max_examples=60, deadline=None)
 V_THRESHOLD = 1.0

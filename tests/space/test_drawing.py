@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikenas.space import OPS, Cell, Edge, Genotype, Op
+from spikenas.space.cell import pairs
 from spikenas.space.drawing import draw_svg, draw_text
-from spikenas.space.genotype import pairs
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spikenas._util.errors import GenotypeError
 from spikenas.space import BENCH_OPS, SNASNET_OPS, Cell, Edge, Genotype, Op, parse_bench
-from spikenas.space.genotype import pairs
+from spikenas.space.cell import pairs
 
 
 @QUICK

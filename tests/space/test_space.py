@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikenas._util.errors import ConfigError, GenotypeError
+from spikenas.config import NAMED_SPACES
 from spikenas.space import BENCH_OPS, SNASNET_OPS, Cell, Genotype, Op, Space
-from spikenas.space.space import NAMED_OPS
 
 SMALL = Space.of(["skip", "conv3x3"])
 
@@ -171,6 +171,6 @@ def test_an_unknown_op_is_refused() -> None:
 
 
 def test_named_spaces() -> None:
-    assert Space.of(NAMED_OPS["spikenas"]) == SMALL
-    assert Space.of(NAMED_OPS["snasnet"]).ops == SNASNET_OPS
-    assert Space.of(NAMED_OPS["spikenas-bench"]).ops == BENCH_OPS
+    assert Space.of(NAMED_SPACES["spikenas"].ops) == SMALL
+    assert Space.of(NAMED_SPACES["snasnet"].ops).ops == SNASNET_OPS
+    assert Space.of(NAMED_SPACES["spikenas-bench"].ops).ops == BENCH_OPS

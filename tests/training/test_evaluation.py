@@ -16,7 +16,7 @@ STATISTICS = Statistics((0.5,), (0.1,))
 
 
 def model(genotype: str, **settings: object) -> Model:
-    config = NetworkConfig(channels=4, timesteps=3).model_copy(update=settings)
+    config = NetworkConfig(channels=4, timesteps=3).but(settings)
     return Model(Network(make_plan(Genotype.parse(genotype), config, INPUT)), ("a", "b", "c"), STATISTICS)
 
 
@@ -32,7 +32,7 @@ def spikes_of(one: Model, images: Split) -> list[SpikeTrain]:
     return record
 
 
-def test_accuracy_and_confusion_do_not_depend_on_the_batch() -> None:
+def accuracy_and_confusion_do_not_depend_on_the_batch() -> None:
     one = model("0-1:conv3x3 1-3:conv3x3 / 0-3:skip")
     images = split()
     whole, parts = evaluate(one, images), evaluate(one, images, batch=4)
@@ -41,7 +41,7 @@ def test_accuracy_and_confusion_do_not_depend_on_the_batch() -> None:
     confusion = np.array(whole.confusion)
     assert confusion.sum() == whole.images == 11
     assert confusion.sum(1).tolist() == np.bincount(images.labels, minlength=3).tolist()
-    assert whole.test_accuracy == confusion.trace() / 11
+    assert whole.accuracy == confusion.trace() / 11
 
 
 def test_firing_rates_are_spikes_per_neuron_and_timestep() -> None:

@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from spikenas._util.errors import RunError
+from spikenas._util.run_files import CHECKPOINT, LOG, MODEL
 from spikenas.config import Config
-from spikenas.data import DataSet, Split, Statistics, load
-from spikenas.pipeline.folder import CHECKPOINT
+from spikenas.data import DataSet, Split, Statistics
 from spikenas.space import Genotype, InputSpec, make_plan
-from spikenas.training.checkpoint import MODEL, load_model, load_tensors
-from spikenas.training.epochs import LOG, Epoch, read_log
+from spikenas.training.checkpoint import load_model, load_tensors
+from spikenas.training.epochs import Epoch, read_log
 from spikenas.training.loop import learning_rate, train
+from support import load
 
 GENOTYPE = Genotype.parse("0-1:conv3x3 1-3:conv3x3 0-3:skip / 0-3:conv3x3")
 STATISTICS = Statistics((0.3,), (0.37,))
@@ -34,7 +35,7 @@ def run(folder: Path, config: Config = CONFIG, **options: Any) -> list[Epoch]:
 
 
 def with_train(**changes: Any) -> Config:
-    return CONFIG.model_copy(update={"train": CONFIG.train.model_copy(update=changes)})
+    return CONFIG.but({f"train.{key}": value for key, value in changes.items()})
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

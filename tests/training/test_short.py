@@ -7,9 +7,8 @@ import torch
 
 from spikenas._util.errors import DivergedError
 from spikenas.config import Config
-from spikenas.data import channel_statistics
 from spikenas.space import Genotype
-from spikenas.task import open_data
+from spikenas.task import Task
 from spikenas.training.short import ShortTraining, TrainingFactory, training_factory
 
 CONVS = Genotype.parse("0-1:conv3x3 1-3:conv3x3")
@@ -17,8 +16,8 @@ CONVS = Genotype.parse("0-1:conv3x3 1-3:conv3x3")
 
 def factory(seed: int = 0, **settings: object) -> TrainingFactory:
     short = {"epochs": 1, "images": 200, "validation": 100, "channels": 4} | settings
-    task = open_data(Config.parse({"seed": seed, "short_training": short, "data": {"validation_share": 0.3}}))
-    return training_factory(task, channel_statistics(task.dataset, seed))
+    task = Task.of(Config.parse({"seed": seed, "short_training": short, "data": {"validation_share": 0.3}}))
+    return training_factory(task)
 
 
 def test_the_same_seed_gives_the_same_accuracy_in_another_process_too() -> None:

@@ -9,6 +9,20 @@ class ConfigError(SpikeNASError):
     """A setting, an option or a combination of them that cannot be meant."""
 
 
+class SettingError(ConfigError):
+    """A value of one setting that names nothing there is.
+
+    Args:
+        key: Of the configuration, such as `budget.target`.
+        problem: What is wrong with its value, and what would be right.
+    """
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"{key}: {problem}")
+        self.key = key
+        self.problem = problem
+
+
 class GenotypeError(SpikeNASError):
     """A genotype, op or plan that cannot be read or built."""
 

@@ -5,7 +5,7 @@ The names are known without importing anything; what a name stands for is import
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, MutableMapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
@@ -16,8 +16,10 @@ from spikenas._util.words import hint
 T = TypeVar("T")
 
 
-class Registry(Mapping[str, T], Generic[T]):
+class Registry(MutableMapping[str, T], Generic[T]):
     """A mapping from names to what installed packages register under them.
+
+    What is set in it, as a notebook does, is known in this process alone, not to workers in others.
 
     Args:
         group: Group of the entry points, such as `spikenas.scores`.
@@ -57,9 +59,11 @@ class Registry(Mapping[str, T], Generic[T]):
         if name not in (*self, *others):
             raise self.error(f"unknown {self.kind} {name!r}, {hint(name, (*self, *others), self.more)}")
 
-    def register(self, name: str, value: T) -> None:
-        """Add an entry in this process alone, as a notebook does; worker processes do not know it."""
+    def __setitem__(self, name: str, value: T) -> None:
         self._loaded[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
 
     def __getitem__(self, name: str) -> T:
         if name not in self:

@@ -192,10 +192,13 @@ def table_arenas(
     accuracies = {
         network: accuracy
         for network, accuracy in table.network_values(metric, adjusted).items()
-        if network[0].connected and all(evaluator.known is None or network in evaluator.known for evaluator in evaluators)
+        if network[0].connected
+        and all(evaluator.known is None or network in evaluator.known for evaluator in evaluators)
     }
     if not accuracies:
-        raise DataError(f"{table.name}: no network that all of {', '.join(evaluator.name for evaluator in evaluators)} answer for")
+        raise DataError(
+            f"{table.name}: no network that all of {', '.join(evaluator.name for evaluator in evaluators)} answer for"
+        )
     arenas = []
     for each in limits:
         within = [n for n in accuracies if each.convs is None or live_convs(n[:1]) <= each.convs]

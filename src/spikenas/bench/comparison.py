@@ -139,9 +139,7 @@ class Study:
     def _task(self) -> Task:
         return Task.of(self.config)
 
-    def _made(
-        self, factory: EvaluatorFactory | TableEvaluators, name: str, network: NetworkConfig
-    ) -> list[Evaluator]:
+    def _made(self, factory: EvaluatorFactory | TableEvaluators, name: str, network: NetworkConfig) -> list[Evaluator]:
         return factory.make(name, network, self.folder, self.question.initialisations)
 
     def _ranks(self, table: Table, evaluators: Sequence[Sequence[Evaluator]]) -> list[Rank]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from spikenas._util.errors import ConfigError, DataError, GenotypeError
 from spikenas._util.files import open_csv
 from spikenas.bench.rows import BENCH_LAYERS, Row
-from spikenas.space.genotype import Genotype, parse_bench
+from spikenas.space.cell import parse_bench
+from spikenas.space.genotype import Genotype
 from spikenas.space.ops import BENCH_OPS
 
 DATASETS = ("cifar10", "cifar100", "tinyimagenet")

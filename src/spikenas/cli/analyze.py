@@ -18,19 +18,13 @@ from spikenas.cli.tabular import CONFIG, QUESTION, SETTINGS, TABLE, subject
 from spikenas.reporting.tables import agreement_table, significance_table
 
 _ASKED = (
-    Option(
-        "data", None, "As of 'spikenas run'; repeatable: data sets are compared.", list[str], QUESTION
-    ),
+    Option("data", None, "As of 'spikenas run'; repeatable: data sets are compared.", list[str], QUESTION),
     Option("by", None, "Evaluators: scores, train, CSVs of scores, metrics of the table.", panel=QUESTION),
     Option("add", None, "Ops that the space lacks, to see what they bring: conv5x5,conv3x3@0.5.", panel=QUESTION),
     Option("seeds", None, "Repetitions, 20 when absent.", int, QUESTION, least=5, default=20),
     Option("draws", None, "Networks of each space and seed, 16 when absent.", int, QUESTION, least=2, default=16),
-    Option(
-        "initialisations", None, "Of a score or training; one a seed when absent.", int, QUESTION, least=2
-    ),
-    Option(
-        "strategy", None, "Repeat this search, of DRAWS evaluations, instead of drawing networks.", panel=QUESTION
-    ),
+    Option("initialisations", None, "Of a score or training; one a seed when absent.", int, QUESTION, least=2),
+    Option("strategy", None, "Repeat this search, of DRAWS evaluations, instead of drawing networks.", panel=QUESTION),
     Option(
         "tolerance",
         None,
@@ -64,7 +58,7 @@ def analyze(
     about = [subject(given, listed("by", asked["by"]), name, "snasnet") for name in data or (None,)]
     evaluators = about[0].evaluators
 
-    from spikenas.bench import table_subject
+    from spikenas.bench.subject import table_subject
     from spikenas.enhancement import Analysis, AnalysisSpec, AnalysisSubject, Rule, write_agreement
     from spikenas.task import Task
     from spikenas.training.evaluators import require_distinct, short_name

@@ -34,9 +34,7 @@ _ASKED = (
         least=1,
         default=1,
     ),
-    Option(
-        "evaluations", None, "Most evaluations of a search, 100 when absent.", int, QUESTION, least=1
-    ),
+    Option("evaluations", None, "Most evaluations of a search, 100 when absent.", int, QUESTION, least=1),
     Option("convs", None, "Budgets: most live convolutions of a cell, such as 0-6.", panel=QUESTION),
     Option("params", None, "Budgets: most parameters.", panel=QUESTION),
     Option("flash", None, "Budgets: most flash, such as 48KiB,96KiB.", panel=QUESTION),
@@ -77,7 +75,8 @@ def compare(
     for name in {*names} - {"all", "none"}:
         STRATEGIES.check(name)
 
-    from spikenas.bench import Limits, Question, Study
+    from spikenas.bench.arena import Limits
+    from spikenas.bench.comparison import Question, Study
 
     limits = [Limits(convs=number) for number in _numbers(asked["convs"])]
     for name in ("params", "flash", "ram"):

@@ -136,9 +136,7 @@ def score(
     settings = _settings(given)
     space, threshold = settings.space.name, settings.network.v_threshold
     fixed = _fixed_cells(given, settings)
-    lines = list(
-        read_genotypes(genotypes, lambda text: read_genotype(text, space, fixed).at_threshold(threshold))
-    )
+    lines = list(read_genotypes(genotypes, lambda text: read_genotype(text, space, fixed).at_threshold(threshold)))
     opt.check_names(settings)
     from spikenas.scores.listing import score_genotypes
     from spikenas.task import Task

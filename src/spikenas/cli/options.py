@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -79,9 +80,7 @@ def _names(known: Iterable[str]) -> str:
 
 _DATA, _BUDGET, _NETWORK, _EXECUTOR = "Data", "Budget", "Network and space", "Executor"
 
-DATASET = Option(
-    "data", "data.name", f"A folder of images, or NAME or NAME:FOLDER of {_names(SOURCES)}.", panel=_DATA
-)
+DATASET = Option("data", "data.name", f"A folder of images, or NAME or NAME:FOLDER of {_names(SOURCES)}.", panel=_DATA)
 IMAGES = (
     Option("image_size", "data.image_size", "Side in pixels that images are brought to.", int, _DATA),
     Option("download", "data.download", "Fetch cifar10 or cifar100.", bool, _DATA, value=True),
@@ -223,12 +222,6 @@ class Given:
             sources[key.strip()] = f"--set {key.strip()}"
         return cls(words, sources, values.get("quiet", False), values.get("as_json", False), values)
 
-    def config(self, base: Config | None = None) -> Config:
-        """Make the configuration of these words over another one, and check the names in it."""
-        config = (base or Config()).but(self.words, self.sources)
-        check_names(config)
-        return config
-
 
 def command(*groups: Option | tuple[Option, ...], name: str | None = None) -> Callable[[Callable[..., None]], None]:
     """Add a command to the application, with the options of some groups.
@@ -272,6 +265,8 @@ def check_names(config: Config) -> None:
     SCORES.check(config.search.score)
     if config.enhancement.by is not None:
         SCORES.check(config.enhancement.by, TRAINING)
+    if config.enhancement.analysis is not None and not Path(config.enhancement.analysis).exists():
+        raise ConfigError(f"{config.enhancement.analysis}: no such folder; 'spikenas analyze' makes one")
     find_source(config.data.name)
 
 

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 QUESTION = "Question"
 TABLE = (
-    Option(
-        "table", None, "Trained networks: a SpikeNAS-Bench download, or a CSV.", Path, QUESTION
-    ),
+    Option("table", None, "Trained networks: a SpikeNAS-Bench download, or a CSV.", Path, QUESTION),
     Option("dataset", None, "Of a download with several: cifar10, cifar100, tinyimagenet.", panel=QUESTION),
     Option("metric", None, "Of the table, what is true; test when absent.", panel=QUESTION),
     Option("as_trained", None, "Leave the effects of training cohorts in.", bool, QUESTION, default=False),

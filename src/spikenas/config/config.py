@@ -10,7 +10,7 @@ import tomli_w
 from pydantic import Field, model_validator
 
 from spikenas._util.files import read_toml
-from spikenas.config.named import find_space, network_of
+from spikenas.config.named import find_space, is_space, network_of
 from spikenas.config.sections import (
     BudgetConfig,
     DataConfig,
@@ -99,7 +99,8 @@ class Config(Section):
             ConfigError: A key is unknown or a value is wrong.
         """
         values = self.model_dump(exclude_unset=True)
-        if name := changes.get("space.name"):
+        name = changes.get("space.name")
+        if isinstance(name, str) and is_space(name):
             values.get("space", {}).pop("ops", None)
             for key in network_of(name, self.data.name):
                 values.get("network", {}).pop(key, None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from spikenas._util.errors import ConfigError
+from spikenas._util.errors import SettingError
 from spikenas._util.words import hint
 
 BENCH = "spikenas-bench"
@@ -50,12 +50,21 @@ def find_space(name: str) -> NamedSpace:
     """
     space, colon, data = name.partition(":")
     if space not in NAMED_SPACES:
-        raise ConfigError(f"space.name: no such space {space!r}, {hint(space, NAMED_SPACES)}")
+        raise SettingError("space.name", f"no such space {space!r}, {hint(space, NAMED_SPACES)}")
     found = NAMED_SPACES[space]
     if colon and data not in found.by_data:
         known = f"{space} has {', '.join(found.by_data)}" if found.by_data else f"{space} is one space for all data"
-        raise ConfigError(f"space.name: {name!r}: no such data set; {known}")
+        raise SettingError("space.name", f"{name!r}: no such data set; {known}")
     return found
+
+
+def is_space(name: str) -> bool:
+    """Say whether there is a space of that name."""
+    try:
+        find_space(name)
+    except SettingError:
+        return False
+    return True
 
 
 def network_of(name: str, data: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from spikenas._util.errors import ConfigError
+from spikenas._util.errors import ConfigError, SettingError
 from spikenas._util.explain import explain
 from spikenas._util.units import Count, Size
 from spikenas._util.words import hint
@@ -62,6 +62,9 @@ class Section(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError(cls._first_problem(error, source, given or {})) from None
+        except SettingError as error:
+            where = (given or {}).get(error.key, f"{source}: {error.key}")
+            raise ConfigError(f"{where}: {error.problem}") from None
 
     def but(self, changes: Mapping[str, Any]) -> Self:
         """Return a validated copy with some settings changed.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,8 +79,12 @@ class OpenedData:
             time[0] if time else None,
             train,
             validation,
-            lambda: held_out.readable(self._readable) if config.skip_broken else held_out,
+            partial(held_out.readable, self._readable) if config.skip_broken else partial(_itself, held_out),
         )
+
+
+def _itself(split: Split) -> Split:
+    return split
 
 
 def _fit(listing: Listing, train: Split, config: DataConfig) -> Decoder:

@@ -98,9 +98,7 @@ def deploy(
     return values
 
 
-def test_vectors(
-    network: IntegerNetwork, split: Split, count: int
-) -> tuple[list[Integers], NDArray[np.uint8]]:
+def test_vectors(network: IntegerNetwork, split: Split, count: int) -> tuple[list[Integers], NDArray[np.uint8]]:
     """Take items of a split, evenly spread, as test vectors for the firmware.
 
     Returns:

@@ -221,7 +221,9 @@ class Analysis:
 
     def check(self) -> None:
         """See that the question can be asked, before anything is evaluated; errors as `run`, without RunError."""
-        variants_of(self.subject.space, [Op.parse(name) for name in self.spec.added])
+        if len(self.subject.space.ops) > 1:
+            variants_of(self.subject.space, [Op.parse(name) for name in self.spec.added])
+        _ = self._sampler
 
     @cached_property
     def _sampler(self) -> Sampler:
@@ -230,7 +232,11 @@ class Analysis:
         if len(ops) < 2:
             raise ConfigError(f"an analysis needs at least two ops in the space, got {', '.join(map(str, ops))}")
         evaluators = subject.factory.make(
-            spec.evaluator, subject.config.network, self.folder, spec.initialisations or spec.seeds, spec.draws * len(ops)
+            spec.evaluator,
+            subject.config.network,
+            self.folder,
+            spec.initialisations or spec.seeds,
+            spec.draws * len(ops),
         )
         if evaluators[0].known is None and len(evaluators) < 2:
             raise ConfigError("1 initialisation asked; what initialisations differ by takes at least 2")

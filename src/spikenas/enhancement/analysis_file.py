@@ -79,7 +79,9 @@ def read_analysis(path: Path, asked: Config, evaluator: str) -> dict[str, Any]:
         raise ConfigError(f"{path}: judged by {found.evaluator!r}, this space by {evaluator!r}; give --by or --score")
     own = (asked.space.nodes, asked.space.feedback)
     if (found.config.space.nodes, found.config.space.feedback) != own:
-        raise ConfigError(f"{path}: of cells with other nodes or feedback than space.nodes = {own[0]} and space.feedback")
+        raise ConfigError(
+            f"{path}: of cells with other nodes or feedback than space.nodes = {own[0]} and space.feedback"
+        )
     here = {Op.parse(op).plain for op in asked.space.ops}
     fits = set(ops) == here if asked.is_decided("space.ops") else set(ops) <= here | set(SNASNET_OPS)
     if not fits:

@@ -27,7 +27,8 @@ from spikenas.memory.width import LADDER
 from spikenas.nas import Problem, TrialStore, make_strategy, search
 from spikenas.scores import TRAINING
 from spikenas.space.building import make_plan
-from spikenas.space.genotype import Cell, Genotype
+from spikenas.space.cell import Cell
+from spikenas.space.genotype import Genotype
 from spikenas.space.ops import SNASNET_OPS
 from spikenas.task import Task
 from spikenas.training.evaluators import Evaluator, EvaluatorFactory
@@ -130,9 +131,7 @@ class Enhancer:
         changes = {"kind": "snasnet", "cells": 2, "channels": LADDER[0], "stem_stride": 2}
         nodes = config.space.nodes
         cell = Cell.parse(f"nodes={nodes} 0-{nodes - 1}:skip")
-        return footprint(
-            make_plan(Genotype((cell, cell)), config.network.but(changes), self.task.input)
-        )
+        return footprint(make_plan(Genotype((cell, cell)), config.network.but(changes), self.task.input))
 
     def _ops(self, config: Config) -> list[Decision]:
         key = "space.ops"
@@ -232,9 +231,7 @@ class Enhancer:
         wide = task.but({"short_training.channels": task.config.network.channels})
         settings = task.config.enhancement
         evaluators = self._evaluators(wide, settings.seeds, settings.draws)
-        sampler = Sampler(
-            evaluators, task.cost, task.config.budget, settings.seeds, settings.draws, task.config.seed
-        )
+        sampler = Sampler(evaluators, task.cost, task.config.budget, settings.seeds, settings.draws, task.config.seed)
         with self.report.task(f"{task.config.network.cells} cells") as progress:
             return sampler.sample([whole(task.space)], lambda done, total: progress(done, total, ""))
 

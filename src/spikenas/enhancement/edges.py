@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from spikenas.enhancement.samples import Sample
-from spikenas.space.genotype import Edge, pairs
+from spikenas.space.cell import Edge, pairs
 from spikenas.space.graph import CellGraph
 from spikenas.space.space import Space
 

@@ -16,7 +16,8 @@ from spikenas._util.intervals import half_width
 from spikenas.enhancement.samples import Sample, SampleSet
 from spikenas.enhancement.variants import ALL, Variant
 from spikenas.nas.strategy import Cost
-from spikenas.space.genotype import Cell, Edge, Genotype, NetworkKey, network_key
+from spikenas.space.cell import Cell, Edge
+from spikenas.space.genotype import Genotype, NetworkKey, network_key
 from spikenas.space.ops import NONE, Op
 
 Verdict = Literal["removable", "needed", "open", "worthwhile", "useless"]

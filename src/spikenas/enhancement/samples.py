@@ -14,7 +14,8 @@ from spikenas.config import BudgetConfig, SearchConfig
 from spikenas.enhancement.variants import Variant
 from spikenas.memory import Footprint, violations
 from spikenas.nas import Problem, TrialStore, make_strategy, search
-from spikenas.nas.executors import CachedExecutor, Executor
+from spikenas.nas.cached import CachedExecutor
+from spikenas.nas.executors import Executor
 from spikenas.nas.strategy import Cost
 from spikenas.space.genotype import Genotype, NetworkKey, network_key
 from spikenas.training.evaluators import Evaluator

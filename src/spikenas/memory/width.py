@@ -23,7 +23,8 @@ from spikenas._util.units import format_size
 from spikenas.config import BudgetConfig, NetworkConfig
 from spikenas.memory import Footprint, footprint, violations
 from spikenas.space.building import make_plan
-from spikenas.space.genotype import Cell, Genotype
+from spikenas.space.cell import Cell
+from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec
 from spikenas.space.space import Space
 

@@ -14,13 +14,10 @@ from typing import Protocol, Self
 
 from spikenas._util.errors import ConfigError
 from spikenas.config import ExecutorConfig
-from spikenas.nas.cached import CachedExecutor
 from spikenas.nas.evaluation import Evaluation, EvaluationFunction
 from spikenas.nas.process_pool import ProcessPool
 from spikenas.nas.worker_pool import Make, Tell
 from spikenas.space.genotype import Genotype
-
-__all__ = ["Executor", "InProcess", "ProcessPool", "CachedExecutor", "available_cores", "open_executor"]
 
 
 class Executor(Protocol):

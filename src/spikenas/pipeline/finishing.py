@@ -234,9 +234,7 @@ def _quantised(run: RunFolder, state: State) -> dict[str, Any] | None:
 def _model(run: RunFolder, task: Task) -> Model:
     model = load_model(run / MODEL)
     if model.classes != task.classes:
-        raise RunError(
-            f"{run / MODEL}: trained on {_names(model.classes)}, the data have {_names(task.classes)}"
-        )
+        raise RunError(f"{run / MODEL}: trained on {_names(model.classes)}, the data have {_names(task.classes)}")
     return model
 
 

@@ -45,7 +45,9 @@ def run_stages(
     folder, config = settings.folder, settings.config
     if not is_leader() and tuple(names or ()) != ("train",):
         raise ConfigError("several processes can only train: 'spikenas search' first, then launch 'spikenas train'")
-    wanted = [stage.name for stage in STAGES.values() if stage.wanted(State(folder, config))] if names is None else names
+    wanted = (
+        [stage.name for stage in STAGES.values() if stage.wanted(State(folder, config))] if names is None else names
+    )
     if names:
         require_input(STAGES[names[0]], folder)
     check_device(config.device)

@@ -113,9 +113,7 @@ def fix(run: RunFolder, config: Config) -> None:
                     was = f"{run.folder} was made with {key} = {before!r}, not {now!r}"
                     raise RunError(f"{was}; choose another --out or remove it")
         if run.has(TRIALS) and not run.has(BEST) and old.device != config.device:
-            raise RunError(
-                f"{run.folder}: the search began on {old.device}, so it ends there, not on {config.device}"
-            )
+            raise RunError(f"{run.folder}: the search began on {old.device}, so it ends there, not on {config.device}")
     if not is_leader():
         return
     if old is None or (old.data, old.seed) != (config.data, config.seed):

@@ -104,9 +104,21 @@ def _firing_rate(spikes: Tensor) -> float:
 
 
 NASWOT = SpikeScore("naswot", "log|det| of the agreement of spike codes", "Mellor et al. 2021", agreement, _naswot)
-SWAP = SpikeScore("swap", "number of distinct patterns over the batch", "SWAP, Peng et al. 2024", distinct_patterns, _sum)
-EXPRESSIVITY = SpikeScore("expressivity", "entropy of principal components, sum", "AZ-NAS, Lee and Ham 2024", component_entropy, _sum)
-MECO = SpikeScore("meco", "least eigenvalue of channel correlations, sum", "MeCo, Jiang et al. 2023", least_eigenvalue, _sum)
-FIRING_RATE = SpikeScore("firing-rate", "spikes per neuron and timestep, mean of the layers", "baseline", _firing_rate, _mean)
-LIVE_NEURONS = SpikeScore("live-neurons", "share of neurons that fire at all, mean of the layers", "baseline", live_share, _mean)
-COUNT_ENTROPY = SpikeScore("count-entropy", "entropy of spike counts, mean of the layers", "baseline", count_entropy, _mean)
+SWAP = SpikeScore(
+    "swap", "number of distinct patterns over the batch", "SWAP, Peng et al. 2024", distinct_patterns, _sum
+)
+EXPRESSIVITY = SpikeScore(
+    "expressivity", "entropy of principal components, sum", "AZ-NAS, Lee and Ham 2024", component_entropy, _sum
+)
+MECO = SpikeScore(
+    "meco", "least eigenvalue of channel correlations, sum", "MeCo, Jiang et al. 2023", least_eigenvalue, _sum
+)
+FIRING_RATE = SpikeScore(
+    "firing-rate", "spikes per neuron and timestep, mean of the layers", "baseline", _firing_rate, _mean
+)
+LIVE_NEURONS = SpikeScore(
+    "live-neurons", "share of neurons that fire at all, mean of the layers", "baseline", live_share, _mean
+)
+COUNT_ENTROPY = SpikeScore(
+    "count-entropy", "entropy of spike counts, mean of the layers", "baseline", count_entropy, _mean
+)

@@ -1,7 +1,8 @@
 """What can be searched: operations, cells, spaces, and the plan of a network. Imports no torch."""
 
 from spikenas.space.building import make_plan
-from spikenas.space.genotype import Cell, Edge, Genotype, parse_bench
+from spikenas.space.cell import Cell, Edge, parse_bench
+from spikenas.space.genotype import Genotype
 from spikenas.space.graph import Atom, CellGraph
 from spikenas.space.ops import BENCH_OPS, OPS, SNASNET_OPS, Op
 from spikenas.space.plan import InputSpec, LayerSpec, Plan, Term

@@ -8,7 +8,8 @@ from hashlib import blake2b
 
 from spikenas._util.errors import ConfigError, GenotypeError
 from spikenas.config import DEFAULT_THRESHOLD, NetworkConfig
-from spikenas.space.genotype import Cell, Genotype
+from spikenas.space.cell import Cell
+from spikenas.space.genotype import Genotype
 from spikenas.space.graph import Atom, CellGraph
 from spikenas.space.ops import SKIP
 from spikenas.space.plan import InputSpec, LayerKind, LayerSpec, Plan, Term

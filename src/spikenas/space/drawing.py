@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from spikenas.space.genotype import Cell, Edge, Genotype, pairs
+from spikenas.space.cell import Cell, Edge, pairs
 from spikenas.space.graph import CellGraph
 from spikenas.space.ops import NONE, Op
+
+if TYPE_CHECKING:
+    from spikenas.space.genotype import Genotype
 
 _GAP_X, _GAP_Y, _RADIUS = 170, 130, 16
 _COLOURS = {"skip": "#767676", "conv": "#0b63a5", "dwconv": "#7a3ea1", "avgpool": "#a2591a"}

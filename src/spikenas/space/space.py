@@ -10,7 +10,8 @@ from itertools import product
 
 from spikenas._util.errors import ConfigError, GenotypeError
 from spikenas.config import DEFAULT_THRESHOLD
-from spikenas.space.genotype import Cell, Edge, Genotype, pairs
+from spikenas.space.cell import Cell, Edge, pairs
+from spikenas.space.genotype import Genotype
 from spikenas.space.graph import CellGraph
 from spikenas.space.ops import NONE, Op
 

@@ -10,7 +10,8 @@ from typing import TypeVar
 from spikenas._util.errors import ConfigError, GenotypeError
 from spikenas._util.files import read_text
 from spikenas.config import BENCH
-from spikenas.space.genotype import Genotype, parse_bench
+from spikenas.space.cell import parse_bench
+from spikenas.space.genotype import Genotype
 from spikenas.space.ops import BENCH_OPS
 from spikenas.space.plan import InputSpec
 

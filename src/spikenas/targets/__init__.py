@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spikenas._util.errors import ConfigError
+from spikenas._util.errors import ConfigError, SettingError
 from spikenas._util.registry import Registry
 from spikenas.targets.target import Core, CoreMemory, Target, read_target
 
@@ -30,9 +30,12 @@ def limits_of(name: str) -> tuple[dict[str, int | None], Core]:
     Raises:
         ConfigError: It is unknown, or no microcontroller.
     """
-    target = find_target(name)
+    try:
+        target = find_target(name)
+    except ConfigError as error:
+        raise SettingError("budget.target", str(error)) from None
     if target.kind != "microcontroller":
-        raise ConfigError(
-            f"budget.target: {target.title} has no firmware; 'spikenas targets GENOTYPE' says what it holds"
+        raise SettingError(
+            "budget.target", f"{target.title} has no firmware; 'spikenas targets GENOTYPE' says what it holds"
         )
     return {"flash": target.flash_left, "ram": target.ram_left}, target.core

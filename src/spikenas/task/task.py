@@ -57,7 +57,14 @@ class Task:
         settings: Config | str | Path | Mapping[str, Any] | None = None,
     ) -> None:
         words = words_of(
-            data=data, target=target, params=params, flash=flash, ram=ram, image_size=image_size, seed=seed, device=device
+            data=data,
+            target=target,
+            params=params,
+            flash=flash,
+            ram=ram,
+            image_size=image_size,
+            seed=seed,
+            device=device,
         )
         self._set_up(base_config(settings).but(words))
 

@@ -6,6 +6,7 @@ import heapq
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,7 +17,9 @@ from spikenas.data.transforms import normalise
 from spikenas.snn.network import SpikeTrain
 from spikenas.snn.synops import fan_out
 from spikenas.space.plan import LayerSpec, Plan
-from spikenas.training.checkpoint import Model
+
+if TYPE_CHECKING:
+    from spikenas.training.checkpoint import Model
 
 MISTAKES = 24  # at most, that are named
 

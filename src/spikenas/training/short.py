@@ -114,9 +114,7 @@ def training_factory(task: Task) -> TrainingFactory:
     }
     if dataset.static and settings.timesteps:
         changes["network.timesteps"] = settings.timesteps
-    return TrainingFactory(
-        config.but(changes), dataset.classes, dataset.timesteps, task.statistics, images, held_out
-    )
+    return TrainingFactory(config.but(changes), dataset.classes, dataset.timesteps, task.statistics, images, held_out)
 
 
 def _share(split: Split, count: int, side: tuple[int, int], seed: int) -> tuple[NDArray[Any], NDArray[np.int64]]:

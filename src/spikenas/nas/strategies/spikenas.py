@@ -18,7 +18,8 @@ from spikenas.config import BudgetConfig, SearchConfig
 from spikenas.memory import Footprint
 from spikenas.nas.store import Trial
 from spikenas.nas.strategy import Problem, Proposal, Strategy
-from spikenas.space.genotype import Cell, Genotype
+from spikenas.space.cell import Cell
+from spikenas.space.genotype import Genotype
 
 _BATCH = 64
 

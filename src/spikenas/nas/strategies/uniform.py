@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from spikenas._util.seeding import seed_of
 from spikenas.nas.store import Trial
 from spikenas.nas.strategy import Problem, Proposal, Strategy
-from spikenas.space.genotype import Cell, Edge, pairs
+from spikenas.space.cell import Cell, Edge, pairs
 from spikenas.space.ops import NONE
 
 _BATCH = 16
