@@ -65,7 +65,7 @@ def base(core: Core) -> dict[str, int]:
         integers = quantise(fold(model), 1 / 255, model.classes)
         found = measure(integers, [np.zeros((1, 3, 16, 16), dtype=np.int64)])
         steps = found.predicted.program.steps
-        rows.append([1, len(steps) + sum(step.kernel == "lif_bn" for step in steps)])
+        rows.append([1, len(steps) + sum(step.record.reset is not None for step in steps)])
         left.append(found.linked.flash_bytes - found.predicted.flash_bytes)
     fitted = np.linalg.lstsq(np.asarray(rows, dtype=float), np.asarray(left, dtype=float), rcond=None)[0]
     print(core.name, left, rows)

@@ -11,12 +11,10 @@ from test_host import CASES
 from programs import Case, frames_for, integers_of, random_case
 from spikenas._util.errors import DeployError
 from spikenas.deployment import toolchain
-from spikenas.deployment.c.folder import SOURCES, write_folder
 from spikenas.deployment.deployment import deploy
 from spikenas.deployment.measure import measure
-from spikenas.deployment.toolchain import CORES, compile_objects
+from spikenas.deployment.toolchain import CORES
 from spikenas.memory import footprint
-from spikenas.memory.kernels import DESCRIPTOR_BYTES
 from spikenas.memory.model import STACK_BYTES
 from spikenas.targets import Target
 
@@ -81,17 +79,3 @@ def test_what_takes_too_long_is_written_and_not_measured(tmp_path: Path, monkeyp
     assert "has not ended" in said[0]
     assert "linked" not in values
     assert (tmp_path / "out" / "network.c").exists()
-
-
-@pytest.mark.parametrize("core", [pytest.param(core, marks=needs(core)) for core in ("cortex-m0", "rv32")])
-def test_descriptors_have_the_sizes_of_the_model(core: str, tmp_path: Path) -> None:
-    network = integers_of(CASES[0].plan)
-    write_folder(network, list(frames_for(CASES[0].plan, 3)), CORES[core], tmp_path)
-    shared = {"conv_pool": "conv", "depthwise": "conv"}
-    lines = [
-        f'_Static_assert(sizeof(snn_{shared.get(kernel, kernel)}_t) == {size_bytes}, "{kernel}");'
-        for kernel, size_bytes in DESCRIPTOR_BYTES.items()
-        if size_bytes
-    ]
-    (tmp_path / "sizes.c").write_text("\n".join(['#include "kernels.h"', *lines]))
-    assert len(compile_objects(CORES[core], tmp_path, [*SOURCES, "sizes"])) == len(SOURCES) + 1

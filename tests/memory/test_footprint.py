@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from spikenas._util.errors import ConfigError
 from spikenas.config import NetworkConfig
 from spikenas.memory import Footprint, describe, footprint, sizes
-from spikenas.memory.kernels import DESCRIPTOR_BYTES
+from spikenas.memory.kernels import KERNELS
 from spikenas.memory.model import STACK_BYTES, code_sizes
 from spikenas.space import SNASNET_OPS, Cell, Edge, Genotype, InputSpec, Op, make_plan
 
@@ -42,7 +42,8 @@ def code(*kernels: str, core: str = "cortex-m4") -> int:
     """Of calls of these kernels and no other: each kernel once, each call and its descriptor."""
     sizes = code_sizes()[core]
     base, call = sizes["base"]["base"], sizes["base"]["call"]
-    descriptors = sum(DESCRIPTOR_BYTES.get("conv" if kernel.startswith("conv") else kernel, 0) for kernel in kernels)
+    records = ["conv" if kernel.startswith("conv") else kernel for kernel in kernels]
+    descriptors = sum(KERNELS[kernel].descriptor_bytes for kernel in records if kernel in KERNELS)
     return base + call * len(kernels) + sum(sizes["16"][kernel] for kernel in set(kernels)) + descriptors
 
 
@@ -122,7 +123,9 @@ def test_a_depthwise_separable_op_by_hand() -> None:
 def test_a_second_use_of_a_kernel_costs_a_call_and_a_descriptor() -> None:
     one, two = cost("0-3:conv3x3"), cost("0-1:conv3x3 1-3:conv3x3")
     call = code_sizes()["cortex-m4"]["base"]["call"]
-    assert two.code_bytes - one.code_bytes == 3 * call + sum(DESCRIPTOR_BYTES[k] for k in ("lif", "fill", "conv"))
+    assert two.code_bytes - one.code_bytes == 3 * call + sum(
+        KERNELS[k].descriptor_bytes for k in ("lif", "fill", "conv")
+    )
 
 
 @pytest.mark.parametrize(

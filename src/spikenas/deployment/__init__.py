@@ -1,4 +1,4 @@
-"""From integers to a device: C sources, firmware that is built and measured."""
+"""Brings integers to a device: writes C, and builds and measures firmware."""
 
 from spikenas.deployment.deployment import deploy, random_vectors, test_vectors
 from spikenas.deployment.nir import read_nir, write_nir

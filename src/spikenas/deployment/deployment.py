@@ -1,4 +1,4 @@
-"""Firmware for a device: checked, built, run, and written."""
+"""Checks, builds, runs and writes firmware for a device."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def deploy(
     warn: Callable[[str], None],
     before: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Write the firmware folder of a network; returns what footprint.json holds.
+    """Write the firmware folder of a network, and return what footprint.json holds.
 
     It is built at the size of the device and run under QEMU first; where the tools for that are missing, `warn` is told
     what to install, and the C is written all the same.
@@ -43,11 +43,11 @@ def deploy(
         network: The integers.
         inputs: Test vectors, each [1 or T, C, H, W] of 0 to 255.
         target: The device; None is a core of `network.core` with a lot of memory.
-        folder: Where the files go, once everything has succeeded.
-        warn: Takes a line.
-        before: Called when all has succeeded, before the folder is replaced.
+        folder: The folder that the files go to, once everything has succeeded.
+        warn: A function that takes a line.
+        before: A function that is called when all has succeeded, before the folder is replaced.
     Raises:
-        DeployError: it does not fit, does not compile, or computes something else than the reference.
+        DeployError: It does not fit, does not compile, or computes something else than the reference.
     """
     if target:
         if target.kind != "microcontroller":
@@ -118,7 +118,7 @@ def random_vectors(network: IntegerNetwork, count: int) -> list[Integers]:
 
 
 def for_core(network: IntegerNetwork, core: str) -> IntegerNetwork:
-    """The same network, planned for another core."""
+    """Return the same network, planned for another core."""
     plan = network.plan
     settings = plan.network.but({"core": core})
     return replace(network, program=make_program(make_plan(plan.genotype, settings, plan.input)))

@@ -1,4 +1,4 @@
-"""Firmware as it is: built at the size of a device, run under QEMU, beside what the memory model said."""
+"""Measures firmware: builds it at the size of a device and runs it under QEMU, beside what the memory model says."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ GENERIC_BYTES = 3 << 20  # flash and RAM where no device is named
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a device does with a network.
+    """Holds what a device does with a network.
 
     Attributes:
         predicted: The memory model's figures.
-        linked: The linker's.
+        linked: The linker's figures.
         symbols: Bytes of each function and table of the firmware.
         images: Inputs that were run.
         images_equal: Those whose scores are all the reference's.
-        stack_bytes: The most that was in use.
-        instructions: Of one inference, on average over the inputs.
+        stack_bytes: The most of the stack that was in use.
+        instructions: Instructions of one inference, on average over the inputs.
     """
 
     predicted: Footprint
@@ -49,7 +49,7 @@ def measure(
     """Build for the network's core at the size of a device, run the inputs and compare.
 
     Raises:
-        DeployError: tools are missing, it does not fit, or it fails.
+        DeployError: Tools are missing, it does not fit, or it fails.
     """
     with tempfile.TemporaryDirectory() as name:
         write_folder(network, inputs, CORES[network.plan.network.core], Path(name))
@@ -57,7 +57,11 @@ def measure(
 
 
 def build_and_run(network: IntegerNetwork, folder: Path, flash_bytes: int, ram_bytes: int) -> Measurement:
-    """The same of a firmware folder that is written; objects and program stay in it."""
+    """Measure a firmware folder that is written; objects and program stay in it.
+
+    Raises:
+        DeployError: Tools are missing, it does not fit, or it fails.
+    """
     core = CORES[network.plan.network.core]
     objects = compile_objects(core, folder, SOURCES)
     linked = link(core, folder, objects, min(flash_bytes, core.emulated_flash_bytes), ram_bytes)

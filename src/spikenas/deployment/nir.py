@@ -1,4 +1,4 @@
-"""Networks as NIR graphs (neuroir.org), which neuromorphic toolchains read, and back.
+"""Writes and reads networks as NIR graphs (neuroir.org), which neuromorphic toolchains read.
 
 BatchNorms are folded; one that does not fold is a 1x1 convolution, and a depthwise convolution a full one. The input
 is the image less the channels' means, in the data's scale. Sums are edges into one node. The network's output is the
@@ -37,20 +37,20 @@ _METADATA = "spikenas"
 
 
 def to_nir(model: Model) -> nir.NIRGraph:
-    """The graph of a trained network.
+    """Return the graph of a trained network.
 
     Raises:
-        DeployError: a network with feedback, whose delays NIR's readers do not agree on.
-        ConfigError: the package nir is not installed.
+        DeployError: The network has feedback, on whose delays NIR's readers do not agree.
+        ConfigError: The package nir is not installed.
     """
     return _Graph(model).build()
 
 
 def from_nir(graph: nir.NIRGraph) -> Model:
-    """The network of a graph that `to_nir` made: the same function, its BatchNorms folded.
+    """Return the network of a graph that `to_nir` made: the same function, its BatchNorms folded.
 
     Raises:
-        DeployError: another graph, or one whose weights are not those of its genotype.
+        DeployError: It is another graph, or its weights are not those of its genotype.
     """
     try:
         header = json.loads(graph.metadata[_METADATA])
@@ -86,8 +86,8 @@ def write_nir(path: Path, model: Model) -> None:
     """Write the graph of a network as HDF5.
 
     Raises:
-        DeployError: as `to_nir`.
-        ConfigError: as `to_nir`.
+        DeployError: The network has feedback.
+        ConfigError: The package nir is not installed.
     """
     graph = to_nir(model)
     write_atomically(path, lambda partial: _nir().write(str(partial), graph))
@@ -97,8 +97,8 @@ def read_nir(path: Path) -> Model:
     """Read what `write_nir` wrote.
 
     Raises:
-        DeployError: not there, not NIR, or another graph than ours.
-        ConfigError: the package nir is not installed.
+        DeployError: The file is not there or not NIR, or its graph is not one of `to_nir`.
+        ConfigError: The package nir is not installed.
     """
     try:
         graph = _nir().read(str(path))

@@ -1,4 +1,4 @@
-"""Compilers and emulators: how firmware is built and run for each kind of core."""
+"""Builds and runs firmware for each kind of core, with its compiler and emulator."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ _RUN_S = 600
 
 
 class EmulationTimeoutError(DeployError):
-    """The emulator takes too long, which says nothing about the firmware."""
+    """Says that the emulator takes too long, which says nothing about the firmware."""
 
 
 @dataclass(frozen=True)
 class Core:
-    """A kind of core, with a compiler, and a machine of QEMU that runs its programs.
+    """Describes a kind of core, with a compiler, and a machine of QEMU that runs its programs.
 
     Attributes:
-        name: Of the configuration's `network.core`.
-        prefix: Of the compiler's programs.
-        flags: For the compiler.
-        libraries: For the linker: memcpy and memset.
-        package: What Debian calls compiler and emulator.
+        name: A value of the configuration's `network.core`.
+        prefix: Prefix of the names of the compiler's programs.
+        flags: Arguments of the compiler.
+        libraries: Arguments of the linker, for memcpy and memset.
+        package: Debian's packages of compiler and emulator.
         emulator: Program and machine.
         flash: Address that the flash is linked at.
-        ram: The same of the RAM.
-        test: The same of what only the test needs, beyond the largest device.
-        tick_ns: Of the machine's SysTick.
-        long_calls: What lets code at `test` call code in flash.
-        emulated_flash_bytes: Of the machine.
+        ram: Address that the RAM is linked at.
+        test: Address of what only the test needs, beyond the largest device.
+        tick_ns: Nanoseconds of a tick of the machine's SysTick; 0 where it has none.
+        long_calls: Arguments of the compiler that let code at `test` call code in flash.
+        emulated_flash_bytes: Flash of the machine.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Core:
     emulated_flash_bytes: int = 4 << 20
 
     def missing(self) -> str | None:
-        """What has to be installed; None where all is there."""
+        """Return what has to be installed; None where all is there."""
         tools = [*(f"{self.prefix}{tool}" for tool in ("gcc", "nm", "size")), self.emulator[0]]
         absent = [tool for tool in tools if shutil.which(tool) is None]
         if not absent:
@@ -114,7 +114,7 @@ CORES = {
 
 @dataclass(frozen=True)
 class Linked:
-    """What the linker made.
+    """Holds the sizes of what the linker made.
 
     Attributes:
         flash_bytes: Code, constants and initial values.
@@ -130,10 +130,10 @@ class Linked:
 def compile_objects(
     core: Core, folder: Path, sources: Iterable[str], optimise: tuple[str, ...] = WARNINGS
 ) -> list[Path]:
-    """Compile C files of a folder.
+    """Compile C files of a folder, and return the objects.
 
     Raises:
-        DeployError: the compiler fails; with what it says first.
+        DeployError: The compiler fails; the message has its first error.
     """
     objects = []
     for source in sources:
@@ -157,14 +157,14 @@ def link(
     """Link objects into `firmware.elf` at the size of a device.
 
     Args:
-        core: What for.
-        folder: Where the objects are.
+        core: The core to link for.
+        folder: The folder of the objects.
         objects: Their files.
-        flash_bytes: Of the device.
-        ram_bytes: Of the device.
+        flash_bytes: Flash of the device.
+        ram_bytes: RAM of the device.
         keep: Functions that stay though the test does not call them.
     Raises:
-        DeployError: it does not fit, by the linker, or the linker fails.
+        DeployError: It does not fit, by the linker, or the linker fails.
     """
     places = {
         "DEVICE_FLASH": hex(core.flash),
@@ -192,11 +192,11 @@ def link(
 
 
 def emulate(core: Core, folder: Path) -> dict[str, list[int]]:
-    """Run `firmware.elf` of a folder under QEMU; returns the numbers that it prints, by name.
+    """Run `firmware.elf` of a folder under QEMU, and return the numbers that it prints, by name.
 
     Raises:
-        EmulationTimeoutError: it has not ended after ten minutes.
-        DeployError: it faults.
+        EmulationTimeoutError: It has not ended after ten minutes.
+        DeployError: It faults.
     """
     command = [
         *core.emulator, "-display", "none", "-monitor", "none", "-serial", "none", "-semihosting-config",
@@ -220,14 +220,22 @@ def emulate(core: Core, folder: Path) -> dict[str, list[int]]:
 
 
 def symbol_sizes(core: Core, file: Path) -> dict[str, int]:
-    """Bytes of each function and table of a program, without those of the test."""
+    """Return the bytes of each function and table of a program, without those of the test.
+
+    Raises:
+        DeployError: The program cannot be read.
+    """
     text = _run([f"{core.prefix}nm", "--print-size", file.name], file.parent, f"{file} cannot be read")
     found = re.findall(r"^(\w+) (\w+) \w (\S+)$", text, re.MULTILINE)
     return {name: int(size, 16) for address, size, name in found if int(address, 16) < core.test}
 
 
 def section_sizes(core: Core, file: Path) -> dict[str, int]:
-    """Bytes of each section of an object or program."""
+    """Return the bytes of each section of an object or program.
+
+    Raises:
+        DeployError: The file cannot be read.
+    """
     text = _run([f"{core.prefix}size", "-A", file.name], file.parent, f"{file} cannot be read")
     return {name: int(size) for name, size in re.findall(r"^(\.\S+)\s+(\d+)", text, re.MULTILINE)}
 

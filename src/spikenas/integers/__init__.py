@@ -1,4 +1,4 @@
-"""Integer networks: folding, rounding, and what the integers mean."""
+"""Makes integer networks by folding and rounding, and defines what the integers mean."""
 
 from spikenas.integers.evaluation import as_bytes, evaluate_integers, input_scale, synops_of
 from spikenas.integers.folding import Folded, fold

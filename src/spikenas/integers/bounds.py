@@ -1,4 +1,4 @@
-"""What the values of a map can be at worst, whatever the input: interval arithmetic through the program.
+"""Computes what the values of a map can be at worst, whatever the input, by interval arithmetic through the program.
 
 A spike is 0 or 1, so a convolution of spikes adds between the sum of its negative and of its positive weights. Only
 channels matter: every pixel has the same bounds.
@@ -19,12 +19,12 @@ Interval = NDArray[Any]  # [2, C]: lowest and highest of each channel
 
 
 class Bounds:
-    """A machine on intervals, of real or integer constants.
+    """Runs a program on intervals, of real or integer constants.
 
     Args:
-        program: What is run.
-        weights: Of each convolution.
-        biases: Of each map that has some.
+        program: The program that is run.
+        weights: The weights of each convolution.
+        biases: The biases of each map that has some.
         inputs: The interval of the input, [2, channels]; it holds 0, which is the padding.
         rescale: What becomes of the sums of a stem or pointwise convolution, [2, outputs].
     """
@@ -43,37 +43,86 @@ class Bounds:
         execute(program, self, [inputs] * (1 if self.plan.input.static else self.plan.network.timesteps))
 
     def zero(self, name: str) -> Interval:
-        """An interval that holds 0 alone."""
+        """Return an interval that holds 0 alone."""
         layer = self.plan.by_name[name.removesuffix(".last")]
         return np.zeros((2, layer.shape[0]))
 
     def compute(self, step: Step, reads: Sequence[Interval], target: Interval | None) -> Interval:
-        """The interval after a kernel; the largest absolute value of a map is remembered by the map's name."""
-        layer = self.plan.by_name[step.layer]
-        if step.kernel in ("lif", "lif_bn", "lif_wide", "count", "zero", "linear", "scores", "votes"):
-            return np.stack([np.zeros(layer.shape[0]), np.ones(layer.shape[0])])
-        old: Interval = np.zeros((2, layer.shape[0])) if target is None else target
-        new: Interval
-        if step.kernel in ("add", "copy"):
-            new = old + step.times * reads[0]
-        elif step.kernel == "fill":
-            new = old
-        elif step.kernel == "avgpool":
-            new = old + np.stack([np.minimum(reads[0][0], 0), np.maximum(reads[0][1], 0)])
-        else:
-            area = 4 if step.kernel == "conv_pool" else 1
-            new = old + area * self._sums(step, reads[0])
+        """Return the interval after a kernel; the largest absolute value of a map is remembered by the map's name."""
+        old = self.zero(step.layer) if target is None else target
+        new = COMPUTES[step.kernel](self, step, reads, old)
+        if step.record.writes != "map":
+            return new
         if step.biases:
             new = new + self.biases[step.writes]
-            self.largest[step.writes] = np.maximum(self.largest.get(step.writes, 0), np.abs(self.biases[step.writes]))
-        self.largest[step.writes] = np.maximum(self.largest.get(step.writes, 0), np.abs(new).max(0))
+            self._remember(step.writes, np.abs(self.biases[step.writes]))
+        self._remember(step.writes, np.abs(new).max(0))
         return new
 
-    def _sums(self, step: Step, x: Interval) -> Interval:
+    def sums(self, step: Step, x: Interval) -> Interval:
+        """Return the interval of the sums of a convolution, [2, outputs].
+
+        Args:
+            step: The call.
+            x: The intervals that its weights are multiplied with, [2, outputs or 1, inputs of a group].
+        """
         weight = self.weights[step.layer]
-        source = x[:, :, None] if step.kernel == "depthwise" else x[:, None, :]
-        products = (source[..., None, None] * weight).reshape(2, len(weight), -1)
-        low = np.minimum(products.min(0), 0).sum(1)
-        high = np.maximum(products.max(0), 0).sum(1)
-        sums = np.stack([low, high])
-        return self.rescale(step.layer, sums) if step.kernel in ("stem", "pointwise") else sums
+        products = (x[..., None, None] * weight).reshape(2, len(weight), -1)
+        return np.stack([np.minimum(products.min(0), 0).sum(1), np.maximum(products.max(0), 0).sum(1)])
+
+    def _remember(self, name: str, values: NDArray[Any]) -> None:
+        self.largest[name] = np.maximum(self.largest.get(name, 0), values)
+
+
+def _old(machine: Bounds, step: Step, reads: Sequence[Interval], old: Interval) -> Interval:
+    return old
+
+
+def _add(machine: Bounds, step: Step, reads: Sequence[Interval], old: Interval) -> Interval:
+    new: Interval = old + step.times * reads[0]
+    return new
+
+
+def _avgpool(machine: Bounds, step: Step, reads: Sequence[Interval], old: Interval) -> Interval:
+    new: Interval = old + np.stack([np.minimum(reads[0][0], 0), np.maximum(reads[0][1], 0)])
+    return new
+
+
+def _conv(machine: Bounds, step: Step, reads: Sequence[Interval], old: Interval) -> Interval:
+    new: Interval = old + step.record.pools * machine.sums(step, reads[0][:, None, :])
+    return new
+
+
+def _depthwise(machine: Bounds, step: Step, reads: Sequence[Interval], old: Interval) -> Interval:
+    new: Interval = old + machine.sums(step, reads[0][:, :, None])
+    return new
+
+
+def _rescaled(machine: Bounds, step: Step, reads: Sequence[Interval], old: Interval) -> Interval:
+    return old + machine.rescale(step.layer, machine.sums(step, reads[0][:, None, :]))
+
+
+def _spikes(machine: Bounds, step: Step, reads: Sequence[Interval], old: Interval) -> Interval:
+    return np.stack([np.zeros(old.shape[1]), np.ones(old.shape[1])])
+
+
+# The interval of maps and spikes, of those that the kernel reads and what was there; other sums are not bounded here.
+COMPUTES: dict[str, Callable[[Bounds, Step, Sequence[Interval], Interval], Interval]] = {
+    "stem": _rescaled,
+    "fill": _old,
+    "add": _add,
+    "avgpool": _avgpool,
+    "lif": _spikes,
+    "lif_bn": _spikes,
+    "lif_wide": _spikes,
+    "conv": _conv,
+    "conv_pool": _conv,
+    "depthwise": _depthwise,
+    "pointwise": _rescaled,
+    "count": _old,
+    "linear": _old,
+    "scores": _old,
+    "votes": _old,
+    "zero": _old,
+    "copy": _add,
+}

@@ -1,4 +1,4 @@
-"""8-bit input, and what an integer network makes of labelled images."""
+"""Makes 8-bit input, and runs integer networks on labelled items."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ _SAMPLE = 256  # items that the scale of an input is taken from
 
 
 def input_scale(dataset: DataSet) -> float:
-    """What one step of an 8-bit input stands for, in the data's scale: 1/255 of images; of event frames one event.
+    """Return what one step of an 8-bit input stands for, in the data's scale.
 
+    For images it is 1/255, for event frames one event.
     Frames with more than 255 events, or with fractions, are scaled to the largest of a sample of the training frames;
     larger ones are cut off.
 
     Raises:
-        RunError: frames with negative values.
+        RunError: The frames have negative values.
     """
     items = len(dataset.train)
     frames = dataset.train.fetch(np.linspace(0, items - 1, min(_SAMPLE, items)).astype(np.int64))
@@ -39,14 +40,14 @@ def input_scale(dataset: DataSet) -> float:
 
 
 def as_bytes(items: NDArray[np.generic], scale: float) -> NDArray[np.uint8]:
-    """Images or frames as an integer network takes them: [frames, N, C, H, W] of [N, C, H, W] or [N, T, C, H, W]."""
+    """Return items as an integer network takes them: [frames, N, C, H, W] of [N, C, H, W] or [N, T, C, H, W]."""
     whole = items if items.dtype == np.uint8 else np.clip(np.rint(items.astype(np.float64) / scale), 0, 255)
     frames = whole.astype(np.uint8)
     return frames[None] if frames.ndim == 4 else np.moveaxis(frames, 1, 0)
 
 
 def synops_of(network: IntegerNetwork, frames: NDArray[np.uint8]) -> float:
-    """Additions that spikes cause, for one inference on average.
+    """Count the additions that spikes cause, for one inference on average.
 
     Args:
         network: The integers.
@@ -62,12 +63,12 @@ def synops_of(network: IntegerNetwork, frames: NDArray[np.uint8]) -> float:
 
 @dataclass(frozen=True)
 class IntegerEvaluation:
-    """What an integer network does on labelled images.
+    """Holds what an integer network does on labelled items.
 
     Attributes:
-        accuracy: Share classified correctly.
+        accuracy: Share of the items that is classified correctly.
         predictions: Class of each item.
-        clipped: By LIF layer, the share of updates at which an 8-bit membrane is too short.
+        clipped: The share, by LIF layer, of updates at which an 8-bit membrane is too short.
     """
 
     accuracy: float
@@ -86,10 +87,10 @@ def evaluate_integers(
 
     Args:
         network: The integers.
-        split: Images and labels.
-        device: Where to compute.
-        batch: Items at a time.
-        progress: Called with the items done and all items.
+        split: Items and labels.
+        device: The device to compute on.
+        batch: Number of items at a time.
+        progress: A function that is called with the numbers of items done and of all items.
     """
     found = []
     clipped: dict[str, tuple[int, int]] = {}

@@ -1,4 +1,4 @@
-"""A trained network without its BatchNorms: what each kernel of its program needs, as real numbers."""
+"""Folds the BatchNorms of a trained network: what each kernel of its program needs, as real numbers."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Reals = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Folded:
-    """Real constants of a program.
+    """Holds the real constants of a program.
 
     Attributes:
-        program: Its kernels.
+        program: The program.
         originals: The weights of convolutions and linear layers as they were trained.
         factors: What each is multiplied with, BatchNorm, poolings and input included; broadcastable to it.
-        biases: Of each map that has some, [C], and of linear layers.
+        biases: The biases of each map that has some, [C], and of linear layers.
         scales: (scale, bias), [C] each, of the BatchNorm that a LIF reads through, where one does not fold.
-        mean: Of the input's channels; the stem takes the input less that.
+        mean: Mean of each of the input's channels; the stem takes the input less that.
     """
 
     program: Program
@@ -39,12 +39,12 @@ class Folded:
 
     @property
     def plan(self) -> Plan:
-        """The network."""
+        """Return the plan of the program."""
         return self.program.plan
 
     @property
     def weights(self) -> dict[str, Reals]:
-        """The folded weights, by layer."""
+        """Return the folded weights, by layer."""
         return {name: weight * self.factors[name] for name, weight in self.originals.items()}
 
 
@@ -75,9 +75,9 @@ def fold(model: Model) -> Folded:
         home = program.homes[name]
         biases[home] = biases.get(home, np.zeros_like(bias)) + bias
     for step in program.steps:
-        if step.kernel == "conv_pool":
-            factors[step.layer] = factors[step.layer] / plan.by_name[step.writes].kernel ** 2
-        elif step.kernel == "stem":
+        if step.record.pools > 1:
+            factors[step.layer] = factors[step.layer] / step.record.pools
+        elif step.record.reads == "input":
             deviation = np.asarray(model.statistics.std, dtype=np.float64)
             factors[step.layer] = factors[step.layer] / deviation[None, :, None, None]
     for layer in plan.layers:
@@ -90,7 +90,7 @@ def fold(model: Model) -> Folded:
 
 
 def pooled_before(plan: Plan, linear: LayerSpec) -> LayerSpec | None:
-    """The average pooling whose result a linear layer reads, if it reads one."""
+    """Return the average pooling whose result a linear layer reads, if it reads one."""
     before = plan.by_name[linear.terms[0].layer]
     if before.kind == "dropout":
         before = plan.by_name[before.terms[0].layer]

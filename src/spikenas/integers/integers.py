@@ -229,7 +229,4 @@ def constant_shapes(program: Program) -> Iterator[tuple[tuple[str, str], tuple[i
     for step in program.steps:
         for table in tables(program.plan, step).values():
             yield from (((table.layer, name), table.shape) for name in table.integers)
-        if step.fires:
-            yield (step.layer, "drop"), (1,)
-        if step.kernel == "lif_wide":
-            yield (step.layer, "shift"), (1,)
+        yield from (((step.layer, name), (1,)) for name in step.record.scalars)

@@ -14,13 +14,13 @@ V = TypeVar("V")
 
 
 class Machine(Protocol[V]):
-    """What the kernels do with values of one kind. It keeps the membranes."""
+    """Knows what the kernels do with values of one kind, and keeps the membranes."""
 
     def zero(self, name: str) -> V:
-        """A buffer that holds 0."""
+        """Return a buffer that holds 0."""
 
     def compute(self, step: Step, reads: Sequence[V], target: V | None) -> V:
-        """What a kernel leaves in its buffer.
+        """Return what a kernel leaves in its buffer.
 
         Args:
             step: The call.
@@ -30,7 +30,7 @@ class Machine(Protocol[V]):
 
 
 def execute(program: Program, machine: Machine[V], frames: Sequence[V]) -> V:
-    """One inference.
+    """Run one inference.
 
     Args:
         program: The kernels.

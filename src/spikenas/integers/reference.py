@@ -1,11 +1,11 @@
-"""What the integers mean: the kernels in numpy, plainly. This defines the arithmetic; C and PyTorch must agree.
+"""Defines what the integers mean, by the kernels in plain numpy; C and PyTorch must agree with it.
 
-Every map is checked against 16 bits at every write: an overflow is an error, not a wrong number.
+At every write maps are checked against 16 bits and sums against 32: an overflow is an error, not a wrong number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,19 +13,19 @@ from spikenas._util.errors import RunError
 from spikenas.integers.folding import pooled_before
 from spikenas.integers.integers import MAP_MAX, IntegerNetwork, Integers
 from spikenas.integers.machine import execute
-from spikenas.memory.program import Step
+from spikenas.memory.program import ACCUMULATOR_BITS, MAP_BITS, Step
 
 
 def run_reference(network: IntegerNetwork, frames: Integers) -> Integers:
-    """The outputs of one inference.
+    """Compute the outputs of one inference.
 
     Args:
         network: The integers.
         frames: 8-bit input, [1 or T, C, H, W], 0 to 255.
     Returns:
-        Scores, [classes].
+        The scores, [classes].
     Raises:
-        RunError: an input of another shape or range, or a map left 16 bits, which no checked network does.
+        RunError: The input has another shape or range, or a map leaves 16 bits, which none of a checked network does.
     """
     spec = network.plan.input
     shape = (1 if spec.static else network.plan.network.timesteps, spec.channels, spec.height, spec.width)
@@ -44,95 +44,142 @@ class _Reference:
         return np.zeros(self.plan.by_name[name.removesuffix(".last")].shape, dtype=np.int64)
 
     def compute(self, step: Step, reads: Sequence[Integers], target: Integers | None) -> Integers:
-        layer = self.plan.by_name[step.layer]
-        own = self.network.constants.get(step.layer, {})
-        out: Integers
-        match step.kernel:
-            case "stem":
-                centred = reads[0] - np.asarray(self.network.zero)[:, None, None]
-                out = scaled(_convolve(centred, own["weight"], layer.stride), own) + self._bias(step)
-            case "fill":
-                out = np.zeros(layer.shape, dtype=np.int64) + (self._bias(step) if step.biases else 0)
-            case "add":
-                out = _old(target) + step.times * reads[0] + (self._bias(step) if step.biases else 0)
-            case "copy":
-                out = reads[0]
-            case "avgpool":
-                out = _old(target) + _mean(reads[0], layer.kernel)
-            case "lif" | "lif_bn" | "lif_wide":
-                return self._fire(step, reads[0])
-            case "conv":
-                out = _old(target) + _convolve(reads[0], own["weight"])
-            case "conv_pool":
-                out = _old(target) + _pooled(_convolve(reads[0], own["weight"]))
-            case "depthwise":
-                each: list[Integers] = [
-                    _convolve(reads[0][c : c + 1], own["weight"][c : c + 1]) for c in range(layer.shape[0])
-                ]
-                out = _old(target) + np.concatenate(each)
-            case "pointwise":
-                out = _old(target) + scaled(_convolve(reads[0], own["weight"]), own)
-            case "count":
-                return _old(target) + _sum(reads[0], (1, 2))
-            case "zero":
-                return np.zeros(layer.shape, dtype=np.int64)
-            case "linear":
-                return _within(_old(target) + own["weight"] @ self._features(step, reads[0]), step)
-            case "scores":
-                return _within(scaled(_within(own["weight"] @ reads[0], step), own) + own["bias"], step)
-            case "votes":
-                votes = (scaled(reads[0], own) + own["bias"]).reshape(layer.shape[0], layer.kernel)
-                return _within(_sum(votes, 1), step)
-        if np.abs(out).max() > MAP_MAX:
-            raise RunError(f"{step.layer}: a value of {np.abs(out).max()} does not fit 16 bits")
-        return out
+        old = self.zero(step.layer) if target is None else target
+        if step.biases:
+            old = old + self.network.constants[step.writes]["bias"][:, None, None]
+        return _within(COMPUTES[step.kernel](self, step, reads, old), step)
 
-    def _bias(self, step: Step) -> Integers:
-        return self.network.constants[step.writes]["bias"][:, None, None]
+    def own(self, step: Step) -> dict[str, Integers]:
+        return self.network.constants[step.layer]
 
-    def _features(self, step: Step, spikes: Integers) -> Integers:
-        """What a linear layer multiplies: spikes, or their sums over windows, in PyTorch's order of features."""
-        if pool := pooled_before(self.plan, self.plan.by_name[step.layer]):
-            k = pool.kernel
-            _, height, width = pool.shape
-            windows = spikes[:, : height * k, : width * k].reshape(-1, height, k, width, k)
-            return _sum(windows, (2, 4)).reshape(-1)
-        return spikes.reshape(-1)
-
-    def _fire(self, step: Step, x: Integers) -> Integers:
-        own, leak = self.network.constants[step.layer], self.network.leak
-        shape = (-1,) + (1,) * (x.ndim - 1)
-        threshold, drop = own["threshold"].reshape(shape), int(own["drop"][0])
-        reset = own["reset"].reshape(shape) if "reset" in own else 0 * threshold
-        if step.kernel == "lif_wide":
-            x = np.clip(_round_shift(x, int(own["shift"][0])), -MAP_MAX, MAP_MAX)
-        elif "sign" in own:
-            x = x * own["sign"].reshape(shape)
-        v = self.membranes.get(step.layer, _stored(reset + 0 * x, drop, self.plan.network.membrane_bits))
+    def fire(self, step: Step, x: Integers, reset: Integers | int = 0) -> Integers:
+        own, leak, bits = self.own(step), self.network.leak, self.plan.network.membrane_bits
+        threshold, drop = _by_channel(own["threshold"], x), int(own["drop"][0])
+        v = self.membranes.get(step.layer, _stored(reset + 0 * x, drop, bits))
         v = v << drop
         v = v + _round_shift((x - v) * leak.mul, leak.shift)
         spikes = v >= threshold
-        self.membranes[step.layer] = _stored(np.where(spikes, reset, v), drop, self.plan.network.membrane_bits)
+        self.membranes[step.layer] = _stored(np.where(spikes, reset, v), drop, bits)
         return spikes.astype(np.int64)
 
 
-def scaled(value: Integers, own: dict[str, Integers]) -> Integers:
-    """Outputs, [outputs, ...], in the scale of what they are added to: (value * mul + 2^(shift - 1)) >> shift."""
-    shape = (-1,) + (1,) * (value.ndim - 1)
-    mul, shift = own["mul"].reshape(shape), own["shift"].reshape(shape)
-    return (value * mul + (1 << (shift - 1))) >> shift
+def _old(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    return old
 
 
-def _within(sums: Integers, step: Step) -> Integers:
-    if np.abs(sums).max() >= 2**31:
-        raise RunError(f"{step.layer}: a value of {np.abs(sums).max()} does not fit 32 bits")
+def _add(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    return old + step.times * reads[0]
+
+
+def _copy(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    return reads[0]
+
+
+def _stem(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    own, stride = machine.own(step), machine.plan.by_name[step.layer].stride
+    centred = reads[0] - np.asarray(machine.network.zero)[:, None, None]
+    return old + scaled(_convolve(centred, own["weight"], stride), own)
+
+
+def _avgpool(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    return old + _mean(reads[0], machine.plan.by_name[step.layer].kernel)
+
+
+def _lif(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    return machine.fire(step, reads[0])
+
+
+def _lif_bn(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    sign, reset = (_by_channel(machine.own(step)[name], reads[0]) for name in ("sign", "reset"))
+    return machine.fire(step, reads[0] * sign, reset)
+
+
+def _lif_wide(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    shifted = _round_shift(reads[0], int(machine.own(step)["shift"][0]))
+    return machine.fire(step, np.clip(shifted, -MAP_MAX, MAP_MAX))
+
+
+def _conv(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    return old + _convolve(reads[0], machine.own(step)["weight"])
+
+
+def _conv_pool(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    return old + _pooled(_convolve(reads[0], machine.own(step)["weight"]))
+
+
+def _depthwise(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    weight = machine.own(step)["weight"]
+    sums: list[Integers] = [_convolve(reads[0][c : c + 1], weight[c : c + 1]) for c in range(len(weight))]
+    return old + np.concatenate(sums)
+
+
+def _pointwise(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    own = machine.own(step)
+    return old + scaled(_convolve(reads[0], own["weight"]), own)
+
+
+def _count(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    return old + _sum(reads[0], (1, 2))
+
+
+def _linear(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    """Multiply spikes, or their sums over windows, in PyTorch's order of features."""
+    x = reads[0]
+    if pool := pooled_before(machine.plan, machine.plan.by_name[step.layer]):
+        k = pool.kernel
+        _, height, width = pool.shape
+        x = _sum(x[:, : height * k, : width * k].reshape(-1, height, k, width, k), (2, 4))
+    sums: Integers = old + machine.own(step)["weight"] @ x.reshape(-1)
     return sums
 
 
-def _old(target: Integers | None) -> Integers:
-    if target is None:
-        raise RunError("a kernel adds to a map that nothing has begun")
-    return target
+def _scores(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    own = machine.own(step)
+    return scaled(_within(own["weight"] @ reads[0], step), own) + own["bias"]
+
+
+def _votes(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    own, layer = machine.own(step), machine.plan.by_name[step.layer]
+    return _sum((scaled(reads[0], own) + own["bias"]).reshape(layer.shape[0], layer.kernel), 1)
+
+
+# What each kernel leaves, of what it reads and what was there (0 where it begins), biases included.
+COMPUTES: dict[str, Callable[[_Reference, Step, Sequence[Integers], Integers], Integers]] = {
+    "stem": _stem,
+    "fill": _old,
+    "add": _add,
+    "avgpool": _avgpool,
+    "lif": _lif,
+    "lif_bn": _lif_bn,
+    "lif_wide": _lif_wide,
+    "conv": _conv,
+    "conv_pool": _conv_pool,
+    "depthwise": _depthwise,
+    "pointwise": _pointwise,
+    "count": _count,
+    "linear": _linear,
+    "scores": _scores,
+    "votes": _votes,
+    "zero": _old,
+    "copy": _copy,
+}
+
+
+def scaled(value: Integers, own: dict[str, Integers]) -> Integers:
+    """Bring outputs, [outputs, ...], to the scale of what they are added to: (value * mul + 2^(shift - 1)) >> shift."""
+    mul, shift = _by_channel(own["mul"], value), _by_channel(own["shift"], value)
+    return (value * mul + (1 << (shift - 1))) >> shift
+
+
+def _by_channel(constants: Integers, value: Integers) -> Integers:
+    return constants.reshape((-1,) + (1,) * (value.ndim - 1))
+
+
+def _within(values: Integers, step: Step) -> Integers:
+    bits = ACCUMULATOR_BITS if step.record.writes == "accumulator" else MAP_BITS
+    if np.abs(values).max() >= 2 ** (bits - 1):
+        raise RunError(f"{step.layer}: a value of {np.abs(values).max()} does not fit {bits} bits")
+    return values
 
 
 def _sum(values: Integers, axes: int | tuple[int, ...]) -> Integers:

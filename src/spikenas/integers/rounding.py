@@ -1,4 +1,4 @@
-"""From real constants to integers.
+"""Rounds real constants to integers.
 
 Maps that are added to one another have one scale for each channel: the finest at which the weights fit their bits and
 the worst input fits 16 bits, by the bounds of `bounds`. So a spike adds a weight as it is, no sum can overflow, and no
@@ -8,7 +8,7 @@ order of additions matters. A LIF does not need its input in any particular scal
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -19,10 +19,9 @@ from spikenas.integers.bounds import Bounds
 from spikenas.integers.folding import Folded, Reals
 from spikenas.integers.integers import MAP_MAX, IntegerNetwork, Integers, Leak
 from spikenas.integers.reference import scaled
-from spikenas.memory.kernels import weight_steps
+from spikenas.memory.kernels import Kernel, weight_steps
 from spikenas.memory.program import Program, Step
 
-_SPIKING = ("conv", "conv_pool", "depthwise")
 _CLIPS = np.linspace(0.4, 1, 25)  # shares of the largest weight that are tried as the end of the scale
 _WIDE_THRESHOLD = 1 << 12  # at most, of a LIF that reads 32-bit sums
 _LARGEST_LEAK = 255
@@ -34,11 +33,11 @@ _SUM_MAX = 2**31 - 1
 
 @dataclass(frozen=True)
 class Grid:
-    """What one integer step stands for.
+    """Holds what one integer step stands for.
 
     Attributes:
-        maps: Of each group of maps (its first map), per channel.
-        ends: Of the sums of a stem, pointwise convolution or linear layer, per output.
+        maps: The unit of each group of maps (by its first map), per channel.
+        ends: The unit of the sums of a stem, pointwise convolution or linear layer, per output.
     """
 
     maps: dict[str, Reals]
@@ -46,14 +45,14 @@ class Grid:
 
 
 def make_grid(folded: Folded, input_scale: float) -> Grid:
-    """The finest grid on which the weights fit their bits and every map 16 bits."""
+    """Return the finest grid on which the weights fit their bits and every map 16 bits."""
     rounding = _Rounding(folded, input_scale)
     maps = rounding.finest_maps()
     return Grid(maps, {layer: rounding.finest(layer, weight) for layer, weight in rounding.end_weights(maps)})
 
 
 def weight_units(folded: Folded, grid: Grid, input_scale: float) -> dict[str, Reals]:
-    """For each layer what its trained weights are multiplied with to be on the grid, broadcastable to them."""
+    """Return by layer what its trained weights are multiplied with to be on the grid, broadcastable to them."""
     return _Rounding(folded, input_scale).units(grid)
 
 
@@ -64,9 +63,9 @@ def quantise(folded: Folded, input_scale: float, classes: tuple[str, ...], grid:
         folded: Its real constants; the bits are those of its plan.
         input_scale: What one step of the 8-bit input stands for, in the data's scale.
         classes: Names, in the order of the outputs.
-        grid: To round to; its maps are coarsened where 16 bits would not hold the worst input. None makes one.
+        grid: The grid to round to; its maps are coarsened where 16 bits would not hold the worst input. None makes one.
     Raises:
-        RunError: a neuron that the kernels cannot compute, or constants that are not finite.
+        RunError: The kernels cannot compute a neuron, or constants are not finite.
     """
     return _Rounding(folded, input_scale).network(grid or make_grid(folded, input_scale), classes)
 
@@ -82,30 +81,30 @@ class _Rounding:
         for name, values in (*self.weights.items(), *self.biases.items()):
             if not np.isfinite(values).all():
                 raise RunError(f"{name}: constants that are not finite; the network has not been trained to numbers")
-        (self.stem,) = self._with("stem")
+        (self.stem,) = self._steps(lambda kernel: kernel.reads == "input")
         left = self.zero * input_scale - folded.mean  # by which the 8-bit zero misses the mean
         missed = (self.weights[self.stem.layer] * left[None, :, None, None]).sum((1, 2, 3))
         self.biases[self.stem.writes] = self.biases[self.stem.writes] + missed
         self.constants: dict[str, dict[str, Integers]] = {}
 
-    def _with(self, *kernels: str) -> list[Step]:
-        return [step for step in self.program.steps if step.kernel in kernels]
+    def _steps(self, of: Callable[[Kernel], bool]) -> list[Step]:
+        return [step for step in self.program.steps if of(step.record)]
 
     def finest_maps(self) -> dict[str, Reals]:
-        """For each group of maps the scale of each channel."""
+        """Return the scale of each channel of each group of maps."""
         real = {**self.weights, self.stem.layer: self.weights[self.stem.layer] * self.input_scale}
         bounds = Bounds(self.program, real, self.biases, self.inputs.astype(np.float64)).largest
         scales: dict[str, Reals] = {}
         for name, largest in bounds.items():
             group = self.groups[name]
             scales[group] = np.maximum(scales.get(group, 0), largest / (MAP_MAX - 64))
-        for step in self._with(*_SPIKING):
+        for step in self._steps(lambda kernel: kernel.weighted and not kernel.own_scale):
             group = self.groups[step.writes]
             scales[group] = np.maximum(scales[group], self.finest(step.layer, self.weights[step.layer]))
         return {group: np.where(values > 0, values, 1.0) for group, values in scales.items()}
 
     def finest(self, layer: str, weight: Reals) -> Reals:
-        """For each output the unit at which rounding loses least, by squared error; 8 bits clip nothing."""
+        """Return for each output the unit at which rounding loses least, by squared error; 8 bits clip nothing."""
         bits, step = self.plan.by_name[layer].bits, self.steps[layer]
         rows = np.abs(weight.reshape(len(weight), -1))
         most = ((1 << bits - 1) - 1) * step
@@ -119,30 +118,29 @@ class _Rounding:
         return best
 
     def end_weights(self, maps: Mapping[str, Reals]) -> Iterator[tuple[str, Reals]]:
-        """The weights of layers whose sums have a scale of their own, in the scale of what they read."""
-        for step in self._with("stem", "pointwise", "linear", "scores"):
-            weight = self.weights[step.layer]
-            if step.kernel == "stem":
-                weight = weight * self.input_scale
-            elif step.kernel == "pointwise":
-                weight = weight * maps[self.groups[step.reads[0]]][None, :, None, None]
-            yield step.layer, weight
+        """Yield the weights of layers whose sums have a scale of their own, in the scale of what they read."""
+        for step in self._steps(lambda kernel: kernel.own_scale):
+            yield step.layer, self._of_inputs(step, self.weights[step.layer], maps)
 
     def units(self, grid: Grid) -> dict[str, Reals]:
-        """As `weight_units`."""
+        """Return what `weight_units` does."""
         found = {}
-        for step in self._with(*_SPIKING, "stem", "pointwise", "linear", "scores"):
-            factor = self.folded.factors[step.layer]
-            scale = grid.maps[self.groups[step.writes]] if step.kernel in _SPIKING else grid.ends[step.layer]
-            if step.kernel == "stem":
-                factor = factor * self.input_scale
-            elif step.kernel == "pointwise":
-                factor = factor * grid.maps[self.groups[step.reads[0]]][None, :, None, None]
+        for step in self._steps(lambda kernel: kernel.weighted):
+            factor = self._of_inputs(step, self.folded.factors[step.layer], grid.maps)
+            scale = grid.ends[step.layer] if step.record.own_scale else grid.maps[self.groups[step.writes]]
             found[step.layer] = factor / scale.reshape(-1, *(1,) * (factor.ndim - 1))
         return found
 
+    def _of_inputs(self, step: Step, weight: Reals, maps: Mapping[str, Reals]) -> Reals:
+        """What a weight is in the scale of what it is multiplied with."""
+        if step.record.reads == "input":
+            return weight * self.input_scale
+        if step.record.reads == "map":
+            return weight * maps[self.groups[step.reads[0]]][None, :, None, None]
+        return weight
+
     def network(self, grid: Grid, classes: tuple[str, ...]) -> IntegerNetwork:
-        """The integers."""
+        """Return the integers."""
         maps = dict(grid.maps)
         for _ in range(_TRIES):
             self._round(Grid(maps, grid.ends))
@@ -171,10 +169,10 @@ class _Rounding:
             weight = self.folded.originals[layer] * unit
             self.constants[layer] = {"weight": on_grid(weight, self.plan.by_name[layer].bits, self.steps[layer])}
         for step in self.program.steps:
-            if step.kernel in ("stem", "pointwise"):
+            if step.record.own_scale and step.record.writes == "map":
                 own = self.constants[step.layer]
                 own["mul"], own["shift"] = ratios(grid.ends[step.layer] / grid.maps[self.groups[step.writes]])
-            elif step.kernel in ("lif", "lif_bn"):
+            elif step.fires and step.record.reads == "map":
                 self._neurons(step, grid.maps[self.groups[step.reads[0]]])
             if step.biases:
                 bias = self.biases[step.writes] / grid.maps[self.groups[step.writes]]
@@ -191,7 +189,7 @@ class _Rounding:
         slope = np.maximum(np.abs(gain), 1e-12) * scale
         own = self.constants.setdefault(step.layer, {})
         threshold, reset = (layer.threshold - v_reset - offset) / slope, -offset / slope
-        if step.kernel == "lif_bn":
+        if step.record.reset:
             largest = np.maximum(np.abs(threshold), np.abs(reset))
             coarser = np.maximum(largest / MAP_MAX, 1)
             own["reset"] = _clipped(reset / coarser)
@@ -209,11 +207,11 @@ class _Rounding:
 
     def _head(self, grid: Grid) -> None:
         """The linear layers behind the last LIF: sums of 32 bits, brought to one scale at the end."""
-        for step in self._with("lif_wide"):
+        for step in self._steps(lambda kernel: kernel.fires and kernel.reads == "accumulator"):
             self._wide_neurons(step, grid.ends[step.reads[0]])
-        for step in self._with("scores", "votes"):
+        for step in self._steps(lambda kernel: kernel.reads == kernel.writes == "accumulator"):
             layer = self.plan.by_name[step.layer]
-            if step.kernel == "scores":
+            if step.record.weighted:
                 linear, group = layer.name, 1
                 counted = self.plan.by_name[self.plan.by_name[step.reads[0]].terms[0].layer]
                 counts = self.plan.network.timesteps * prod(counted.shape[1:])
@@ -248,15 +246,15 @@ class _Rounding:
         weights = {layer: own["weight"] for layer, own in self.constants.items() if "weight" in own}
         biases = {layer: own["bias"] for layer, own in self.constants.items() if "bias" in own}
         found = Bounds(self.program, weights, biases, self.inputs, rescale).largest
-        pooled = len(self._with("avgpool"))  # each may round up by one
-        return {name: values + pooled for name, values in found.items()}
+        rounded = len(self._steps(lambda kernel: kernel.rounds))
+        return {name: values + rounded for name, values in found.items()}
 
 
 def leak_of(tau: float) -> Leak:
-    """1 / tau with 8 bits, shortened.
+    """Return 1 / tau with 8 bits, shortened.
 
     Raises:
-        RunError: a tau so large that potentials of 16 bits would hardly move.
+        RunError: The tau is so large that potentials of 16 bits would hardly move.
     """
     if tau > _LARGEST_TAU:
         raise RunError(f"network.tau: integer neurons have at most {_LARGEST_TAU} timesteps, got {tau}")
@@ -268,13 +266,13 @@ def leak_of(tau: float) -> Leak:
 
 
 def on_grid(values: Reals, bits: int, step: int) -> Integers:
-    """Rounded to what weights of so many bits can be: multiples of a step, symmetric."""
+    """Round to what weights of so many bits can be: multiples of a step, symmetric."""
     most = (1 << bits - 1) - 1
     return np.clip(np.rint(values / step), -most, most).astype(np.int64) * step
 
 
 def ratios(values: Reals) -> tuple[Integers, Integers]:
-    """(mul, shift) with mul / 2^shift nearest to each value, mul of 15 bits, shift 1 to 30."""
+    """Return (mul, shift) with mul / 2^shift nearest to each value, mul of 15 bits, shift 1 to 30."""
     shift = np.clip(14 - np.floor(np.log2(np.maximum(values, 1e-30))), 1, 30)
     mul = np.rint(values * 2**shift)
     shift = np.where((mul > MAP_MAX) & (shift > 1), shift - 1, shift)
@@ -295,7 +293,7 @@ def _groups(program: Program) -> dict[str, str]:
         return name
 
     for step in program.steps:
-        if step.kernel in ("add", "copy", "avgpool"):
+        if step.record.reads == step.record.writes == "map" and not step.record.own_scale:
             parent[root(step.writes)] = root(step.reads[0])
     for step in program.steps:
         root(step.writes)

@@ -1,8 +1,8 @@
-"""The integer network on batches of tensors, on any device: the same numbers as the reference, faster."""
+"""Runs integer networks on batches of tensors, on any device: the same numbers as the reference, faster."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -22,17 +22,19 @@ def run_batch(
     clipped: dict[str, tuple[int, int]] | None = None,
     fired: dict[str, Tensor] | None = None,
 ) -> Tensor:
-    """The outputs of a batch.
+    """Compute the outputs of a batch.
 
     Args:
         network: The integers.
         frames: 8-bit input, [1 or T, B, C, H, W], uint8.
-        clipped: Takes, by LIF layer, how many updates an 8-bit membrane was too short for, and how many there were.
-        fired: Takes, by LIF layer, the spikes of each neuron over the batch and all timesteps, float64 [C, H, W].
+        clipped: A dict that takes, by LIF layer, how many updates an 8-bit membrane was too short for, and
+            how many there were.
+        fired: A dict that takes, by LIF layer, the spikes of each neuron over the batch and all timesteps, float64
+            [C, H, W].
     Returns:
-        Scores, int64 [B, classes].
+        The scores, int64 [B, classes].
     Raises:
-        RunError: an input of another shape.
+        RunError: The input has another shape.
     """
     spec = network.plan.input
     leading = 1 if spec.static else network.plan.network.timesteps
@@ -75,63 +77,22 @@ class _Batched:
         return torch.zeros(self.batch, *shape, dtype=dtype, device=self.device)
 
     def compute(self, step: Step, reads: Sequence[Tensor], target: Tensor | None) -> Tensor:
-        layer = self.plan.by_name[step.layer]
-        own = self.constants.get(step.layer, {})
         old = self.zero(step.layer) if target is None else target
         if step.biases:
             old = old + _channels(self.constants[step.writes]["bias"])
-        match step.kernel:
-            case "fill" | "zero":
-                return old
-            case "add":
-                return old + step.times * reads[0]
-            case "copy":
-                return reads[0]
-            case "stem":
-                centred = reads[0].int() - _channels(torch.tensor(self.network.zero, device=self.device))
-                return old + _scaled(self._convolve(step, centred, torch.float32), own)
-            case "avgpool":
-                k = layer.kernel
-                factor = ((1 << 16) + k * k // 2) // (k * k)
-                total = F.avg_pool2d(reads[0].double(), k, 1, k // 2, divisor_override=1).round().long()
-                return old + ((total * factor + (1 << 15)) >> 16).int()
-            case "conv" | "depthwise":
-                return old + self._convolve(step, reads[0], torch.float32)
-            case "conv_pool":
-                sums = self._convolve(step, reads[0], torch.float32).float()
-                return old + F.avg_pool2d(sums, 2, divisor_override=1).round().int()
-            case "pointwise":
-                return old + _scaled(self._convolve(step, reads[0], torch.float64), own)
-            case "lif" | "lif_bn" | "lif_wide":
-                return self._fire(step, reads[0])
-            case "count":
-                return old + reads[0].sum((2, 3), dtype=torch.int64)
-            case "linear":
-                x = reads[0].double()
-                if pool := pooled_before(self.plan, layer):
-                    x = F.avg_pool2d(x, pool.kernel, divisor_override=1)
-                return old + F.linear(x.flatten(1), own["weight"].double()).round().long()
-            case "scores":
-                return _scaled(F.linear(reads[0].double(), own["weight"].double()).round().long(), own) + own["bias"]
-            case "votes":
-                votes = _scaled(reads[0], own) + own["bias"]
-                return votes.reshape(len(votes), layer.shape[0], layer.kernel).sum(2)
+        return COMPUTES[step.kernel](self, step, reads, old)
 
-    def _convolve(self, step: Step, x: Tensor, dtype: torch.dtype) -> Tensor:
+    def convolve(self, step: Step, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         layer = self.plan.by_name[step.layer]
         weight = self.constants[step.layer]["weight"].to(dtype)
         sums = F.conv2d(x.to(dtype), weight, None, layer.stride, layer.kernel // 2, 1, layer.groups)
         return sums.round().int()  # rounded, since some algorithms of convolution are not exact
 
-    def _fire(self, step: Step, x: Tensor) -> Tensor:
+    def fire(self, step: Step, x: Tensor, reset: Tensor | None = None) -> Tensor:
         own, leak = self.constants[step.layer], self.network.leak
         bits, drop = self.plan.network.membrane_bits, int(own["drop"])
-        threshold = _channels(own["threshold"], x.dim()).int()
-        reset = _channels(own["reset"], x.dim()).int() if "reset" in own else torch.zeros_like(threshold)
-        if step.kernel == "lif_wide":
-            x = _round_shift(x, int(own["shift"])).clamp(-MAP_MAX, MAP_MAX).int()
-        elif "sign" in own:
-            x = x * _channels(own["sign"], x.dim()).int()
+        threshold = _channels(own["threshold"], x.dim())
+        reset = torch.zeros_like(threshold) if reset is None else reset
         high = (1 << bits - 1) - 1
         v = self.membranes.get(step.layer)
         if v is None:
@@ -149,6 +110,101 @@ class _Batched:
             self.fired[step.layer] = self.fired.get(step.layer, torch.zeros_like(counts)) + counts
         self.membranes[step.layer] = stored
         return spikes.int()
+
+
+def _old(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    return old
+
+
+def _add(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    return old + step.times * reads[0]
+
+
+def _copy(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    return reads[0]
+
+
+def _stem(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    centred = reads[0].int() - _channels(torch.tensor(machine.network.zero, device=machine.device))
+    return old + _scaled(machine.convolve(step, centred), machine.constants[step.layer])
+
+
+def _avgpool(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    k = machine.plan.by_name[step.layer].kernel
+    factor = ((1 << 16) + k * k // 2) // (k * k)
+    total = F.avg_pool2d(reads[0].double(), k, 1, k // 2, divisor_override=1).round().long()
+    return old + ((total * factor + (1 << 15)) >> 16).int()
+
+
+def _lif(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    return machine.fire(step, reads[0])
+
+
+def _lif_bn(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    sign, reset = (_channels(machine.constants[step.layer][name], reads[0].dim()) for name in ("sign", "reset"))
+    return machine.fire(step, reads[0] * sign, reset)
+
+
+def _lif_wide(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    shifted = _round_shift(reads[0], int(machine.constants[step.layer]["shift"]))
+    return machine.fire(step, shifted.clamp(-MAP_MAX, MAP_MAX).int())
+
+
+def _conv(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    return old + machine.convolve(step, reads[0])
+
+
+def _conv_pool(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    sums = machine.convolve(step, reads[0]).float()
+    return old + F.avg_pool2d(sums, 2, divisor_override=1).round().int()
+
+
+def _pointwise(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    return old + _scaled(machine.convolve(step, reads[0], torch.float64), machine.constants[step.layer])
+
+
+def _count(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    return old + reads[0].sum((2, 3), dtype=torch.int64)
+
+
+def _linear(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    x = reads[0].double()
+    if pool := pooled_before(machine.plan, machine.plan.by_name[step.layer]):
+        x = F.avg_pool2d(x, pool.kernel, divisor_override=1)
+    return old + F.linear(x.flatten(1), machine.constants[step.layer]["weight"].double()).round().long()
+
+
+def _scores(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    own = machine.constants[step.layer]
+    return _scaled(F.linear(reads[0].double(), own["weight"].double()).round().long(), own) + own["bias"]
+
+
+def _votes(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    own, layer = machine.constants[step.layer], machine.plan.by_name[step.layer]
+    votes = _scaled(reads[0], own) + own["bias"]
+    return votes.reshape(len(votes), layer.shape[0], layer.kernel).sum(2)
+
+
+# As in the reference.
+COMPUTES: dict[str, Callable[[_Batched, Step, Sequence[Tensor], Tensor], Tensor]] = {
+    "stem": _stem,
+    "fill": _old,
+    "add": _add,
+    "avgpool": _avgpool,
+    "lif": _lif,
+    "lif_bn": _lif_bn,
+    "lif_wide": _lif_wide,
+    "conv": _conv,
+    "conv_pool": _conv_pool,
+    "depthwise": _conv,
+    "pointwise": _pointwise,
+    "count": _count,
+    "linear": _linear,
+    "scores": _scores,
+    "votes": _votes,
+    "zero": _old,
+    "copy": _copy,
+}
 
 
 def _channels(values: Tensor, dim: int = 4) -> Tensor:

@@ -1,4 +1,4 @@
-"""Fine-tuning with the weights that the device will have: rounded in the forward pass, trained as if they were not."""
+"""Fine-tunes with the weights that a device will have: rounded in the forward pass, trained as if they were not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TUNED_SHARE = 10  # of the training's epochs one in so many, where weights have
 
 
 def with_bits(model: Model, weight_bits: int) -> Model:
-    """The same network, planned for weights of so many bits."""
+    """Return the same network, planned for weights of so many bits."""
     old = model.network.plan
     plan = make_plan(old.genotype, old.network.but({"weight_bits": weight_bits}), old.input)
     network = Network(plan)
@@ -28,7 +28,7 @@ def with_bits(model: Model, weight_bits: int) -> Model:
 
 
 def tuning_epochs(config: Config, plan: Plan) -> int:
-    """How many epochs of fine-tuning a network gets, as `quantise.epochs` says."""
+    """Return how many epochs of fine-tuning a network gets, as `quantise.epochs` says."""
     if config.quantise.epochs is not None:
         return config.quantise.epochs
     few = any(layer.weights and layer.bits < 8 for layer in plan.layers)
@@ -36,13 +36,13 @@ def tuning_epochs(config: Config, plan: Plan) -> int:
 
 
 class RoundedNetwork(Network):
-    """A trained network whose weights are rounded to a grid at every use; the gradient passes through the rounding.
+    """Rounds the weights of a trained network to a grid at every use; the gradient passes through the rounding.
 
     BatchNorms keep their statistics and scales, so that the grid stays; their biases are trained.
 
     Args:
         model: The trained network.
-        grid: What its weights are rounded to.
+        grid: The grid that its weights are rounded to.
         input_scale: What one step of the 8-bit input stands for, in the data's scale.
     """
 
@@ -58,7 +58,7 @@ class RoundedNetwork(Network):
                 module.weight.requires_grad_(False)
 
     def train(self, mode: bool = True) -> RoundedNetwork:
-        """As of a module, but for BatchNorms, which always use their own statistics."""
+        """Set the mode of all modules but BatchNorms, which always use their own statistics."""
         super().train(mode)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -66,7 +66,7 @@ class RoundedNetwork(Network):
         return self
 
     def run_layer(self, layer: LayerSpec, inputs: list[Tensor], like: Tensor) -> Tensor:
-        """One layer over all timesteps of its inputs, with rounded weights where it has weights."""
+        """Run one layer over all timesteps of its inputs, with rounded weights where it has weights."""
         if not layer.weights:
             return super().run_layer(layer, inputs, like)
         key = module_key(layer.name)

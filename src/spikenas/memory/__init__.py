@@ -1,4 +1,4 @@
-"""What a plan costs: learnable parameters, flash and RAM, computed without torch."""
+"""Computes what a plan costs: learnable parameters, flash and RAM, without torch."""
 
 from spikenas.memory.arena import Arena, make_arena
 from spikenas.memory.budget import describe, sizes, violations

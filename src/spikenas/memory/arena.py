@@ -1,4 +1,4 @@
-"""Where buffers lie: offsets in one block of memory, such that what is needed at the same time does not overlap."""
+"""Places buffers in one block of memory, such that what is needed at the same time does not overlap."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from spikenas.memory.program import Buffer, Program
 
 @dataclass(frozen=True)
 class Arena:
-    """The memory that a program works in.
+    """Describes the memory that a program works in.
 
     Attributes:
         offsets: Where each buffer begins, in bytes.
         zeroed_bytes: The first bytes, which hold what is 0 before the first timestep.
-        size_bytes: Of the whole.
+        size_bytes: Size of the whole.
         live_bytes: For each step, the bytes of all buffers that are needed at it; no arena is smaller than the largest.
     """
 
@@ -29,7 +29,7 @@ def make_arena(program: Program) -> Arena:
     """Place the buffers: first what begins as 0, side by side, then the rest.
 
     The rest is placed one by one, each at the lowest place that is free for as long as it is needed; of a few orders
-    the best. Greedy placement: no proof that it is the smallest; `live_bytes` bounds it from below.
+    the best is taken. This is greedy: it need not be the smallest arena; `live_bytes` bounds that from below.
     """
     buffers = program.buffers
     zeroed = [buffer for buffer in buffers if buffer.name in program.begin_as_zero]

@@ -1,4 +1,4 @@
-"""Limits on what a network may cost."""
+"""Compares what a network costs with limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from spikenas.memory.model import Footprint
 
 
 def violations(footprint: Footprint, budget: BudgetConfig) -> dict[str, tuple[int, int]]:
-    """The limits that a footprint exceeds: name -> (value, limit)."""
+    """Return the limits that a footprint exceeds: name -> (value, limit)."""
     pairs = {
         "params": (footprint.params, budget.params),
         "flash": (footprint.flash_bytes, budget.flash),
@@ -18,7 +18,7 @@ def violations(footprint: Footprint, budget: BudgetConfig) -> dict[str, tuple[in
 
 
 def describe(footprint: Footprint) -> str:
-    """One line for people: `12,345 params, 14.1 KiB flash, 33.0 KiB RAM`."""
+    """Return one line for people: `12,345 params, 14.1 KiB flash, 33.0 KiB RAM`."""
     return (
         f"{footprint.params:,} params, {format_size(footprint.flash_bytes)} flash, "
         f"{format_size(footprint.ram_bytes)} RAM"
@@ -26,5 +26,5 @@ def describe(footprint: Footprint) -> str:
 
 
 def sizes(footprint: Footprint) -> dict[str, int]:
-    """The three figures by name."""
+    """Return the three figures by name."""
     return {"params": footprint.params, "flash_bytes": footprint.flash_bytes, "ram_bytes": footprint.ram_bytes}

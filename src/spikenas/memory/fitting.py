@@ -1,4 +1,4 @@
-"""What a network needs of a device, beside what it has."""
+"""Compares what a network needs of a device with what that has."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spikenas.targets import CoreMemory, Target
 
 @dataclass(frozen=True)
 class Need:
-    """One limit of a device.
+    """Describes one limit of a device.
 
     Attributes:
         what: `flash` or `ram` in bytes, `cores`, or `layers` that no core holds.
@@ -27,21 +27,22 @@ class Need:
 
     @property
     def over(self) -> int:
-        """By how much it does not fit; 0 where it does."""
+        """Return by how much it does not fit; 0 where it does."""
         return max(0, self.needed - self.limit)
 
 
 def fits(found: list[Need]) -> bool:
-    """Whether no limit is exceeded."""
+    """Return whether no limit is exceeded."""
     return not any(need.over for need in found)
 
 
 def needs(plan: Plan, target: Target) -> list[Need]:
-    """What a network takes of each limit of a device.
+    """Return what a network takes of each limit of a device.
 
-    Microcontrollers: the memory model's flash and RAM, with the code of the device's core. Chips with limits on neurons
-    and synapses: cores, where a layer takes as many as its neurons or the synapses of the convolutions it feeds need.
-    Chips with a memory for each layer's kernel and neurons (`words`): a core for each convolution.
+    For a microcontroller these are the memory model's flash and RAM, with the code of its core. For a chip with limits
+    on neurons and synapses they are cores: a layer takes as many as its neurons, or the synapses of the convolutions
+    that it feeds, need. On a chip with a memory for each layer's kernel and neurons (`words`), each layer with weights
+    takes a core.
     """
     if target.kind == "microcontroller":
         settings = plan.network.but({"core": target.core})

@@ -1,31 +1,36 @@
-"""What kernels have in flash: their code's names, descriptors, and tables of constants (deploy/firmware/kernels.h)."""
+"""Describes the kernels of a device, one record each: code, descriptors and tables of constants, and what they do.
+
+Their C is in `deployment/c/firmware/`. What they compute are rows, by the kernel's name, of `integers.reference`,
+`integers.tensors` and `integers.bounds`; how they are called is a row of `deployment.c.source`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING, Literal
 
-from spikenas.memory.program import Program, Step, aligned
-from spikenas.space.plan import Plan
+from spikenas.space.plan import LayerSpec, Plan
 
-# Bytes of the descriptors that the kernels read, with pointers of 4 bytes.
-DESCRIPTOR_BYTES = {
-    "stem": 36, "fill": 16, "add": 20, "avgpool": 20, "lif": 24, "lif_bn": 24, "lif_wide": 24, "conv": 24,
-    "conv_pool": 24, "depthwise": 24, "pointwise": 28, "count": 16, "linear": 28, "scores": 28, "votes": 20,
-    "zero": 0, "copy": 0,
-}  # fmt: skip
+if TYPE_CHECKING:
+    from spikenas.memory.program import Program, Step
+
+ALIGNMENT_BYTES = 4
+
+BufferKind = Literal["input", "membrane", "spikes", "map", "feedback", "accumulator"]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Constants of one kind that a step reads.
+    """Describes the constants of one kind that a step reads.
 
     Attributes:
-        layer: Whose they are.
-        name: What they are.
+        layer: The layer, or the map, that they belong to.
+        name: What they are: weight, ratio, bias, zero, threshold, neurons.
         integers: What an element is made of, by the names that an integer network's constants have.
-        shape: Of each of these.
-        bits: Of an element.
+        shape: Shape of each of these.
+        bits: Bits of an element.
     """
 
     layer: str
@@ -36,54 +41,143 @@ class Table:
 
     @property
     def size_bytes(self) -> int:
-        """Aligned size."""
+        """Return the aligned size."""
         return aligned(-(-prod(self.shape) * self.bits // 8))
 
 
-def kernel_name(plan: Plan, step: Step) -> str:
-    """The function that computes a step; convolutions have one for words of 8-bit and of 4-bit weights each."""
-    if step.kernel in ("conv", "conv_pool"):
-        layer = plan.by_name[step.layer]
-        in_words = layer.bits > 2 and layer.shape[0] % (32 // layer.bits) == 0
-        return f"conv{layer.bits if in_words else '_any'}{step.kernel[4:]}"
-    return {"zero": "memset", "copy": "memcpy"}.get(step.kernel, step.kernel)
+@dataclass(frozen=True)
+class Kernel:
+    """Holds the facts of one kernel.
 
-
-def weight_steps(program: Program) -> dict[str, int]:
-    """By layer what neighbouring weights differ by, in units of the map that they are added to (or of their sum).
-
-    Weights of few bits are the high bits of 8; those that are averaged over 2x2 pixels count a quarter of that, or
-    they would be coarser than the others of their map.
+    Attributes:
+        name: Its name in programs.
+        reads: What the buffer that it reads holds; None where it reads none.
+        writes: What the buffer that it writes holds: a map, spikes or an accumulator.
+        begins: Whether what was in the written buffer is lost; the others add to it.
+        descriptor_bytes: Size of its descriptor, with pointers of 4 bytes; 0 where it is called without one.
+        tables: For each table of the layer's constants what makes it.
+        scalars: Single integers of the layer that its descriptor holds, by the names that a network's constants have.
+        shares: The kernel whose descriptor type it uses; empty where it has its own.
+        function: Name of its C function, where that is another; `{}` is the bits of the weights that it reads in words.
+        reset: The C function that sets its membranes before the first timestep; None where they begin as 0.
+        own_scale: Whether its sums are in a scale of their own, and not in that of the map that it writes.
+        pools: Pixels whose mean is one pixel of the map.
+        rounds: Whether it adds a rounded mean, which may be 1 beyond the bounds of what it reads.
     """
-    found = {}
-    for step in program.steps:
-        if "weight" in tables(program.plan, step):
-            bits = program.plan.by_name[step.layer].bits
-            found[step.layer] = 1 << max(0, 8 - bits - (2 if step.kernel == "conv_pool" else 0))
-    return found
+
+    name: str
+    reads: BufferKind | None
+    writes: BufferKind
+    begins: bool
+    descriptor_bytes: int
+    tables: tuple[Callable[[LayerSpec], Table], ...] = ()
+    scalars: tuple[str, ...] = ()
+    shares: str = ""
+    function: str = ""
+    reset: str | None = None
+    own_scale: bool = False
+    pools: int = 1
+    rounds: bool = False
+
+    @property
+    def fires(self) -> bool:
+        """Return whether it computes neurons: membranes that stay, and spikes."""
+        return self.writes == "spikes"
+
+    @property
+    def weighted(self) -> bool:
+        """Return whether it has weights."""
+        return _weight in self.tables
+
+    @property
+    def struct(self) -> str | None:
+        """Return the C type of its descriptor; None where it is called without one."""
+        return f"snn_{self.shares or self.name}_t" if self.descriptor_bytes else None
+
+
+def aligned(size_bytes: int) -> int:
+    """Round up to a multiple of what buffers and tables begin at."""
+    return -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+
+
+def _weight(layer: LayerSpec) -> Table:
+    window = (layer.in_shape[0] // layer.groups, layer.kernel, layer.kernel)
+    inputs = window if layer.kind == "conv" else (prod(layer.in_shape),)
+    return Table(layer.name, "weight", ("weight",), (layer.shape[0], *inputs), layer.bits)
+
+
+def _ratio(layer: LayerSpec) -> Table:
+    return Table(layer.name, "ratio", ("mul", "shift"), _outputs(layer), 32)
+
+
+def _bias(layer: LayerSpec) -> Table:
+    return Table(layer.name, "bias", ("bias",), _outputs(layer), 32)
+
+
+def _outputs(layer: LayerSpec) -> tuple[int, ...]:
+    return layer.in_shape if layer.kind == "vote" else layer.shape[:1]
+
+
+def _zero(layer: LayerSpec) -> Table:
+    return Table(layer.name, "zero", (), layer.in_shape[:1], 16)
+
+
+def _threshold(layer: LayerSpec) -> Table:
+    return Table(layer.name, "threshold", ("threshold",), layer.shape[:1], 16)
+
+
+def _neurons(layer: LayerSpec) -> Table:
+    return Table(layer.name, "neurons", ("threshold", "reset", "sign"), layer.shape[:1], 48)
+
+
+KERNELS = {
+    kernel.name: kernel
+    for kernel in (
+        Kernel("stem", "input", "map", True, 36, (_weight, _ratio, _zero), own_scale=True),
+        Kernel("fill", None, "map", True, 16),
+        Kernel("add", "map", "map", False, 20),
+        Kernel("avgpool", "map", "map", False, 20, rounds=True),
+        Kernel("lif", "map", "spikes", True, 24, (_threshold,), ("drop",)),
+        Kernel("lif_bn", "map", "spikes", True, 24, (_neurons,), ("drop",), reset="lif_bn_reset"),
+        Kernel("lif_wide", "accumulator", "spikes", True, 24, (_threshold,), ("drop", "shift")),
+        Kernel("conv", "spikes", "map", False, 24, (_weight,), function="conv{}"),
+        Kernel("conv_pool", "spikes", "map", False, 24, (_weight,), shares="conv", function="conv{}_pool", pools=4),
+        Kernel("depthwise", "spikes", "map", False, 24, (_weight,), shares="conv"),
+        Kernel("pointwise", "map", "map", False, 28, (_weight, _ratio), own_scale=True),
+        Kernel("count", "spikes", "accumulator", False, 16),
+        Kernel("linear", "spikes", "accumulator", False, 28, (_weight,), own_scale=True),
+        Kernel("scores", "accumulator", "accumulator", True, 28, (_weight, _ratio, _bias), own_scale=True),
+        Kernel("votes", "accumulator", "accumulator", True, 20, (_ratio, _bias)),
+        Kernel("zero", None, "accumulator", True, 0, function="memset"),
+        Kernel("copy", "map", "map", True, 0, function="memcpy"),
+    )
+}
+
+
+def kernel_name(plan: Plan, step: Step) -> str:
+    """Return the C function of a step; convolutions have one each for words of 8-bit and of 4-bit weights."""
+    layer = plan.by_name[step.layer]
+    in_words = layer.bits > 2 and layer.shape[0] % (32 // layer.bits) == 0
+    return (step.record.function or step.kernel).format(layer.bits if in_words else "_any")
 
 
 def tables(plan: Plan, step: Step) -> dict[str, Table]:
-    """The tables of a step, by name: weight, ratio, bias, zero, threshold, neurons."""
+    """Return the tables of a step by name: its kernel's, and the biases that it puts into a map."""
     layer = plan.by_name[step.layer]
-    channels = layer.shape[:1]
-    found = []
-    if step.kernel in ("stem", "conv", "conv_pool", "depthwise", "pointwise"):
-        shape = (*channels, layer.in_shape[0] // layer.groups, layer.kernel, layer.kernel)
-        found.append(Table(layer.name, "weight", ("weight",), shape, layer.bits))
-    if step.kernel in ("linear", "scores"):
-        found.append(Table(layer.name, "weight", ("weight",), (*channels, prod(layer.in_shape)), layer.bits))
-    if step.kernel in ("stem", "pointwise", "scores", "votes"):
-        outputs = layer.in_shape if step.kernel == "votes" else channels
-        found.append(Table(layer.name, "ratio", ("mul", "shift"), outputs, 32))
-        if step.kernel in ("scores", "votes"):
-            found.append(Table(layer.name, "bias", ("bias",), outputs, 32))
+    found = [make(layer) for make in step.record.tables]
     if step.biases:
-        found.append(Table(step.writes, "bias", ("bias",), channels, 16))
-    if step.kernel == "stem":
-        found.append(Table(layer.name, "zero", (), layer.in_shape[:1], 16))
-    if step.kernel in ("lif", "lif_wide"):
-        found.append(Table(layer.name, "threshold", ("threshold",), channels, 16))
-    if step.kernel == "lif_bn":
-        found.append(Table(layer.name, "neurons", ("threshold", "reset", "sign"), channels, 48))
+        found.append(Table(step.writes, "bias", ("bias",), layer.shape[:1], 16))
     return {table.name: table for table in found}
+
+
+def weight_steps(program: Program) -> dict[str, int]:
+    """Return by layer what neighbouring weights differ by, in units of the map that they are added to, or of their sum.
+
+    Weights of few bits are the high bits of 8; those that are averaged over pixels count so many times less, or they
+    would be coarser than the others of their map.
+    """
+    return {
+        step.layer: max(1, (1 << 8 - program.plan.by_name[step.layer].bits) // step.record.pools)
+        for step in program.steps
+        if step.record.weighted
+    }

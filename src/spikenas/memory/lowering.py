@@ -1,4 +1,4 @@
-"""From a plan to its program.
+"""Makes the program of a plan.
 
 - A *map* is a sum that is accumulated in place, 16 bits an element: of biases, other maps, convolutions of spikes. What
   only a `sum` reads, once and undelayed, is accumulated into the sum's map; what only an average pooling without
@@ -19,12 +19,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from spikenas.memory.program import Kernel, Phase, Program, Step
+from spikenas.memory.program import Phase, Program, Step
 from spikenas.space.plan import LayerSpec, Plan, Term
 
 
 def make_program(plan: Plan) -> Program:
-    """The kernels and buffers of a plan, by the rules above."""
+    """Make the kernels and buffers of a plan, by the rules above."""
     return _Lowering(plan).program()
 
 
@@ -54,7 +54,7 @@ class _Lowering:
             for layer in ending:
                 if not self._stays(layer):
                     self.left[self.homes[layer.name]] -= 1
-                    self._add("copy", layer, (self.homes[layer.name],), self._carrier(layer), begins=True)
+                    self._add("copy", layer, (self.homes[layer.name],), self._carrier(layer))
         order = {"once": 0, "each": 1, "last": 2}
         steps = sorted(self.steps, key=lambda step: order[step.phase])
         return Program(self.plan, tuple(steps), self.homes, self.aliases, frozenset(stay))
@@ -139,23 +139,23 @@ class _Lowering:
         if self.homes.get(layer.name) == layer.name and layer.kind != "conv":
             self._emit_map(layer)
         elif layer.kind == "lif" and layer.terms[0].layer not in self.homes:
-            self._add("lif_wide", layer, (layer.terms[0].layer,), f"{layer.name}.spikes", begins=True)
+            self._add("lif_wide", layer, (layer.terms[0].layer,), f"{layer.name}.spikes")
         elif layer.kind == "globalpool":
             self._add("count", layer, (f"{layer.terms[0].layer}.spikes",), layer.name)
         elif layer.kind == "linear":
             self._emit_linear(layer)
         elif layer.kind == "vote":
-            self._add("votes", layer, (layer.terms[0].layer,), layer.name, begins=True, phase="last")
+            self._add("votes", layer, (layer.terms[0].layer,), layer.name, phase="last")
 
     def _emit_linear(self, layer: LayerSpec) -> None:
         before = self.plan.by_name[layer.terms[0].layer]
         if before.kind == "globalpool":
-            self._add("scores", layer, (before.name,), layer.name, begins=True, phase="last")
+            self._add("scores", layer, (before.name,), layer.name, phase="last")
             return
         while before.kind != "lif":
             before = self.plan.by_name[before.terms[0].layer]
         if any(reader.kind == "lif" for reader, _ in self.plan.readers[layer.name]):
-            self._add("zero", layer, (), layer.name, begins=True)
+            self._add("zero", layer, (), layer.name)
         self._add("linear", layer, (f"{before.name}.spikes",), layer.name)
 
     def _emit_map(self, layer: LayerSpec) -> None:
@@ -167,12 +167,12 @@ class _Lowering:
             for other in self.plan.layers
         )
         if poured and poured[0].kind == "conv" and self._is_stem(poured[0]):
-            self._add("stem", poured[0], ("input",), layer.name, begins=True, biases=True, phase=phase)
+            self._add("stem", poured[0], ("input",), layer.name, biases=True, phase=phase)
             poured = poured[1:]
         else:
             base = next((term for term in terms if self._dies(layer, term)), None)
             if base is None:
-                self._add("fill", layer, (), layer.name, begins=True, biases=biased, phase=phase)
+                self._add("fill", layer, (), layer.name, biases=biased, phase=phase)
             else:
                 terms.remove(base)
                 source = self._map_of(base)
@@ -222,11 +222,11 @@ class _Lowering:
             self.left[self.homes[source.name]] -= 1
             self._add("avgpool", part, (self.homes[source.name],), into.name, phase=phase)
         elif source.kind == "conv":
-            self._add("fill", source, (), source.name, begins=True, phase=phase)
+            self._add("fill", source, (), source.name, phase=phase)
             self._add("depthwise", source, (f"{source.terms[0].layer}.spikes",), source.name, phase=phase)
             self._add("pointwise", part, (source.name,), into.name, phase=phase)
         else:
-            kernel: Kernel = "conv_pool" if into.kind == "avgpool" else "conv"
+            kernel = "conv_pool" if into.kind == "avgpool" else "conv"
             self._add(kernel, part, (f"{source.name}.spikes",), into.name, phase=phase)
 
     def _read(self, layer: LayerSpec) -> None:
@@ -237,18 +237,17 @@ class _Lowering:
             self.left[layer.name] -= 1
             scaled = self.plan.by_name[reader.terms[0].layer]
             unfolded = scaled.kind == "batchnorm" and not self.plan.folds(scaled)
-            kernel: Kernel = "lif_bn" if unfolded else "lif"
-            self._add(kernel, reader, (layer.name,), f"{reader.name}.spikes", begins=True)
+            kernel = "lif_bn" if unfolded else "lif"
+            self._add(kernel, reader, (layer.name,), f"{reader.name}.spikes")
 
     def _add(
         self,
-        kernel: Kernel,
+        kernel: str,
         layer: LayerSpec,
         reads: tuple[str, ...],
         writes: str,
         times: int = 1,
-        begins: bool = False,
         biases: bool = False,
         phase: Phase = "each",
     ) -> None:
-        self.steps.append(Step(kernel, layer.name, reads, writes, times, begins, biases, phase))
+        self.steps.append(Step(kernel, layer.name, reads, writes, times, biases, phase))

@@ -1,4 +1,4 @@
-"""The memory model: learnable parameters, flash and RAM of a plan, layer by layer."""
+"""Computes the learnable parameters, flash and RAM of a plan, layer by layer: the memory model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import resources
 
 from spikenas._util.markup import html_table
 from spikenas.memory.arena import Arena, make_arena
-from spikenas.memory.kernels import DESCRIPTOR_BYTES, kernel_name, tables
+from spikenas.memory.kernels import kernel_name, tables
 from spikenas.memory.lowering import make_program
 from spikenas.memory.program import Program
 from spikenas.space.plan import LayerSpec, Plan
@@ -19,12 +19,12 @@ STACK_BYTES = 512
 
 @dataclass(frozen=True)
 class LayerCost:
-    """What one layer adds.
+    """Holds what one layer adds.
 
     Attributes:
         name: Its name in the plan.
         kind: Its kind.
-        shape: Of its output, per sample and timestep.
+        shape: Shape of its output, per sample and timestep.
         params: Learnable parameters.
         flash_bytes: Weights and tables on the device, each padded to 4 bytes.
         ram_bytes: Its buffers, whether live at the peak or not.
@@ -40,10 +40,10 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a plan costs.
+    """Holds what a plan costs.
 
     Attributes:
-        layers: Layer by layer.
+        layers: What each layer adds.
         code_bytes: The code: a base, each kernel used, each call and its descriptor.
         program: The kernels in order, and their buffers.
         arena: Where the buffers lie.
@@ -67,33 +67,33 @@ class Footprint:
 
     @property
     def params(self) -> int:
-        """Learnable parameters as PyTorch counts them."""
+        """Count the learnable parameters as PyTorch does."""
         return sum(layer.params for layer in self.layers)
 
     @property
     def flash_bytes(self) -> int:
-        """Bytes of read-only memory on the device."""
+        """Return the bytes of read-only memory on the device."""
         return self.code_bytes + sum(layer.flash_bytes for layer in self.layers)
 
     @property
     def ram_bytes(self) -> int:
-        """Bytes of working memory on the device: the arena and the stack."""
+        """Return the bytes of working memory on the device: the arena and the stack."""
         return self.arena.size_bytes + STACK_BYTES
 
     @property
     def peak_step(self) -> str:
-        """The layer at whose computation most RAM is in use."""
+        """Return the layer at whose computation most RAM is in use."""
         live = self.arena.live_bytes
         return self.program.steps[live.index(max(live))].layer
 
     @property
     def stack_bytes(self) -> int:
-        """The share of RAM kept for the stack."""
+        """Return the bytes of RAM kept for the stack."""
         return STACK_BYTES
 
 
 def footprint(plan: Plan) -> Footprint:
-    """What a plan costs on a core of `plan.network.core`, without building it."""
+    """Compute what a plan costs on a core of `plan.network.core`, without building it."""
     program = make_program(plan)
     ram: dict[str, int] = {}
     for buffer in program.buffers:
@@ -110,7 +110,7 @@ def footprint(plan: Plan) -> Footprint:
 
 
 def params(layer: LayerSpec) -> int:
-    """Learnable parameters of one layer."""
+    """Count the learnable parameters of one layer."""
     if layer.kind == "batchnorm":
         return 2 * layer.shape[0]
     return layer.weights + (layer.shape[0] if layer.bias else 0)
@@ -121,19 +121,17 @@ def _code_bytes(program: Program) -> int:
     sizes = code_sizes()[plan.network.core]
     kernels, call = sizes[str(plan.network.membrane_bits)], sizes["base"]["call"]
     used = {name for step in program.steps if (name := kernel_name(plan, step)) in kernels}
-    resets = sum(step.kernel == "lif_bn" for step in program.steps)
-    if resets:
-        used.add("lif_bn_reset")
-    descriptors = sum(DESCRIPTOR_BYTES[step.kernel] for step in program.steps)
-    calls = call * (len(program.steps) + resets)
-    return sizes["base"]["base"] + sum(kernels[name] for name in used) + calls + descriptors
+    resets = [step.record.reset for step in program.steps if step.record.reset]
+    descriptors = sum(step.record.descriptor_bytes for step in program.steps)
+    calls = call * (len(program.steps) + len(resets))
+    return sizes["base"]["base"] + sum(kernels[name] for name in used.union(resets)) + calls + descriptors
 
 
 @cache
 def code_sizes() -> dict[str, dict[str, dict[str, int]]]:
-    """Bytes of code by core: `base` (the rest of a program, and a call) and, by bits of a membrane, the kernels.
+    """Return the bytes of code by core: `base` (the rest, and a call) and, by bits of a membrane, the kernels.
 
-    Measured by `benchmarks/code_sizes.py`.
+    They are measured by `benchmarks/code_sizes.py`.
     """
     text = (resources.files("spikenas.memory") / "code_sizes.json").read_text(encoding="utf-8")
     found: dict[str, dict[str, dict[str, int]]] = json.loads(text)

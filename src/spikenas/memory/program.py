@@ -1,4 +1,4 @@
-"""Programs: the kernels that a device runs, in order, and the buffers between them.
+"""Describes programs: the kernels that a device runs, in order, and the buffers between them.
 
 The memory model, the integer networks and the C exporter walk them, so that they cannot disagree.
 """
@@ -9,57 +9,60 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from spikenas.memory.kernels import KERNELS, BufferKind, Kernel, aligned
 from spikenas.space.plan import Plan
 
 MAP_BITS = 16
 ACCUMULATOR_BITS = 32
 INPUT_BITS = 8
-ALIGNMENT_BYTES = 4
 
-Kernel = Literal[
-    "stem", "fill", "add", "avgpool", "lif", "lif_bn", "lif_wide", "conv", "conv_pool", "depthwise", "pointwise",
-    "count", "linear", "scores", "votes", "zero", "copy",
-]  # fmt: skip
-BufferKind = Literal["input", "membrane", "spikes", "map", "feedback", "accumulator"]
 Phase = Literal["once", "each", "last"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One call of a kernel.
+    """Describes one call of a kernel.
 
     Attributes:
-        kernel: Which; `add` adds `times` a map, and biases where nothing has begun the map with them.
+        kernel: Its name; `add` adds `times` a map, and biases where nothing has begun the map with them.
         layer: The plan's layer whose constants it uses.
         reads: Buffers that it reads.
         writes: The buffer that it writes.
         times: Factor of `add`.
-        begins: Whether what was in the written buffer is lost.
         biases: Whether it puts the map's biases in.
         phase: Before the first timestep, at each, or after the last.
     """
 
-    kernel: Kernel
+    kernel: str
     layer: str
     reads: tuple[str, ...]
     writes: str
     times: int = 1
-    begins: bool = False
     biases: bool = False
     phase: Phase = "each"
 
     @property
+    def record(self) -> Kernel:
+        """Return the facts of its kernel."""
+        return KERNELS[self.kernel]
+
+    @property
     def fires(self) -> bool:
-        """Whether it computes neurons: membranes that stay, and spikes."""
-        return self.kernel in ("lif", "lif_bn", "lif_wide")
+        """Return whether it computes neurons: membranes that stay, and spikes."""
+        return self.record.fires
+
+    @property
+    def begins(self) -> bool:
+        """Return whether what was in the written buffer is lost."""
+        return self.record.begins
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """Memory of one result or state.
+    """Describes the memory of one result or state.
 
     Attributes:
-        name: Of the layer, with `.membrane`, `.spikes` or `.last` where it is not the layer's map.
+        name: The layer's name, with `.membrane`, `.spikes` or `.last` where it is not the layer's map.
         layer: The layer it belongs to.
         kind: What it holds; `feedback` is a map that stays for the next timestep.
         size_bytes: Aligned size.
@@ -77,11 +80,11 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Program:
-    """What a device does for one inference.
+    """Describes what a device does for one inference.
 
     Attributes:
         plan: The network.
-        steps: Those of phase `once`, then `each`, which are repeated for every timestep, then `last`.
+        steps: The steps of phase `once`, then `each`, which are repeated for every timestep, then `last`.
         homes: For each layer whose result is a map, the layer in whose map it is; a BatchNorm that does not fold has
             that of its source.
         aliases: Maps that are written over another one, whose buffer they use.
@@ -95,14 +98,14 @@ class Program:
     fed_back: frozenset[str]
 
     def buffer_of(self, name: str) -> str:
-        """The name of the buffer in which a map or another result is."""
+        """Return the name of the buffer in which a map or another result is."""
         while name in self.aliases:
             name = self.aliases[name]
         return name
 
     @cached_property
     def buffers(self) -> tuple[Buffer, ...]:
-        """All buffers, in the order in which they are first written."""
+        """Return all buffers, in the order in which they are first written."""
         loop = [index for index, step in enumerate(self.steps) if step.phase == "each"]
         begin, end = loop[0], loop[-1]
         spans = {"input": (0, 0) if self.plan.input.static else (begin, begin)}
@@ -128,16 +131,17 @@ class Program:
 
     @cached_property
     def sums_over_time(self) -> frozenset[str]:
-        """Accumulators that no timestep begins anew."""
+        """Return the accumulators that no timestep begins anew."""
         begun = {step.writes for step in self.steps if step.begins}
-        return frozenset(
-            step.writes for step in self.steps if step.kernel in ("count", "linear") and step.writes not in begun
-        )
+        return frozenset(step.writes for step in self.steps if step.record.writes == "accumulator") - begun
 
     @cached_property
     def begin_as_zero(self) -> frozenset[str]:
-        """Buffers that hold 0 before the first timestep: all that stay but membranes that reset to something else."""
-        resets = {f"{step.layer}.membrane" for step in self.steps if step.kernel == "lif_bn"}
+        """Return the buffers that hold 0 before the first timestep.
+
+        All that stay do, but membranes that reset to something else.
+        """
+        resets = {f"{step.layer}.membrane" for step in self.steps if step.record.reset}
         return frozenset(
             name
             for name, kind in self._kinds.items()
@@ -148,12 +152,9 @@ class Program:
     def _kinds(self) -> dict[str, BufferKind]:
         kinds: dict[str, BufferKind] = {"input": "input"}
         for step in self.steps:
+            kinds.setdefault(self.buffer_of(step.writes), step.record.writes)
             if step.fires:
-                kinds[f"{step.layer}.membrane"], kinds[step.writes] = "membrane", "spikes"
-            elif step.kernel in ("count", "linear", "scores", "votes"):
-                kinds[step.writes] = "accumulator"
-            else:
-                kinds.setdefault(self.buffer_of(step.writes), "map")
+                kinds[f"{step.layer}.membrane"] = "membrane"
         return kinds | dict.fromkeys(self.fed_back, "feedback")
 
     def _buffer(self, name: str, kind: BufferKind, first: int, last: int) -> Buffer:
@@ -169,8 +170,3 @@ class Program:
             }.get(kind, MAP_BITS)
             size_bytes = layer.size * bits // 8
         return Buffer(name, layer.name, kind, aligned(size_bytes), first, last)
-
-
-def aligned(size_bytes: int) -> int:
-    """Rounded up to what buffers and tables begin at."""
-    return -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES

@@ -1,11 +1,11 @@
-"""How wide a network may be, and what to say when none fits.
+"""Decides how wide a network may be, and says what would help when none fits.
 
-Rule for `auto`: the widest step of the ladder at which at least half of the space's distinct cells, each put in every
-place, meet the budget. Wider would leave mostly shallow cells to choose from; narrower would leave memory unused. Where
-not even the narrowest step leaves half, the narrowest is taken, and the search has what remains.
+The width `auto` is the widest step of the ladder at which at least half of the space's distinct cells, each put in
+every place, meet the budget. Wider would leave mostly shallow cells to choose from; narrower would leave memory unused.
+Where not even the narrowest step leaves half, the narrowest is taken, and the search has what remains.
 
-Rule for a `stem_stride` that is not set: 2 where that at least doubles the width or where nothing fits with 1, which is
-when RAM binds; else 1.
+A `stem_stride` of `auto` is 2 where that at least doubles the width or where nothing fits with 1, which is when RAM
+binds; else it is 1.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _FEW = 8  # smallest cells by each figure
 
 @cache
 def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig) -> NetworkConfig:
-    """The network with `channels` and `stem_stride` as numbers at which something of the space meets the budget.
+    """Return the network with numbers for `channels` and `stem_stride` at which some of the space meets the budget.
 
     Raises:
-        BudgetError: nothing does; names the smallest footprint and what would make room.
+        BudgetError: Nothing does; the message says what the smallest takes and what would make room.
     """
     free = budget == BudgetConfig()
 

@@ -1,1 +1,1 @@
-"""The firmware of a network: generated C, and the kernels in `firmware/`."""
+"""Writes the firmware of a network: generated C, and the kernels in `firmware/`."""

@@ -1,4 +1,4 @@
-"""The firmware folder: generated C, kernels, an example with test vectors, a Makefile."""
+"""Writes the firmware folder: generated C, kernels, an example with test vectors, a Makefile."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def write_folder(network: IntegerNetwork, inputs: Sequence[Integers], core: Core
         network: The integers.
         inputs: Test vectors, each [1 or T, C, H, W] of 0 to 255.
         core: The Makefile's compiler for the device; None leaves that out.
-        folder: Made if it is not there; files of the same names are replaced.
+        folder: The folder, made if it is not there; files of the same names are replaced.
     Raises:
-        DeployError: a layer that the kernels' descriptors cannot hold.
+        DeployError: The kernels' descriptors cannot hold a layer.
     """
     folder.mkdir(parents=True, exist_ok=True)
     scores = [run_reference(network, frames) for frames in inputs]

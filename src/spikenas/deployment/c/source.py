@@ -1,10 +1,10 @@
-"""A network as C: constants, descriptors and straight-line calls. The kernels are in `firmware/`."""
+"""Writes a network as C: constants, descriptors and straight-line calls. The kernels are in `firmware/`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from spikenas.integers.folding import pooled_before
 from spikenas.integers.integers import IntegerNetwork, Integers
 from spikenas.memory.arena import Arena, make_arena
 from spikenas.memory.kernels import Table, kernel_name, tables, weight_steps
-from spikenas.memory.program import Step
+from spikenas.memory.program import ACCUMULATOR_BITS, MAP_BITS, Step
+from spikenas.space.plan import LayerSpec
 
 _PER_LINE = 24
 _LARGEST_SIDE = 65535
@@ -27,7 +28,7 @@ _ORDERS = {
 
 
 def pack(weights: Integers, bits: int, step: int) -> NDArray[np.uint8]:
-    """Multiples of a step as bytes, in order: the first in the lowest bits, the last byte filled with 0."""
+    """Pack multiples of a step into bytes, in order: the first in the lowest bits, the last byte filled with 0."""
     codes = weights.reshape(-1) // step & (1 << bits) - 1
     each = 8 // bits
     padded = np.zeros(ceil(len(codes) / each) * each, dtype=np.int64)
@@ -38,7 +39,7 @@ def pack(weights: Integers, bits: int, step: int) -> NDArray[np.uint8]:
 
 
 def network_header(network: IntegerNetwork, arena: Arena) -> str:
-    """`network.h`: what a program that uses the network needs."""
+    """Return `network.h`, which a program that uses the network needs."""
     plan = network.plan
     spec, T = plan.input, plan.network.timesteps
     frames = 1 if spec.static else T
@@ -76,13 +77,29 @@ const int32_t *snn_finish(void);
 
 
 def network_source(network: IntegerNetwork, arena: Arena) -> str:
-    """`network.c`."""
+    """Return `network.c`."""
     return _Writer(network, arena).text()
 
 
 def frames_of(network: IntegerNetwork, frames: Integers) -> NDArray[np.uint8]:
-    """Input as the firmware takes it: [frames, H, W, C] bytes of [frames, C, H, W]."""
+    """Return input as the firmware takes it: [frames, H, W, C] bytes of [frames, C, H, W]."""
     return np.ascontiguousarray(frames.astype(np.uint8).transpose(0, 2, 3, 1))
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A step, and the tables that are written before the others of its descriptor."""
+
+    step: Step
+    layer: LayerSpec
+    own: dict[str, Integers]
+    tables: dict[str, Table]
+    bias: str
+    ratio: str
+
+    @property
+    def pixels(self) -> int:
+        return prod(self.layer.shape[1:])
 
 
 @dataclass
@@ -100,20 +117,15 @@ class _Writer:
         calls: dict[str, list[str]] = {"once": [], "each": [], "last": []}
         resets = []
         for number, step in enumerate(program.steps):
-            if step.kernel in ("zero", "copy"):
-                size_bytes = self._size(step)
-                to = self._at(step.writes)
-                source = f", {self._at(step.reads[0])}" if step.reads else ", 0"
-                calls[step.phase].append(f"{'mem' + ('cpy' if step.reads else 'set')}({to}{source}, {size_bytes});")
+            kernel, function = step.record, kernel_name(program.plan, step)
+            fields = ", ".join(map(str, FIELDS[step.kernel](self, self.call(step))))
+            if kernel.struct is None:
+                calls[step.phase].append(f"{function}({fields});")
                 continue
-            kernel, fields = self._call(step)
-            struct = {"conv_pool": "conv", "depthwise": "conv"}.get(step.kernel, step.kernel)
-            self.tables.append(
-                f"static const snn_{struct}_t step{number} = {{{', '.join(map(str, fields))}}}; /* {step.layer} */"
-            )
-            calls[step.phase].append(f"snn_{kernel}(&step{number});")
-            if step.kernel == "lif_bn":
-                resets.append(f"snn_lif_bn_reset(&step{number});")
+            self.tables.append(f"static const {kernel.struct} step{number} = {{{fields}}}; /* {step.layer} */")
+            calls[step.phase].append(f"snn_{function}(&step{number});")
+            if kernel.reset:
+                resets.append(f"snn_{kernel.reset}(&step{number});")
         start = list(calls["once"])
         if self.arena.zeroed_bytes:
             start.append(f"memset(arena, 0, {self.arena.zeroed_bytes});")
@@ -130,11 +142,11 @@ class _Writer:
             "",
             *self.tables,
             "",
-            _function("uint8_t *snn_input(void)", [f"return {self._at('input')};"]),
+            _function("uint8_t *snn_input(void)", [f"return {self.at('input')};"]),
             _function("void snn_start(void)", start + resets),
             _function("void snn_step(void)", calls["each"]),
             _function("const int32_t *snn_finish(void)", [
-                *calls["last"], f"return AT(const int32_t, {self._offset(program.steps[-1].writes)});"
+                *calls["last"], f"return AT(const int32_t, {self.offset(program.steps[-1].writes)});"
             ]),
             _function("const int32_t *snn_run(const uint8_t *frames)", [
                 *(["memcpy(snn_input(), frames, SNN_FRAME_BYTES);"] if static else []),
@@ -147,114 +159,45 @@ class _Writer:
             ]),
         ])  # fmt: skip
 
-    def _call(self, step: Step) -> tuple[str, list[Any]]:
-        """The kernel's name and the fields of its descriptor."""
-        plan, network = self.network.plan, self.network
-        layer = plan.by_name[step.layer]
-        own = network.constants.get(step.layer, {})
-        map_shape = layer.in_shape if step.kernel in ("stem", "conv", "conv_pool", "depthwise") else layer.shape
-        pixels = int(np.prod(layer.shape[1:]))
-        channels, *sides = map_shape
-        table = tables(plan, step)
-        bias = self._table(table["bias"]) if "bias" in table else "0"
-        ratio = self._table(table["ratio"]) if "ratio" in table else ""
-        target = self._at(step.writes, "snn_map_t")
-        source = self._at(step.reads[0], "const snn_map_t") if step.reads else "0"
-        spikes = self._at(step.reads[0], "const uint8_t") if step.reads else "0"
-        leak = [network.leak.mul, network.leak.shift | int(own["drop"][0]) << 4] if "drop" in own else []
-        match step.kernel:
-            case "stem":
-                weights = own["weight"].transpose(0, 2, 3, 1)
-                return "stem", [
-                    self._weights(table, weights), ratio, bias, self._constant(table["zero"], network.zero), spikes,
-                    target, *sides, channels, layer.shape[0],
-                    layer.kernel, layer.stride,
-                ]  # fmt: skip
-            case "fill":
-                return "fill", [target, bias, pixels, channels]
-            case "add":
-                return "add", [target, source, bias, pixels, channels, step.times]
-            case "avgpool":
-                k = layer.kernel
-                return "avgpool", [target, source, *sides, channels, k // 2, ((1 << 16) + k * k // 2) // (k * k), 0]
-            case "lif" | "lif_bn":
-                neurons = self._table(table["threshold" if step.kernel == "lif" else "neurons"])
-                to = [self._at(f"{step.layer}.membrane", "snn_membrane_t"), self._at(step.writes)]
-                return step.kernel, [source, neurons, *to, pixels, channels, *leak]
-            case "lif_wide":
-                return "lif_wide", [
-                    self._at(step.reads[0], "const snn_sum_t"), self._table(table["threshold"]),
-                    self._at(f"{step.layer}.membrane", "snn_membrane_t"), self._at(step.writes), channels,
-                    int(own["shift"][0]), *leak, "{0, 0}",
-                ]  # fmt: skip
-            case "conv" | "conv_pool":
-                weights = own["weight"][:, :, ::-1, ::-1].transpose(1, 2, 3, 0)
-                kernel = kernel_name(plan, step)
-                order = _ORDERS.get(kernel.removesuffix("_pool"))
-                if order is not None:
-                    weights = weights.reshape(-1, len(order))[:, order]
-                fields = [self._weights(table, weights), spikes, target, *sides, channels, layer.shape[0], layer.kernel]
-                return kernel, [*fields, layer.bits]
-            case "depthwise":
-                weights = own["weight"][:, :, ::-1, ::-1]
-                fields = [self._weights(table, weights), spikes, target, *sides, channels, channels, layer.kernel]
-                return "depthwise", [*fields, layer.bits]
-            case "pointwise":
-                fields = [source, self._weights(table, own["weight"]), ratio, target]
-                return "pointwise", [*fields, pixels, layer.in_shape[0], layer.shape[0], layer.bits, 0]
-            case "count":
-                counted = plan.by_name[layer.terms[0].layer]
-                pixels = int(np.prod(counted.shape[1:]))
-                return "count", [spikes, self._at(step.writes, "snn_sum_t"), pixels, counted.shape[0]]
-            case "linear":
-                return "linear", self._linear(step, table)
-            case "scores":
-                return "scores", [
-                    self._at(step.reads[0], "const snn_sum_t"), self._weights(table, own["weight"]),
-                    ratio, bias, self._at(step.writes, "snn_sum_t"), layer.in_shape[0], layer.shape[0], layer.bits, 0,
-                ]  # fmt: skip
-            case "votes":
-                return "votes", [
-                    self._at(step.reads[0], "const snn_sum_t"), ratio, bias, self._at(step.writes, "snn_sum_t"),
-                    layer.shape[0], layer.kernel,
-                ]  # fmt: skip
-        raise ValueError(step.kernel)
-
-    def _linear(self, step: Step, table: dict[str, Table]) -> list[Any]:
+    def call(self, step: Step) -> _Call:
         plan = self.network.plan
-        layer = plan.by_name[step.layer]
-        lif = plan.by_name[step.reads[0].removesuffix(".spikes")]
-        channels, height, width = (*lif.shape, 1, 1)[:3]
-        before = pooled_before(plan, layer)
-        pool = before.kernel if before else 1
-        rows, columns = height // pool, width // pool
-        weights = self.network.constants[step.layer]["weight"].reshape(layer.shape[0], channels, rows, columns)
-        return [
-            self._weights(table, weights.transpose(2, 3, 1, 0)), self._at(step.reads[0], "const uint8_t"),
-            self._at(step.writes, "snn_sum_t"), height, width, channels, layer.shape[0], rows, columns,
-            ceil(2**15 / pool), layer.bits,
-        ]  # fmt: skip
+        own = tables(plan, step)
+        bias = self.table(own["bias"]) if "bias" in own else "0"
+        ratio = self.table(own["ratio"]) if "ratio" in own else ""
+        return _Call(step, plan.by_name[step.layer], self.network.constants.get(step.layer, {}), own, bias, ratio)
 
-    def _size(self, step: Step) -> int:
-        layer = self.network.plan.by_name[step.layer]
-        return layer.size * (4 if step.kernel == "zero" else 2)
-
-    def _offset(self, buffer: str) -> int:
+    def offset(self, buffer: str) -> int:
         return self.arena.offsets[self.network.program.buffer_of(buffer)]
 
-    def _at(self, buffer: str, kind: str = "uint8_t") -> str:
-        return f"AT({kind}, {self._offset(buffer)})"
+    def at(self, buffer: str, kind: str = "uint8_t") -> str:
+        return f"AT({kind}, {self.offset(buffer)})"
 
-    def _weights(self, table: dict[str, Table], arranged: Integers) -> str:
-        own = table["weight"]
-        return self._constant(own, pack(arranged, own.bits, self.steps[own.layer]))
+    def read(self, call: _Call, kind: str) -> str:
+        return self.at(call.step.reads[0], f"const {kind}")
 
-    def _table(self, table: Table) -> str:
+    def written_map(self, call: _Call) -> str:
+        return self.at(call.step.writes, "snn_map_t")
+
+    def written_sums(self, call: _Call) -> str:
+        return self.at(call.step.writes, "snn_sum_t")
+
+    def neurons(self, call: _Call) -> list[str]:
+        return [self.at(f"{call.step.layer}.membrane", "snn_membrane_t"), self.at(call.step.writes)]
+
+    def leak(self, call: _Call) -> list[int]:
+        leak = self.network.leak
+        return [leak.mul, leak.shift | int(call.own["drop"][0]) << 4]
+
+    def weights(self, call: _Call, arranged: Integers) -> str:
+        own = call.tables["weight"]
+        return self.constant(own, pack(arranged, own.bits, self.steps[own.layer]))
+
+    def table(self, table: Table) -> str:
         own = self.network.constants[table.layer]
         rows = zip(*(own[name].reshape(-1) for name in table.integers), strict=True)
-        return self._constant(table, (f"{{{', '.join(map(str, row))}}}" if len(row) > 1 else row[0] for row in rows))
+        return self.constant(table, (f"{{{', '.join(map(str, row))}}}" if len(row) > 1 else row[0] for row in rows))
 
-    def _constant(self, table: Table, values: Iterable[Any]) -> str:
+    def constant(self, table: Table, values: Iterable[Any]) -> str:
         """The name of a table, which is written where it is first asked for."""
         name = f"{table.layer}.{table.name}".replace(".", "_")
         if name not in self.written:
@@ -269,15 +212,137 @@ class _Writer:
         return name
 
 
+def _stem(w: _Writer, call: _Call) -> list[Any]:
+    layer = call.layer
+    channels, *sides = layer.in_shape
+    return [
+        w.weights(call, call.own["weight"].transpose(0, 2, 3, 1)), call.ratio, call.bias,
+        w.constant(call.tables["zero"], w.network.zero), w.read(call, "uint8_t"), w.written_map(call),
+        *sides, channels, layer.shape[0], layer.kernel, layer.stride,
+    ]  # fmt: skip
+
+
+def _fill(w: _Writer, call: _Call) -> list[Any]:
+    return [w.written_map(call), call.bias, call.pixels, call.layer.shape[0]]
+
+
+def _add(w: _Writer, call: _Call) -> list[Any]:
+    pair = [w.written_map(call), w.read(call, "snn_map_t")]
+    return [*pair, call.bias, call.pixels, call.layer.shape[0], call.step.times]
+
+
+def _avgpool(w: _Writer, call: _Call) -> list[Any]:
+    k = call.layer.kernel
+    channels, *sides = call.layer.shape
+    pair = [w.written_map(call), w.read(call, "snn_map_t")]
+    return [*pair, *sides, channels, k // 2, ((1 << 16) + k * k // 2) // (k * k), 0]
+
+
+def _lif(w: _Writer, call: _Call) -> list[Any]:
+    (neurons,) = map(w.table, call.tables.values())
+    return [w.read(call, "snn_map_t"), neurons, *w.neurons(call), call.pixels, call.layer.shape[0], *w.leak(call)]
+
+
+def _lif_wide(w: _Writer, call: _Call) -> list[Any]:
+    (neurons,) = map(w.table, call.tables.values())
+    sizes = [call.layer.shape[0], int(call.own["shift"][0])]
+    return [w.read(call, "snn_sum_t"), neurons, *w.neurons(call), *sizes, *w.leak(call), "{0, 0}"]
+
+
+def _conv(w: _Writer, call: _Call) -> list[Any]:
+    weights = call.own["weight"][:, :, ::-1, ::-1].transpose(1, 2, 3, 0)
+    order = _ORDERS.get(kernel_name(w.network.plan, call.step).removesuffix("_pool"))
+    if order is not None:
+        weights = weights.reshape(-1, len(order))[:, order]
+    return _spiking(w, call, weights)
+
+
+def _depthwise(w: _Writer, call: _Call) -> list[Any]:
+    return _spiking(w, call, call.own["weight"][:, :, ::-1, ::-1])
+
+
+def _spiking(w: _Writer, call: _Call, weights: Integers) -> list[Any]:
+    layer = call.layer
+    channels, *sides = layer.in_shape
+    places = [w.weights(call, weights), w.read(call, "uint8_t"), w.written_map(call)]
+    return [*places, *sides, channels, layer.shape[0], layer.kernel, layer.bits]
+
+
+def _pointwise(w: _Writer, call: _Call) -> list[Any]:
+    layer = call.layer
+    places = [w.read(call, "snn_map_t"), w.weights(call, call.own["weight"]), call.ratio, w.written_map(call)]
+    return [*places, call.pixels, layer.in_shape[0], layer.shape[0], layer.bits, 0]
+
+
+def _count(w: _Writer, call: _Call) -> list[Any]:
+    channels, *sides = call.layer.in_shape
+    return [w.read(call, "uint8_t"), w.written_sums(call), prod(sides), channels]
+
+
+def _linear(w: _Writer, call: _Call) -> list[Any]:
+    plan, layer = w.network.plan, call.layer
+    lif = plan.by_name[call.step.reads[0].removesuffix(".spikes")]
+    channels, height, width = (*lif.shape, 1, 1)[:3]
+    before = pooled_before(plan, layer)
+    pool = before.kernel if before else 1
+    rows, columns = height // pool, width // pool
+    weights = call.own["weight"].reshape(layer.shape[0], channels, rows, columns)
+    return [
+        w.weights(call, weights.transpose(2, 3, 1, 0)), w.read(call, "uint8_t"), w.written_sums(call),
+        height, width, channels, layer.shape[0], rows, columns, ceil(2**15 / pool), layer.bits,
+    ]  # fmt: skip
+
+
+def _scores(w: _Writer, call: _Call) -> list[Any]:
+    layer = call.layer
+    places = [w.read(call, "snn_sum_t"), w.weights(call, call.own["weight"]), call.ratio, call.bias]
+    return [*places, w.written_sums(call), layer.in_shape[0], layer.shape[0], layer.bits, 0]
+
+
+def _votes(w: _Writer, call: _Call) -> list[Any]:
+    places = [w.read(call, "snn_sum_t"), call.ratio, call.bias, w.written_sums(call)]
+    return [*places, call.layer.shape[0], call.layer.kernel]
+
+
+def _zero(w: _Writer, call: _Call) -> list[Any]:
+    return [w.at(call.step.writes), 0, call.layer.size * ACCUMULATOR_BITS // 8]
+
+
+def _copy(w: _Writer, call: _Call) -> list[Any]:
+    return [w.at(call.step.writes), w.at(call.step.reads[0]), call.layer.size * MAP_BITS // 8]
+
+
+# The fields of each kernel's descriptor; the arguments where it is called without one.
+FIELDS: dict[str, Callable[[_Writer, _Call], list[Any]]] = {
+    "stem": _stem,
+    "fill": _fill,
+    "add": _add,
+    "avgpool": _avgpool,
+    "lif": _lif,
+    "lif_bn": _lif,
+    "lif_wide": _lif_wide,
+    "conv": _conv,
+    "conv_pool": _conv,
+    "depthwise": _depthwise,
+    "pointwise": _pointwise,
+    "count": _count,
+    "linear": _linear,
+    "scores": _scores,
+    "votes": _votes,
+    "zero": _zero,
+    "copy": _copy,
+}
+
+
 def _function(head: str, lines: Iterable[str]) -> str:
     return "\n".join([f"{head} {{", *(f"    {line}" for line in lines), "}", ""])
 
 
 def make_sources(network: IntegerNetwork) -> dict[str, str]:
-    """The generated files of a firmware folder.
+    """Return the generated files of a firmware folder, by name.
 
     Raises:
-        DeployError: a layer with more than 65,535 channels or rows, which no descriptor holds.
+        DeployError: A layer has more than 65,535 channels or rows, which no descriptor holds.
     """
     for layer in network.plan.layers:
         if max(layer.shape) > _LARGEST_SIDE:
