@@ -246,9 +246,12 @@ def quantise(
     planned = with_bits(model, bits)
     if tuning is None:
         tuning = tuning_epochs(task.config, planned.plan) if task else 0
-    with _reporting(progress) as report, threads(task.config.threads if task else None):
-        with report.task("fine-tuning") if tuning else nullcontext(_unseen) as advance:
-            network, _ = make_integers(planned, task, bits, tuning, progress=shown(advance))
+    with (
+        _reporting(progress) as report,
+        threads(task.config.threads if task else None),
+        report.task("fine-tuning") if tuning else nullcontext(_unseen) as advance,
+    ):
+        network, _ = make_integers(planned, task, bits, tuning, progress=shown(advance))
     return network if task is None else network.of_task(task)
 
 

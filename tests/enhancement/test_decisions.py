@@ -81,7 +81,8 @@ def test_what_is_given_stays(tmp_path: Path) -> None:
 
 REPORT = {
     "data": "digits", "ops": list(FIVE), "kept": ["skip", "conv3x3"], "effects": [], "together": [],
-    "evaluator": "cmrr", "candidates": 5259, "candidates_kept": 39, "config": {"space": {"nodes": 4, "feedback": False}},
+    "evaluator": "cmrr", "candidates": 5259, "candidates_kept": 39,
+    "config": {"space": {"nodes": 4, "feedback": False}},
 }  # fmt: skip
 
 

@@ -18,7 +18,8 @@ from spikenas.deployment.c.folder import replace_folder, write_folder
 from spikenas.deployment.measure import GENERIC_BYTES, Measurement, build_and_run
 from spikenas.deployment.toolchain import CORES, EmulationTimeoutError
 from spikenas.integers.evaluation import as_bytes
-from spikenas.integers.integers import IntegerNetwork, Integers
+from spikenas.integers.integers import IntegerNetwork
+from spikenas.integers.machine import Integers
 from spikenas.memory import footprint, make_program
 from spikenas.space.building import make_plan
 from spikenas.targets import Target

@@ -11,7 +11,8 @@ from statistics import fmean
 from spikenas._util.errors import DeployError
 from spikenas.deployment.c.folder import SOURCES, write_folder
 from spikenas.deployment.toolchain import CORES, Linked, compile_objects, emulate, link, symbol_sizes
-from spikenas.integers.integers import IntegerNetwork, Integers
+from spikenas.integers.integers import IntegerNetwork
+from spikenas.integers.machine import Integers
 from spikenas.memory.model import STACK_BYTES, Footprint, footprint
 
 GENERIC_BYTES = 3 << 20  # flash and RAM where no device is named

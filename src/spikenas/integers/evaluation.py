@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 
 from spikenas._util.errors import RunError
 from spikenas.data import DataSet, Split
-from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.tensors import run_batch
 from spikenas.snn.synops import fan_out
+
+if TYPE_CHECKING:
+    from spikenas.integers.integers import IntegerNetwork
 
 _SAMPLE = 256  # items that the scale of an input is taken from
 

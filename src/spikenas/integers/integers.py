@@ -6,32 +6,27 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from spikenas._util.errors import GenotypeError, RunError
 from spikenas.config import NetworkConfig
 from spikenas.data import Split
 from spikenas.data.items import as_items
+from spikenas.integers.evaluation import IntegerEvaluation, as_bytes, evaluate_integers
+from spikenas.integers.machine import Integers
+from spikenas.integers.tensors import run_batch
 from spikenas.memory.kernels import tables, weight_steps
 from spikenas.memory.lowering import make_program
-from spikenas.memory.program import Program
+from spikenas.memory.program import MAP_MAX, Program
 from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan
 from spikenas.task import Task
 from spikenas.training.checkpoint import load_tensors, save_tensors
 from spikenas.training.prediction import Prediction, predictions_of
-
-if TYPE_CHECKING:
-    from spikenas.integers.evaluation import IntegerEvaluation
-
-MAP_MAX = 32767
-
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -91,9 +86,6 @@ class IntegerNetwork:
         Raises:
             DataError: An item cannot be decoded, or is of another shape or type.
         """
-        from spikenas.integers.evaluation import as_bytes
-        from spikenas.integers.tensors import run_batch
-
         items, single = as_items(what, self.plan.input, self.plan.network.timesteps)
         scores = run_batch(self, torch.from_numpy(as_bytes(items, self.input_scale)))
         found = predictions_of(scores.double() * self.score_scale, self.classes)
@@ -101,8 +93,6 @@ class IntegerNetwork:
 
     def evaluate(self, split: Split, device: str = "cpu") -> IntegerEvaluation:
         """Run every item of a split; see `evaluate_integers`."""
-        from spikenas.integers.evaluation import evaluate_integers
-
         return evaluate_integers(self, split, device)
 
     def __repr__(self) -> str:

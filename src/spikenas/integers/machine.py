@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spikenas.memory.program import Program, Step
 
+Integers = NDArray[np.int64]
 V = TypeVar("V")
 
 

@@ -6,14 +6,17 @@ At every write maps are checked against 16 bits and sums against 32: an overflow
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spikenas._util.errors import RunError
 from spikenas.integers.folding import pooled_before
-from spikenas.integers.integers import MAP_MAX, IntegerNetwork, Integers
-from spikenas.integers.machine import execute
-from spikenas.memory.program import ACCUMULATOR_BITS, MAP_BITS, Step
+from spikenas.integers.machine import Integers, execute
+from spikenas.memory.program import ACCUMULATOR_BITS, MAP_BITS, MAP_MAX, Step
+
+if TYPE_CHECKING:
+    from spikenas.integers.integers import IntegerNetwork
 
 
 def run_reference(network: IntegerNetwork, frames: Integers) -> Integers:

@@ -17,10 +17,11 @@ import numpy as np
 from spikenas._util.errors import RunError
 from spikenas.integers.bounds import Bounds
 from spikenas.integers.folding import Folded, Reals
-from spikenas.integers.integers import MAP_MAX, IntegerNetwork, Integers, Leak
+from spikenas.integers.integers import IntegerNetwork, Leak
+from spikenas.integers.machine import Integers
 from spikenas.integers.reference import scaled
 from spikenas.memory.kernels import Kernel, weight_steps
-from spikenas.memory.program import Program, Step
+from spikenas.memory.program import MAP_MAX, Program, Step
 
 _CLIPS = np.linspace(0.4, 1, 25)  # shares of the largest weight that are tried as the end of the scale
 _WIDE_THRESHOLD = 1 << 12  # at most, of a LIF that reads 32-bit sums

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +11,11 @@ from torch import Tensor
 
 from spikenas._util.errors import RunError
 from spikenas.integers.folding import pooled_before
-from spikenas.integers.integers import MAP_MAX, IntegerNetwork
 from spikenas.integers.machine import Machine, execute
-from spikenas.memory.program import Step
+from spikenas.memory.program import MAP_MAX, Step
+
+if TYPE_CHECKING:
+    from spikenas.integers.integers import IntegerNetwork
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from spikenas.memory.kernels import KERNELS, BufferKind, Kernel, aligned
 from spikenas.space.plan import Plan
 
 MAP_BITS = 16
+MAP_MAX = (1 << MAP_BITS - 1) - 1
 ACCUMULATOR_BITS = 32
 INPUT_BITS = 8
 

@@ -1,7 +1,8 @@
 """What a cell computes: the form in which equal cells are equal.
 
 A cell as people write it has skips, dead edges and arbitrary node numbers. Its graph has none of them: *atoms* (the
-convolutions and poolings that are computed; a threshold that equals the usual one is left out) and *values* (sums of atoms and of the cell's input, with multiplicity).
+convolutions and poolings that are computed; a threshold that equals the usual one is left out) and *values* (sums of
+atoms and of the cell's input, with multiplicity).
 
 Two identities are deliberately not used, since they change rounding or the number of weights: pooling of a sum is
 not split into a sum of poolings, and convolutions of one value are never merged.

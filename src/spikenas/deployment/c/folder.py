@@ -10,7 +10,8 @@ import numpy as np
 
 from spikenas.deployment.c.source import frames_of, make_sources
 from spikenas.deployment.toolchain import FIRMWARE, WARNINGS, Core
-from spikenas.integers.integers import IntegerNetwork, Integers
+from spikenas.integers.integers import IntegerNetwork
+from spikenas.integers.machine import Integers
 from spikenas.integers.reference import run_reference
 
 _COPIED = ("kernels.c", "kernels.h", "main.c", "port.h", "port_host.c", "port_device.c", "startup.c")
