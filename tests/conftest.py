@@ -1,13 +1,15 @@
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from spikenas.cli import main
-from support import SHARED, Main, Spikenas, Unpack
+from support import SHARED, SMALL, Main, Spikenas, Unpack
 
 
 @pytest.fixture
@@ -62,3 +64,51 @@ def unpack(tmp_path_factory: pytest.TempPathFactory) -> Unpack:
         return next(folder.iterdir())
 
     return extract
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Makes a folder of a name once, for all processes that run tests side by side; nobody may change it."""
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        folder, marker = root / "once" / name, root / "once" / f"{name}.made"
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(root / "once" / f"{name}.lock"):
+            if not marker.exists():
+                make(folder)
+                marker.touch()
+        return folder
+
+    return made
+
+
+def command_line(*arguments: object) -> None:
+    """Run the command line in a process of its own, with one thread."""
+    command = [sys.executable, "-m", "spikenas", *map(str, arguments)]
+    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+@pytest.fixture(scope="session")
+def trained(once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
+    """A run on digits that was trained for two epochs and quantised, without a target."""
+    return once(
+        "trained",
+        lambda folder: command_line(
+            "run", *SMALL, "--no-enhance", "--epochs", 2, "--set", "threads=1", "--out", folder
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def deployed(once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
+    """A run on digits of all stages, with a space that was decided, for a device."""
+
+    def make(folder: Path) -> None:
+        decide = ("enhance", "--data", "digits", "--target", "stm32f103", "--seeds", 5, "--draws", 2, "--cells", 1)
+        settings = ("--set", "space.shared=true", "--set", "fidelity.repeats=1", "--channels", 8, "--timesteps", 2)
+        command_line(*decide, *settings, "--out", folder, "--quiet")
+        command_line("run", "--out", folder, "--epochs", 2, "--quiet")
+
+    return once("deployed", make)

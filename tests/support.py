@@ -20,6 +20,8 @@ TINY = (
     *("--set", "fidelity.channels=4", "--set", "fidelity.batch=8", "--set", "space.nodes=3"),
 )
 
+SMALL = ("--data", "digits", "--cells", 1, "--channels", 4, "--stem-stride", 1, "--timesteps", 2, "--quiet")
+
 Spikenas = Callable[..., subprocess.CompletedProcess[str]]
 Main = Callable[..., tuple[int, str, str]]  # status, standard output, standard error
 Unpack = Callable[[str], Path]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,29 +12,10 @@ import pytest
 from spikenas.deployment.toolchain import CORES
 from spikenas.reporting import load_run
 from spikenas.targets import Target
-from support import Main
+from support import SMALL, Main
 
 READY = CORES["cortex-m4"].missing() is None
 needs_tools = pytest.mark.skipif(not READY, reason=CORES["cortex-m4"].missing() or "")
-SMALL = ("--data", "digits", "--cells", 1, "--channels", 4, "--stem-stride", 1, "--timesteps", 2, "--quiet")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., Path]) -> Path:
-    return make_run(tmp_path_factory.mktemp("run") / "digits")
-
-
-@pytest.fixture(scope="module")
-def make_run() -> Callable[..., Path]:
-    import subprocess
-    import sys
-
-    def make(folder: Path) -> Path:
-        arguments = [*map(str, SMALL), "--no-enhance", "--epochs", "2", "--set", "threads=1", "--out", str(folder)]
-        subprocess.run([sys.executable, "-m", "spikenas", "run", *arguments], check=True)
-        return folder
-
-    return make
 
 
 @pytest.fixture
@@ -110,6 +90,23 @@ def test_a_compiler_that_fails_leaves_everything(
     assert (status, len(err.splitlines())) == (2, 1)
     assert "does not compile: internal compiler error: of a test" in err
     assert (folder / "footprint.json").read_bytes() == before
+
+
+def test_a_kill_before_the_end_of_deploy_loses_nothing(
+    run: Main, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What marks the stage done is written last, so that whoever comes again does it again."""
+
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spikenas.pipeline.finishing.write_nir", killed)
+        assert run("deploy", "--out", folder, "--target", "stm32f405")[0] == 130
+    assert not (folder / "footprint.json").exists()
+    assert run("deploy", "--out", folder, "--target", "stm32f405", "--quiet")[0] == 0
+    assert (folder / "footprint.json").exists()
+    assert (folder / "network.nir").exists()
 
 
 @pytest.mark.parametrize(

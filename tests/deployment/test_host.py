@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from spikenas.deployment.c.folder import write_folder
 from spikenas.deployment.c.source import pack
 from spikenas.deployment.toolchain import CORES
 
-COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 SANITIZE = (
     "-O1",
     "-g",
@@ -27,7 +27,22 @@ SANITIZE = (
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover",
 )
-needs_compiler = pytest.mark.skipif(not COMPILERS, reason="no C compiler")
+
+
+def _is_whole(compiler: str) -> bool:
+    """Whether a compiler is there with the runtime of its sanitizers."""
+    if shutil.which(compiler) is None:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "main.c").write_text("int main(void) { return 0; }\n")
+        built = subprocess.run(
+            [compiler, *SANITIZE, "main.c", "-o", "main"], cwd=folder, capture_output=True, check=False
+        )
+        return built.returncode == 0 and subprocess.run(["./main"], cwd=folder, check=False).returncode == 0
+
+
+COMPILERS = [name for name in ("gcc", "clang") if _is_whole(name)]
+needs_compiler = pytest.mark.skipif(not COMPILERS, reason="no C compiler with sanitizers")
 
 CASES = [
     Case("0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3 / 0-3:conv3x3", channels=8),

@@ -16,7 +16,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"(<!-- not run: [^>]*-->\n+)?((?:^    .*\n|^\n(?=    ))+)", re.MULTILINE)
 PROGRESS = re.compile(r"[a-z ]+: \d+/\d+, ")
-CHANGING = re.compile(r"\b\d+\.\d{4,}(e-\d+)?|\b\d+(\.\d+)? s\b|\b\d+\.\d+e-\d+|\d+\.\d+%|[\d,]+(?= synops)")
+CHANGING = re.compile(r"\b\d+(\.\d+)?e-\d+|\b\d+\.\d{4,}|\b\d+(\.\d+)? s\b|\d+\.\d+%|[\d,]+(?= synops)")
 
 
 def sessions(page: Path) -> list[list[tuple[str, list[str]]]]:

@@ -1,6 +1,4 @@
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,15 +7,9 @@ from support import write_trials
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of all stages, with a space that was decided; nobody changes it."""
-    path = tmp_path_factory.mktemp("report") / "digits"
-    spikenas = [sys.executable, "-m", "spikenas"]
-    decide = ["enhance", "--data", "digits", "--target", "stm32f103", "--seeds", "5", "--draws", "2", "--cells", "1"]
-    shared = ["--set", "space.shared=true", "--channels", "8", "--timesteps", "2", "--out", str(path), "--quiet"]
-    subprocess.run([*spikenas, *decide, *shared], check=True)
-    subprocess.run([*spikenas, "run", "--out", str(path), "--epochs", "2", "--quiet"], check=True)
-    return path
+def folder(deployed: Path) -> Path:
+    """A run of all stages; nobody changes it."""
+    return deployed
 
 
 @pytest.fixture(scope="session")

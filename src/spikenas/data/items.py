@@ -37,11 +37,11 @@ def as_items(what: Any, spec: InputSpec, timesteps: int) -> tuple[Array, bool]:
         return np.concatenate([as_items(one, spec, timesteps)[0] for one in what]), False
     decode = decoder_of(spec, timesteps)
     if isinstance(what, str | os.PathLike):
-        return decode(os.fspath(what))[None], True
+        return np.array(decode(os.fspath(what)))[None], True
     if isinstance(what, Image.Image):
         if not spec.static:
             raise DataError("a picture, but the network sees event frames [T, C, H, W]")
-        return decode(what)[None], True
+        return np.array(decode(what))[None], True
     values = np.asarray(what.detach().cpu() if hasattr(what, "detach") else what)
     return _frames(values, decode) if not spec.static else _pictures(values, decode)
 
@@ -104,7 +104,7 @@ def _pictures(values: Array, decode: Decoder) -> tuple[Array, bool]:
         return values.reshape(-1, *decode.shape), values.ndim == 3
     if values.ndim == 2 or (values.ndim == 3 and values.shape[2] in (1, 3)):
         picture = values[:, :, 0] if values.ndim == 3 and values.shape[2] == 1 else values
-        return decode(Image.fromarray(picture))[None], True
+        return np.array(decode(Image.fromarray(picture)))[None], True
     if values.ndim == 4 and values.shape[3] in (1, 3):
         return np.concatenate([_pictures(one, decode)[0] for one in values]), False
     raise DataError(

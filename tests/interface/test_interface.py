@@ -1,0 +1,231 @@
+"""The Python interface: from a task to firmware, and what is said of each thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import spikenas as sn
+from spikenas.config import BudgetConfig, Config
+from spikenas.data import OpenedData
+from spikenas.integers import as_bytes, run_reference
+from spikenas.nas import Trial
+from support import write_images
+
+QUICK = {"network.timesteps": 2, "fidelity.batch": 8, "fidelity.channels": 4, "space.nodes": 3, "train.epochs": 2}
+ONE = "0-1:conv3x3 1-3:conv3x3"
+
+
+@pytest.fixture(scope="module")
+def task() -> sn.Task:
+    return sn.Task("digits", target="stm32f103", settings=QUICK)
+
+
+@pytest.fixture(scope="module")
+def found(task: sn.Task) -> sn.Found:
+    return sn.search(task, progress=False)
+
+
+@pytest.fixture(scope="module")
+def model(found: sn.Found) -> sn.Model:
+    return sn.train(found.task, found.best, progress=False)
+
+
+def test_names_are_listed_without_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import spikenas, sys; print(len(dir(spikenas)), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(len(sn.__all__)), "False"]
+    assert all(hasattr(sn, name) for name in dir(sn))
+
+
+def test_a_task_says_what_was_found(task: sn.Task) -> None:
+    assert task.limits.flash == 124 * 1024
+    assert task.config.network.core == "cortex-m3"
+    assert (len(task.classes), task.input.height) == (10, 8)
+    assert len(task.train) + len(task.validation) + len(task.test) == 1797
+    for part in ("digits: 1,295 to train", "1x8x8 images", "flash 124.0 KiB, RAM 19.0 KiB (stm32f103)"):
+        assert part in repr(task)
+    assert "<table>" in task._repr_html_()
+    assert task.cost(sn.Genotype.parse(f"{ONE} / {ONE}")) is not None if task.sized() is task else True
+
+
+def test_a_target_counts_in_python_as_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text('[budget]\ntarget = "stm32f405"\n[data]\nname = "digits"\n')
+    tasks = [
+        sn.Task("digits", target="stm32f405"),
+        sn.Task(settings=path),
+        sn.Task(settings={"budget.target": "stm32f405"}),
+        sn.Task(settings=Config(budget=BudgetConfig(target="stm32f405"))),
+    ]
+    assert len({task.sized().config.model_dump_json() for task in tasks}) == 1
+    assert tasks[0].sized().config.network.channels != 256
+
+
+def test_data_are_opened_and_counted_once(task: sn.Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    statistics = task.statistics
+    monkeypatch.setattr("spikenas.data.opening.channel_statistics", lambda *_: pytest.fail("counted again"))
+    monkeypatch.setattr("spikenas.task.task.OpenedData", lambda *_: pytest.fail("opened again"))
+    for changes in ({"network.cells": 1}, {"budget.flash": "64KiB"}, {"train.lr": 0.2}):
+        assert task.but(changes).statistics is statistics
+    assert task.sized().dataset is task.dataset
+
+
+def test_what_a_search_found(found: sn.Found) -> None:
+    assert found.cost.flash_bytes <= 124 * 1024
+    frame = found.trials
+    assert list(frame.columns)[:4] == ["position", "step", "genotype", "status"]
+    assert len(frame) == len(found.candidates)
+    assert frame[frame.status == "scored"].score.max() == found.score
+    assert str(found.best) in set(found.front.genotype)
+    assert f"best of {(frame.status == 'scored').sum()} scored" in repr(found)
+    assert "<svg" in found._repr_html_()
+    assert all(isinstance(trial, Trial) for trial in found.candidates)
+
+
+def test_a_model_is_ready_for_inference_and_predicts_what_it_was_trained_on(
+    model: sn.Model, tmp_path: Path, found: sn.Found
+) -> None:
+    assert not model.network.training
+    items = found.task.test.fetch(range(60))
+    batch = model.predict(items)
+    assert isinstance(batch, list)
+    labels = [model.classes.index(one.label) for one in batch]
+    right = sum(label == true for label, true in zip(labels, found.task.test.labels[:60], strict=True))
+    one_by_one = [model.predict(item) for item in items]
+    assert [one.label for one in one_by_one if isinstance(one, sn.Prediction)] == [one.label for one in batch]
+    assert right / 60 == pytest.approx(model.evaluate(found.task.test).accuracy, abs=0.2)
+    picture = Image.fromarray(items[0, 0])
+    picture.save(tmp_path / "one.png")
+    kinds = [
+        items[0],
+        picture,
+        tmp_path / "one.png",
+        str(tmp_path / "one.png"),
+        torch.from_numpy(items[0]),
+        items[0, 0],
+    ]
+    said = model.predict(kinds)
+    assert isinstance(said, list)
+    assert len({one.label for one in said}) == 1
+    assert all(one.probability == pytest.approx(said[0].probability, abs=1e-5) for one in said)
+    assert sum(said[0].probabilities.values()) == pytest.approx(1)
+    assert "parameters" in repr(model)
+
+
+def test_pictures_of_another_size_are_brought_to_the_network_s(model: sn.Model, found: sn.Found) -> None:
+    item = found.task.test.fetch([5])[0, 0]
+    large = Image.fromarray(item).resize((64, 64), Image.Resampling.NEAREST).convert("RGB")
+    one, other = model.predict(large), model.predict(np.asarray(large))
+    assert isinstance(one, sn.Prediction)
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        (np.zeros((8, 8)), "an array of float64; images are uint8, 0 to 255"),
+        (np.zeros((2, 8, 8), np.uint8), r"an array of shape \[2, 8, 8\]; expected \[1, 8, 8\]"),
+        ([], "nothing to predict: an empty list"),
+        ("nowhere.png", "nowhere.png: cannot be decoded as image"),
+    ],
+)
+def test_what_cannot_be_predicted(model: sn.Model, what: object, message: str) -> None:
+    with pytest.raises(sn.SpikeNASError, match=message):
+        model.predict(what)
+
+
+def test_integers_say_what_the_firmware_says(model: sn.Model, found: sn.Found, tmp_path: Path) -> None:
+    device = sn.quantise(model, bits=4, progress=False)
+    items = found.task.test.fetch(range(20))
+    said = device.predict(items)
+    assert isinstance(said, list)
+    for item, one in zip(items, said, strict=True):
+        scores = run_reference(device, as_bytes(item[None], device.input_scale)[:, 0].astype(np.int64))
+        assert one.label == device.classes[int(scores.argmax())]
+    assert sn.evaluate(device, found.task.test).accuracy == device.evaluate(found.task.test).accuracy
+    firmware = sn.deploy(device, tmp_path / "firmware", progress=False)
+    assert (tmp_path / "firmware" / "network.c").exists()
+    assert firmware.footprint["target"] == "stm32f103"
+    assert "firmware in" in repr(firmware)
+    assert "weights of 4 bits" in repr(device)
+
+
+def test_a_model_from_a_file_has_no_data_and_says_so_when_it_needs_them(trained: Path) -> None:
+    model = sn.load(trained / "model.safetensors")
+    assert isinstance(model, sn.Model)
+    assert not model.network.training
+    assert isinstance(sn.quantise(model, bits=4, progress=False), sn.IntegerNetwork)
+    with pytest.raises(sn.SpikeNASError, match="give the task"):
+        sn.quantise(model, bits=4, tuning=1, progress=False)
+
+
+def test_a_whole_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    write_images(tmp_path / "images", 6)
+    settings = QUICK | {"enhancement.enabled": False, "network.channels": 4}
+    arguments = {"flash": "64KiB", "out": tmp_path / "run", "settings": settings, "progress": False}
+    result = sn.run(tmp_path / "images", **arguments)
+    assert result.status == "complete"
+    assert isinstance(result.model.predict(np.zeros((8, 8), np.uint8)), sn.Prediction)
+    assert result.integers.plan == result.model.plan
+    assert len(result.frame) == len(result.trials)
+    assert len(repr(result)) < 1500
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.safetensors")}
+    again = sn.run(tmp_path / "images", **arguments)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.safetensors")} == before
+    assert repr(again) == repr(result)
+    loaded = sn.load(tmp_path / "run")
+    assert isinstance(loaded, sn.RunResult)
+    assert loaded.best == result.best
+
+
+def test_wrong_input_is_one_line(tmp_path: Path) -> None:
+    for wrong in (
+        lambda: sn.Task("nowhere"),
+        lambda: sn.Task("digits", target="stm32f104"),
+        lambda: sn.Task("digits", flash="1XB"),
+        lambda: sn.Task("digits", settings={"train.lrr": 1}),
+        lambda: sn.Task("digits", settings=tmp_path / "no.toml"),
+        lambda: sn.load(tmp_path / "nowhere"),
+        lambda: sn.load(tmp_path),
+        lambda: sn.search(sn.Task("digits", flash=100), progress=False),
+        lambda: sn.train(sn.Task("digits"), "0-1:conv9x9", progress=False),
+    ):
+        with pytest.raises(sn.SpikeNASError) as caught:
+            wrong()
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_threads_count_everywhere_and_are_as_before(
+    task: sn.Task, found: sn.Found, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before, seen = torch.get_num_threads(), []
+    from spikenas.pipeline import finishing
+
+    for name in ("evaluate_model", "evaluate_integers"):
+        real = getattr(finishing, name)
+        monkeypatch.setattr(
+            finishing,
+            name,
+            lambda *args, real=real, **named: seen.append(torch.get_num_threads()) or real(*args, **named),
+        )
+    settings = QUICK | {"threads": before + 1, "enhancement.enabled": False, "train.epochs": 1}
+    sn.run("digits", out=tmp_path / "r", settings=settings, progress=False)
+    assert seen
+    assert set(seen) == {before + 1}
+    assert torch.get_num_threads() == before
+
+
+def test_an_opened_data_set_is_divided_for_each_seed_without_opening_it_again() -> None:
+    opened = OpenedData(Config().data)
+    one, other = opened.divide(0), opened.divide(1)
+    assert one is opened.divide(0)
+    assert (one.train.labels.tolist() == other.train.labels.tolist()) is False
+    assert len(one.train) == len(other.train)
