@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _OUTLIER = 6.0  # robust standard deviations from the fit; a failed training is tens of them away
-_ALIKE = 0.02  # two points: rows no further from the fit than this are never outliers
+_TOLERANCE = 0.02  # two points: rows no further from the fit than this are never outliers
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def estimate(values: Sequence[float], networks: Sequence[Hashable], cohorts: Seq
     residual = _within(y - effects[b], n)
     repeated = np.bincount(n)[n] > 1
     scale = 1.4826 * float(np.median(np.abs(residual[repeated]))) if repeated.any() else 0.0
-    kept = np.abs(residual) <= max(_OUTLIER * scale, _ALIKE)
+    kept = np.abs(residual) <= max(_OUTLIER * scale, _TOLERANCE)
     effects, estimated = _fit(y[kept], n[kept], b[kept], len(names))
     return Cohorts({int(name): float(effect) for name, effect in zip(names, effects, strict=True)}, estimated)
 

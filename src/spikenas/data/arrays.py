@@ -62,8 +62,8 @@ class _CIFAR(DataSource):
                 with contextlib.redirect_stdout(sys.stderr):
                     train = make(root, train=True, download=True)
             except (RuntimeError, OSError) as failure:
-                said = str(failure).partition("\n")[0]
-                raise DataError(f"{root}: {self.name} cannot be downloaded ({said})") from failure
+                message = str(failure).partition("\n")[0]
+                raise DataError(f"{root}: {self.name} cannot be downloaded ({message})") from failure
         test = make(root, train=False)
         return Listing(self.name, tuple(train.classes), _channels_first(train), _channels_first(test))
 

@@ -47,8 +47,8 @@ class ImageDecoder:
         channels, height, width = shape
         self._size = (width, height)
         self._mode = "L" if channels == 1 else "RGB"
-        said = f"images are converted to {width}x{height}, {'grey' if channels == 1 else 'RGB'}"
-        self._unsaid = [] if quiet else [said]
+        message = f"images are converted to {width}x{height}, {'grey' if channels == 1 else 'RGB'}"
+        self._pending_messages = [] if quiet else [message]
 
     @classmethod
     def fit(cls, items: Iterable[Any], config: DataConfig) -> ImageDecoder:
@@ -76,7 +76,7 @@ class ImageDecoder:
         image = _read_image(item)
         if image.mode != self._mode or image.size != self._size:
             with suppress(IndexError):  # atomic, so that only one thread finds the message
-                log.info(self._unsaid.pop())
+                log.info(self._pending_messages.pop())
             with _naming(item, "image"):
                 image = _to_mode(image, self._mode).resize(self._size, Image.Resampling.BILINEAR)
         pixels = np.asarray(image)

@@ -79,7 +79,7 @@ class TinyImageNet(DataSource):
         files = _Files(IMAGE_SUFFIXES)
         train = [files.of(place / "train" / wnid / "images") for wnid in wnids]
         test = _annotated(place / "val", wnids, files)
-        files.say_ignored()
+        files.log_ignored()
         return Listing(
             str(place),
             tuple(names.get(wnid, wnid).strip() for wnid in wnids),
@@ -135,7 +135,7 @@ def _class_folders(folder: Path, suffixes: frozenset[str], events: bool) -> List
             raise DataError(f"{test_root}: no {kind}; expected {test_name}/CLASS/*, or no such folder")
         if test_name == "test" and "val" in names:
             log.info("%s is not used: the validation images are a share of %s", folder / "val", root)
-    files.say_ignored()
+    files.log_ignored()
     return Listing(str(root), tuple(classes), train, test, events)
 
 
@@ -154,7 +154,7 @@ class _Files:
             (chosen if fits else self._ignored).append(entry.path)
         return chosen
 
-    def say_ignored(self) -> None:
+    def log_ignored(self) -> None:
         if self._ignored:
             log.info(
                 "entries ignored (hidden, folders or other kinds of file): %d, the first is %s",

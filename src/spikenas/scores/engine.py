@@ -101,10 +101,10 @@ class Scorer:
         self.seed = seed
         self._known: dict[tuple[CellGraph, ...], _Known] = {}
         scores = [SCORES.find(name) for name in dict.fromkeys(self.names)]
-        self._of_networks = [score for score in scores if isinstance(score, NetworkScore)]
-        self._of_plans = [score for score in scores if isinstance(score, PlanScore)]
-        if self._of_networks and labels is None:
-            raise ScoreError(f"the score {self._of_networks[0].name!r} needs the labels of the images")
+        self._network_scores = [score for score in scores if isinstance(score, NetworkScore)]
+        self._plan_scores = [score for score in scores if isinstance(score, PlanScore)]
+        if self._network_scores and labels is None:
+            raise ScoreError(f"the score {self._network_scores[0].name!r} needs the labels of the images")
         by_copies: dict[tuple[float, ...], list[SpikeScore]] = {}
         for score in scores:
             if isinstance(score, SpikeScore):
@@ -141,10 +141,10 @@ class Scorer:
                     values[score.name].append(_value(score.combine, layers))
                 if run is self._runs[0]:
                     rates.append(rate)
-            for whole in self._of_networks:
-                values[whole.name].append(_value(whole.compute, self._probe(plan, repeat)))
-        for named in self._of_plans:
-            values[named.name].append(float(named.compute(plan)))
+            for network_score in self._network_scores:
+                values[network_score.name].append(_value(network_score.compute, self._probe(plan, repeat)))
+        for plan_score in self._plan_scores:
+            values[plan_score.name].append(float(plan_score.compute(plan)))
         scores = {name: _mean(found) for name, found in values.items()}
         return _Known(scores, self._synops(genotype, rates) if rates else None)
 

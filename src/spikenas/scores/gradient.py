@@ -188,13 +188,13 @@ def _saliency(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> float:
 
 @contextmanager
 def _watched(
-    modules: Iterable[nn.Module], look: Callable[[Tensor, Tensor], Seen]
+    modules: Iterable[nn.Module], observe: Callable[[Tensor, Tensor], Seen]
 ) -> Iterator[dict[nn.Module, list[Seen]]]:
-    """Collect what `look` makes of each module's input and output, call by call, while the context is open."""
+    """Collect what `observe` makes of each module's input and output, call by call, while the context is open."""
     calls: dict[nn.Module, list[Seen]] = {module: [] for module in modules}
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        calls[module].append(look(inputs[0], output))
+        calls[module].append(observe(inputs[0], output))
 
     hooks = [module.register_forward_hook(note) for module in calls]
     try:

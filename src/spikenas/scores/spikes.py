@@ -56,7 +56,7 @@ def _bytes(value: Any) -> int:
     return _SMALL_BYTES
 
 
-class _Layer(NamedTuple):
+class _MeasuredLayer(NamedTuple):
     """This class holds what is kept of a LIF layer."""
 
     summaries: tuple[Any, ...]
@@ -93,7 +93,7 @@ class SpikeRun:
             For each score what it measured on all LIF layers, and the firing rate on the images without noise by layer.
         """
         lifs = [layer for layer in plan.layers if layer.kind == "lif"]
-        known: dict[str, _Layer | None] = {}
+        known: dict[str, _MeasuredLayer | None] = {}
         for lif in lifs:
             if (repeat, lif.lineage) in self._measured:
                 known[lif.name] = self._measured[repeat, lif.lineage]
@@ -108,7 +108,7 @@ class SpikeRun:
         ]
         return measured, {lif.name: kept.rate for lif, kept in emitted}
 
-    def _run(self, plan: Plan, repeat: int, wanted: Collection[str], known: dict[str, _Layer | None]) -> None:
+    def _run(self, plan: Plan, repeat: int, wanted: Collection[str], known: dict[str, _MeasuredLayer | None]) -> None:
         stored = {layer.name for layer in plan.layers if (repeat, layer.lineage) in self._values}
         needed = needed_layers(plan, wanted, stored)
         network = Network(plan, self.seed, repeat, only=needed)
@@ -120,22 +120,22 @@ class SpikeRun:
                 if term.layer not in needed and term.layer not in values:
                     values[term.layer] = self._values[repeat, plan.by_name[term.layer].lineage]
 
-        def see(layer: LayerSpec, value: Tensor) -> None:
+        def keep(layer: LayerSpec, value: Tensor) -> None:
             if layer.name in wanted:
                 known[layer.name] = self._summarise(value)
             elif _is_read_by_cells(layer):
                 self._values[repeat, layer.lineage] = value
 
-        network.compute(values, see)
+        network.compute(values, keep)
         for name in wanted:
             self._measured[repeat, plan.by_name[name].lineage] = known[name]
 
-    def _summarise(self, spikes: Tensor) -> _Layer:
-        rate = float(spikes[:, : self._clean].mean())
-        return _Layer(tuple(score.measure(spikes) for score in self.scores), rate)
+    def _summarise(self, spikes: Tensor) -> _MeasuredLayer:
+        rate = float(spikes[:, : self._clean_images].mean())
+        return _MeasuredLayer(tuple(score.measure(spikes) for score in self.scores), rate)
 
     @property
-    def _clean(self) -> int:
+    def _clean_images(self) -> int:
         return self.images.shape[-4]
 
     def _batch(self, repeat: int) -> Tensor:

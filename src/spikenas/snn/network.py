@@ -65,7 +65,7 @@ class _Sum(nn.Module):
         return total
 
 
-See = Callable[[LayerSpec, Tensor], None]
+Observer = Callable[[LayerSpec, Tensor], None]
 
 
 class Network(nn.Module):
@@ -127,13 +127,13 @@ class Network(nn.Module):
             RunError: x has another shape than the plan's input.
         """
 
-        def see(layer: LayerSpec, value: Tensor) -> None:
+        def record_spikes(layer: LayerSpec, value: Tensor) -> None:
             if record is not None and layer.kind == "lif":
                 record.append(SpikeTrain(layer.name, value, self.plan.edges(layer)))
 
-        return self.compute({"input": self.checked(x)}, see)[self.plan.layers[-1].name].mean(0)
+        return self.compute({"input": self.checked(x)}, record_spikes)[self.plan.layers[-1].name].mean(0)
 
-    def compute(self, values: dict[str, Tensor], see: See) -> dict[str, Tensor]:
+    def compute(self, values: dict[str, Tensor], see: Observer) -> dict[str, Tensor]:
         """Run the layers that were built.
 
         Args:
@@ -192,7 +192,9 @@ class Network(nn.Module):
         x = inputs[0]
         return self.layers[module_key(layer.name)](x.flatten(0, 1)).unflatten(0, x.shape[:2])  # type: ignore[no-any-return]
 
-    def _run_stepwise(self, layers: tuple[LayerSpec, ...], outside: dict[str, Tensor], see: See) -> dict[str, Tensor]:
+    def _run_stepwise(
+        self, layers: tuple[LayerSpec, ...], outside: dict[str, Tensor], see: Observer
+    ) -> dict[str, Tensor]:
         """Run a stage with feedback, timestep by timestep, and return what other stages read."""
         T = self.plan.network.timesteps
         own = {layer.name for layer in layers}

@@ -79,8 +79,8 @@ class _Builder:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     static: dict[str, bool] = field(default_factory=dict)
     lineages: dict[str, str] = field(default_factory=dict)
-    drawn: Counter[str] = field(default_factory=Counter)
-    loop: str = ""
+    occurrences: Counter[str] = field(default_factory=Counter)
+    feedback_lineage: str = ""
 
     @property
     def stride(self) -> int:
@@ -144,14 +144,14 @@ class _Builder:
 
         In a cell with feedback, what a layer computes depends on the whole cell.
         """
-        if self.loop:
-            return _digest(self.loop, name)
+        if self.feedback_lineage:
+            return _digest(self.feedback_lineage, name)
         read = [(self.lineages[term.layer], term.times) for term in terms]
         found = _digest(kind, shape, sorted(settings.items()), read)
         if kind not in ("conv", "linear"):
             return found
-        self.drawn[found] += 1
-        return _digest(found, self.drawn[found])
+        self.occurrences[found] += 1
+        return _digest(found, self.occurrences[found])
 
     def conv(self, name: str, source: str, channels: int, kernel: int, stride: int = 1, groups: int = 1) -> str:
         _, height, width = self.shapes[source]
@@ -196,7 +196,7 @@ class _Builder:
 
     def cell(self, stage: str, source: str, graph: CellGraph) -> str:
         self.stage = stage
-        self.loop = _digest(self.lineages[source], graph) if graph.has_feedback else ""
+        self.feedback_lineage = _digest(self.lineages[source], graph) if graph.has_feedback else ""
         values = {0: source}
         done: dict[int, str] = {}
         neurons: dict[tuple[int, float], str] = {}
@@ -227,7 +227,7 @@ class _Builder:
         for number, atom in enumerate(graph.atoms, start=1):
             if atom.op != SKIP:
                 compute(number, atom)
-        self.loop = ""
+        self.feedback_lineage = ""
         return values[graph.output or 0]
 
     def _atom(self, name: str, source: str, atom: Atom, neurons: dict[tuple[int, float], str]) -> str:

@@ -131,10 +131,10 @@ def _edge_svg(source: int, target: int, op: Op, axis: int, live: bool, note: str
     colour = _COLOURS[op.kind]
     dashes = ' stroke-dasharray="6 4"' if feedback else ""
     label_y = axis + side * _rise(abs(source - target)) + 5
-    what = f"{source}-{target}:{op}" + (", feedback" if feedback else "") + ("" if live else ", dead: never computed")
-    what += f"; {note}" if note and live else ""
+    title = f"{source}-{target}:{op}" + (", feedback" if feedback else "") + ("" if live else ", dead: never computed")
+    title += f"; {note}" if note and live else ""
     return (
-        f'<g opacity="{1 if live else 0.3}"><title>{escape(what)}</title>'
+        f'<g opacity="{1 if live else 0.3}"><title>{escape(title)}</title>'
         f'<path d="M {start} {begin} C {start} {peak} {end} {peak} {end} {begin + side * 7}" fill="none" '
         f'stroke="{colour}" stroke-width="2"{dashes} marker-end="url(#{name}{op.kind})"/>'
         f'<text class="halo" x="{(start + end) / 2:g}" y="{label_y}" text-anchor="middle">{escape(str(op))}</text></g>'

@@ -102,5 +102,5 @@ def read_target(path: Path) -> Target:
         problem = error.errors()[0]
         if not problem["loc"]:
             raise ConfigError(f"{path}: {problem['ctx']['error']}") from None
-        said = "unknown key" if problem["type"] == "extra_forbidden" else explain(error)
-        raise ConfigError(f"{path}: {problem['loc'][0]}: {said}") from None
+        explanation = "unknown key" if problem["type"] == "extra_forbidden" else explain(error)
+        raise ConfigError(f"{path}: {problem['loc'][0]}: {explanation}") from None

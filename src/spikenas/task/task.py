@@ -84,7 +84,7 @@ class Task:
     def _set_up(self, config: Config, opened: OpenedData | None = None) -> None:
         self._opened = opened or OpenedData(config.data)
         self.asked = config
-        self.config = _following(config, self._opened)
+        self.config = _with_derived_settings(config, self._opened)
 
     @property
     def dataset(self) -> DataSet:
@@ -201,12 +201,12 @@ class Task:
             "flash": self.limits.flash and format_size(self.limits.flash),
             "RAM": self.limits.ram and format_size(self.limits.ram),
         }
-        said = ", ".join(f"{name} {value}" for name, value in limits.items() if value) or "none"
+        shown = ", ".join(f"{name} {value}" for name, value in limits.items() if value) or "none"
         return [
             ("data", f"{data.name}: {len(data.train):,} to train, {len(data.validation):,} to validate"),
             ("input", f"{spec.channels}x{spec.height}x{spec.width} {frames}"),
             ("classes", f"{len(self.classes)}: {names}"),
-            ("limits", said + (f" ({self.limits.target})" if self.limits.target else "")),
+            ("limits", shown + (f" ({self.limits.target})" if self.limits.target else "")),
         ]
 
 
@@ -243,7 +243,7 @@ def base_config(settings: Config | str | Path | Mapping[str, Any] | None) -> Con
     return Config().but(settings or {})
 
 
-def _following(config: Config, opened: OpenedData) -> Config:
+def _with_derived_settings(config: Config, opened: OpenedData) -> Config:
     """Return a configuration with what follows from the data: image size and channels, T of events, augmentation."""
     data = opened.divide(config.seed)
     channels, height, width = data.shape
