@@ -1,1 +1,1 @@
-"""What has nothing to do with spiking networks: files, units, errors, progress."""
+"""Do what has nothing to do with spiking networks: files, units, errors, progress."""

@@ -1,4 +1,4 @@
-"""What the training cohort did to accuracies: an additive effect of each block of rows that were trained together."""
+"""Estimate what the training cohort did to accuracies: an additive effect of each block of rows trained together."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 _OUTLIER = 6.0  # robust standard deviations from the fit; a failed training is tens of them away
-_ALIKE = 0.02  # two points: rows no further from the fit than this are never outliers
+_TOLERANCE = 0.02  # two points: rows no further from the fit than this are never outliers
 
 
 @dataclass(frozen=True)
 class Cohorts:
-    """Effects of cohorts.
+    """This class holds the effects of cohorts.
 
     Attributes:
-        effects: By cohort, to be subtracted; their mean over the rows of cohorts that can be compared is 0.
+        effects: Effect of each cohort, to be subtracted; the mean over the rows of cohorts that can be compared is 0.
         estimated: Number of effects that are free, which a standard deviation after the adjustment must count.
     """
 
@@ -34,9 +34,9 @@ def estimate(values: Sequence[float], networks: Sequence[Hashable], cohorts: Seq
     second.
 
     Args:
-        values: One for each row, fractions.
-        networks: The network of each row.
-        cohorts: The cohort of each row.
+        values: Value of each row, as a fraction.
+        networks: Network of each row.
+        cohorts: Cohort of each row.
     """
     if not values:
         return Cohorts({}, 0)
@@ -48,7 +48,7 @@ def estimate(values: Sequence[float], networks: Sequence[Hashable], cohorts: Seq
     residual = _within(y - effects[b], n)
     repeated = np.bincount(n)[n] > 1
     scale = 1.4826 * float(np.median(np.abs(residual[repeated]))) if repeated.any() else 0.0
-    kept = np.abs(residual) <= max(_OUTLIER * scale, _ALIKE)
+    kept = np.abs(residual) <= max(_OUTLIER * scale, _TOLERANCE)
     effects, estimated = _fit(y[kept], n[kept], b[kept], len(names))
     return Cohorts({int(name): float(effect) for name, effect in zip(names, effects, strict=True)}, estimated)
 
@@ -56,9 +56,10 @@ def estimate(values: Sequence[float], networks: Sequence[Hashable], cohorts: Seq
 def _fit(
     y: NDArray[np.float64], n: NDArray[np.intp], b: NDArray[np.intp], cohorts: int
 ) -> tuple[NDArray[np.float64], int]:
-    """Effects [cohorts], and how many are free. The networks' means are eliminated, which leaves one equation a cohort.
+    """Return the effects [cohorts], and how many are free.
 
-    Its matrix is the Laplacian of the graph whose nodes are cohorts, joined by the networks they share.
+    The networks' means are eliminated, which leaves one equation a cohort. The matrix of these equations is the
+    Laplacian of the graph whose nodes are cohorts, joined by the networks they share.
     """
     counts = np.zeros((int(n.max()) + 1, cohorts))
     np.add.at(counts, (n, b), 1.0)
@@ -74,13 +75,13 @@ def _fit(
 
 
 def _within(y: NDArray[np.float64], n: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Values less their network's mean."""
+    """Return the values less their network's mean."""
     means: NDArray[np.float64] = np.bincount(n, y) / np.maximum(np.bincount(n), 1)
     return y - means[n]
 
 
 def _joined(counts: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Number of the set of comparable cohorts each cohort is in."""
+    """Return, for each cohort, the number of the set of comparable cohorts that it is in."""
     shared = (counts.T @ counts) > 0
     sets = np.full(len(shared), -1, dtype=np.intp)
     for start in range(len(shared)):

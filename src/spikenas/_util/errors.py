@@ -1,20 +1,20 @@
-"""What a user can do wrong, one class for each place to look."""
+"""Define what a user can do wrong, with one class for each place where the cause is."""
 
 
 class SpikeNASError(Exception):
-    """Wrong input or an impossible request: one line that says what, where, and what would be right."""
+    """The input is wrong or the request is impossible; one line says what, where, and what would be right."""
 
 
 class ConfigError(SpikeNASError):
-    """A setting, an option or a combination of them that cannot be meant."""
+    """A setting, an option or a combination of them cannot be meant."""
 
 
 class SettingError(ConfigError):
-    """A value of one setting that names nothing there is.
+    """The value of one setting names nothing that exists.
 
     Args:
-        key: Of the configuration, such as `budget.target`.
-        problem: What is wrong with its value, and what would be right.
+        key: Key of the configuration, such as `budget.target`.
+        problem: Text that says what is wrong with the value, and what would be right.
     """
 
     def __init__(self, key: str, problem: str) -> None:
@@ -24,32 +24,32 @@ class SettingError(ConfigError):
 
 
 class GenotypeError(SpikeNASError):
-    """A genotype, op or plan that cannot be read or built."""
+    """A genotype, op or plan cannot be read or built."""
 
 
 class DataError(SpikeNASError):
-    """Images, labels or folders that cannot be used as they are."""
+    """Images, labels or folders cannot be used as they are."""
 
 
 class BudgetError(SpikeNASError):
-    """A memory budget that no network of the space meets."""
+    """No network of the space meets the memory budget."""
 
 
 class NothingFoundError(SpikeNASError):
-    """A search that ended without a network that fits and has a score."""
+    """A search ended without a network that fits and has a score."""
 
 
 class ScoreError(SpikeNASError):
-    """Activations that no score can be computed from, or an unknown score."""
+    """No score can be computed from the activations, or a score is unknown."""
 
 
 class RunError(SpikeNASError):
-    """A run folder, checkpoint or device that does not fit what was asked."""
+    """A run folder, checkpoint or device does not fit what was asked."""
 
 
 class DivergedError(RunError):
-    """A training whose loss is no longer finite."""
+    """The loss of a training is no longer finite."""
 
 
 class DeployError(SpikeNASError):
-    """Firmware that cannot be built or run, or a device that a network does not fit."""
+    """Firmware cannot be built or run, or a network does not fit a device."""

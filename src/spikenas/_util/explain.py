@@ -1,4 +1,4 @@
-"""Wrong values in plain words."""
+"""Explain wrong values in plain words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of Matplotlib as files that are the same each time."""
+"""Write figures of Matplotlib as files that are the same each time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a picture, whole or not at all.
+    """Write a figure, whole or not at all.
 
     Args:
-        figure: What to write.
-        path: Its ending says the format, such as .svg or .png.
+        figure: Figure to write.
+        path: File to write; its ending says the format, such as .svg or .png.
+
     Raises:
-        RunError: it cannot be written.
+        RunError: The file cannot be written.
     """
     from matplotlib import rc_context
 

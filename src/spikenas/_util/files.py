@@ -1,4 +1,4 @@
-"""Files that are read as text, written whole or not at all, or grow by whole rows."""
+"""Read files as text, write them whole or not at all, or let them grow by whole rows."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from spikenas._util.errors import ConfigError, DataError, RunError, SpikeNASErro
 
 
 def reason(error: OSError) -> str:
-    """What an error says, without its number and the file's name."""
+    """Return what an error says, without its number and the file's name."""
     if isinstance(error, FileExistsError):  # of making a folder, which may be there
         return "a file, not a folder"
     return error.strerror or str(error).partition("\n")[0]
 
 
 def read_text(path: Path, kind: type[SpikeNASError] = RunError) -> str:
-    """The text of a file.
+    """Read the text of a file.
 
     Args:
-        path: The file, in UTF-8.
-        kind: Of the error.
+        path: File in UTF-8.
+        kind: Class of the error that is raised.
+
     Raises:
-        SpikeNASError: not there, not to be read, or no text.
+        SpikeNASError: The file is not there, cannot be read, or is no text; the error is of class `kind`.
     """
     try:
         return path.read_text(encoding="utf-8")
@@ -43,7 +44,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
-        ConfigError: not there, or not TOML.
+        ConfigError: The file is not there, or is not TOML.
     """
     try:
         return tomllib.loads(read_text(path, ConfigError))
@@ -53,10 +54,13 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def open_csv(path: Path) -> Iterator[csv.DictReader[str]]:
-    """The rows of a CSV file that somebody else wrote.
+    """Read the rows of a CSV file that somebody else wrote.
+
+    Yields:
+        A reader of the rows, as dictionaries by column.
 
     Raises:
-        DataError: it cannot be read, or is no CSV.
+        DataError: The file cannot be read, or is no CSV.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
@@ -69,10 +73,10 @@ def open_csv(path: Path) -> Iterator[csv.DictReader[str]]:
 
 @contextmanager
 def sole_user(folder: Path) -> Iterator[None]:
-    """Make a folder, and keep other processes out of it.
+    """Make a folder, and keep other processes out of it while the context is open.
 
     Raises:
-        RunError: another one is in it.
+        RunError: Another process is in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", timeout=0)
@@ -90,7 +94,7 @@ def write_text(path: Path, text: str) -> None:
     """Write a file of text in UTF-8, whole or not at all.
 
     Raises:
-        RunError: it cannot be written.
+        RunError: The file cannot be written.
     """
     write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
@@ -99,10 +103,11 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` on a name beside `path`, then put the file in its place: whole or not at all.
 
     Args:
-        path: The file.
-        write: Writes to the path it is given; may raise OSError.
+        path: File to write.
+        write: Function that writes to the path it is given; it may raise OSError.
+
     Raises:
-        RunError: it cannot be written, for want of space for example.
+        RunError: The file cannot be written, for want of space for example.
     """
     partial = path.with_name(path.name + ".partial")
     try:
@@ -114,15 +119,19 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 class RowFile:
-    """A CSV file that grows by a row at a time; what a kill left of a row is taken off when it is opened again.
+    """A row file is a CSV file that grows by a row at a time.
+
+    What a kill left of a row is taken off when the file is opened again.
 
     Args:
-        path: Made, with its header, when it is not there.
+        path: File; it is made, with its header, when it is not there.
         columns: Names in the header.
+
     Attributes:
-        rows: The fields of the rows that were there.
+        rows: Fields of the rows that were there.
+
     Raises:
-        RunError: it cannot be read or written, or has another header.
+        RunError: The file cannot be read or written, or has another header.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
@@ -141,7 +150,7 @@ class RowFile:
         """Append a row.
 
         Raises:
-            RunError: it cannot be written.
+            RunError: The file cannot be written.
         """
         try:
             with self.path.open("a", newline="", encoding="utf-8") as file:

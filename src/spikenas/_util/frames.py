@@ -1,4 +1,4 @@
-"""Rows as a table of pandas, which is installed where somebody wants one."""
+"""Make tables of pandas from rows; pandas is installed where somebody wants one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def frame_of(rows: Iterable[Any], kind: type) -> pandas.DataFrame:
-    """Return dataclass instances of one kind as a DataFrame, a row each.
+    """Return dataclass instances of one kind as a DataFrame, one row each.
+
+    Args:
+        rows: Instances of `kind`.
+        kind: Dataclass whose fields are the columns.
 
     Raises:
         ConfigError: Pandas is not installed.

@@ -1,4 +1,4 @@
-"""Tables as HTML, for notebooks."""
+"""Make tables in HTML, for notebooks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from html import escape
 
 
 def html_table(header: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> str:
-    """A table; numbers are set to the right, with commas."""
+    """Return a table in HTML; integers are set to the right, with commas.
+
+    Args:
+        header: Names of the columns.
+        rows: Values of the cells, row by row.
+        caption: Text above the table.
+    """
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with the time left on a terminal, plain lines elsewhere, all to standard error."""
+"""Show the progress of long work on standard error: a bar with the time left on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from rich.progress import (
 
 
 class Advance(Protocol):
-    """Takes how far a task is."""
+    """This function is told how far a task is."""
 
     def __call__(self, done: int, total: int, remark: str, below: RenderableType | None = None) -> None:
-        """Show it.
+        """Show how far the task is.
 
         Args:
-            done: Steps done.
-            total: All steps.
-            remark: A few words.
-            below: What stands under the bar on a terminal, while the task goes on.
+            done: Number of steps done.
+            total: Number of all steps.
+            remark: A few words on the task's state.
+            below: Content under the bar on a terminal, while the task goes on.
         """
 
 
@@ -37,11 +37,11 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 
 class Reporter:
-    """Shows how far a task is.
+    """A reporter shows how far a task is.
 
     Args:
-        console: Where to; None shows nothing.
-        interrupted: Asked after each step; when it says yes, the task ends in KeyboardInterrupt.
+        console: Console to write to; None shows nothing.
+        interrupted: Function that is asked after each step; when it says yes, the task ends in KeyboardInterrupt.
     """
 
     def __init__(self, console: Console | None = None, interrupted: Callable[[], bool] = lambda: False) -> None:
@@ -50,7 +50,14 @@ class Reporter:
 
     @contextmanager
     def task(self, name: str) -> Iterator[Advance]:
-        """Announce a task; call what is yielded after each step."""
+        """Announce a task, and show its progress while the context is open.
+
+        Yields:
+            A function to call after each step.
+
+        Raises:
+            KeyboardInterrupt: The task is interrupted.
+        """
         with self._shown(name) as show:
 
             def advance(done: int, total: int, remark: str, below: RenderableType | None = None) -> None:
@@ -60,7 +67,7 @@ class Reporter:
             yield advance
 
     def check(self) -> None:
-        """Between the steps that are shown: end in KeyboardInterrupt if interrupted."""
+        """End in KeyboardInterrupt if interrupted; this is for work between the steps that are shown."""
         if self.interrupted():
             raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""What a result depends on besides its settings: versions and machine."""
+"""Record what a result depends on besides its settings: versions and machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PACKAGES = ("spikenas", "torch", "torchvision", "numba", "numpy", "scikit-learn
 
 
 def versions() -> dict[str, str]:
-    """Python, and the packages that results may depend on."""
+    """Return the versions of Python and of the packages that results may depend on, by name."""
     found: dict[str, str] = {}
     for package in _PACKAGES:
         try:
@@ -22,7 +22,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, str | int]:
-    """System, processor and cores."""
+    """Return the system, the processor and the number of cores."""
     return {"system": f"{platform.system()} {platform.machine()}", "cpu": _cpu(), "cores": os.cpu_count() or 1}
 
 

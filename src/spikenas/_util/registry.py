@@ -1,4 +1,4 @@
-"""Registries: what packages register by name, as entry points in their metadata.
+"""Find what packages register by name, as entry points in their metadata.
 
 The names are known without importing anything; what a name stands for is imported when it is asked for.
 """
@@ -17,15 +17,15 @@ T = TypeVar("T")
 
 
 class Registry(MutableMapping[str, T], Generic[T]):
-    """A mapping from names to what installed packages register under them.
+    """A registry maps names to what installed packages register under them.
 
     What is set in it, as a notebook does, is known in this process alone, not to workers in others.
 
     Args:
         group: Group of the entry points, such as `spikenas.scores`.
-        kind: What an entry is, for messages.
-        error: What is raised for a name that is unknown or cannot be loaded.
-        more: What else may be named, for messages.
+        kind: Word for an entry, for messages.
+        error: Class of the error that is raised for a name that is unknown or cannot be loaded.
+        more: Text that says what else may be named, for messages.
     """
 
     def __init__(self, group: str, kind: str, error: type[SpikeNASError], more: str = "") -> None:
@@ -36,7 +36,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
         """Return what is registered under a name.
 
         Raises:
-            SpikeNASError: The name is unknown, or its package cannot be imported; it is of the registry's own class.
+            SpikeNASError: The name is unknown, or its package cannot be imported; the error is of class `error`.
         """
         self.check(name)
         if name not in self._loaded:
@@ -54,7 +54,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
         """Check that a name is registered, or one of some others, without loading it.
 
         Raises:
-            SpikeNASError: It is not; the message names the nearest, or all.
+            SpikeNASError: The name is neither; the message names the nearest, or all.
         """
         if name not in (*self, *others):
             raise self.error(f"unknown {self.kind} {name!r}, {hint(name, (*self, *others), self.more)}")
@@ -85,5 +85,5 @@ class Registry(MutableMapping[str, T], Generic[T]):
 
 
 def _order(entry: EntryPoint) -> tuple[bool, Any]:
-    """The package's own entries first."""
+    """Return a key that sorts the package's own entries first."""
     return entry.dist is None or entry.dist.name != "spikenas", entry.name

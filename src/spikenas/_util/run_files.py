@@ -1,4 +1,4 @@
-"""Names of the files of a run folder."""
+"""Name the files of a run folder."""
 
 CONFIG = "config.toml"
 DATA = "data.json"

@@ -1,4 +1,4 @@
-"""Threads of PyTorch, for the time of one piece of work."""
+"""Set the threads of PyTorch for the time of one piece of work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def threads(number: int | None) -> Iterator[None]:
-    """Compute with so many threads, then with as many as before; None changes nothing."""
+    """Compute with so many threads while the context is open, then with as many as before; None changes nothing."""
     before = torch.get_num_threads()
     if number is not None:
         torch.set_num_threads(number)

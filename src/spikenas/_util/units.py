@@ -1,4 +1,4 @@
-"""Sizes and counts as people write them: `96KiB`, `1.2M`."""
+"""Read and write sizes and counts as people do: `96KiB`, `1.2M`."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _COUNTS = {"": 1, "k": 1000, "K": 1000, "M": 1000**2}
 
 
 def parse_size(value: object) -> int:
-    """Bytes of `96KiB`, `0.5 MB` or a number of bytes.
+    """Return the bytes of `96KiB`, `0.5 MB` or a number of bytes.
 
     Raises:
-        ValueError: not a number with one of the units B, KB, KiB, MB, MiB.
+        ValueError: The value is not a number with one of the units B, KB, KiB, MB, MiB.
     """
     return _parse(value, _BYTES, "a size such as 96KiB (units B, KB = 1,000, KiB = 1,024, MB, MiB)")
 
 
 def parse_count(value: object) -> int:
-    """Number of `1.2M`, `500k` or an integer.
+    """Return the number of `1.2M`, `500k` or an integer.
 
     Raises:
-        ValueError: not a number with nothing, k or M behind it.
+        ValueError: The value is not a number with nothing, k or M behind it.
     """
     return _parse(value, _COUNTS, "a count such as 1.2M (k = 1,000, M = 1,000,000)")
 
 
 def format_size(size_bytes: float) -> str:
-    """Bytes for people: `96.0 KiB`."""
+    """Return a number of bytes for people: `96.0 KiB`."""
     if abs(size_bytes) < 1024:
         return f"{size_bytes:,.0f} B"
     if abs(size_bytes) < 1024**2:

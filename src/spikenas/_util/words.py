@@ -1,4 +1,4 @@
-"""Words that people mistype, and the messages about them."""
+"""Find the words that people mistyped, and make the messages about them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def hint(word: object, known: Iterable[str], more: str = "") -> str:
     """Say which known word may have been meant, or list them all.
 
     Args:
-        word: What was given.
-        known: What there is.
-        more: What else would be right, added to the list.
+        word: Word that was given.
+        known: Words that exist.
+        more: Text that says what else would be right, added to the list.
     """
     known = list(known)
     near = nearest(word, known)

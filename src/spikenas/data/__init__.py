@@ -1,4 +1,4 @@
-"""Labelled images and event frames. What needs torch is apart, in `spikenas.data.transforms`."""
+"""Load labelled images and event frames. What needs torch is apart, in `spikenas.data.transforms`."""
 
 from spikenas.data.dataset import DataSet, Split
 from spikenas.data.opening import OpenedData

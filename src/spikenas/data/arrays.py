@@ -1,4 +1,4 @@
-"""Sources that hold their images in one piece: digits, CIFAR and IDX files."""
+"""Open sources that hold their images in one piece: digits, CIFAR and IDX files."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _IDX_MAGIC = {"images": 0x0803, "labels": 0x0801}  # unsigned bytes, as many dim
 
 
 class Digits(DataSource):
-    """The 1,797 grey 8x8 digits that come with scikit-learn, 0..16 scaled to 0..255."""
+    """This source is the 1,797 grey 8x8 digits that come with scikit-learn, 0..16 scaled to 0..255."""
 
     mirrored = False
 
     def open(self, place: Path, config: DataConfig) -> Listing:
-        """See `DataSource`."""
+        """List the digits; they need no place and have no test set."""
         from sklearn.datasets import load_digits
 
         bunch = load_digits()
@@ -39,12 +39,16 @@ class Digits(DataSource):
 
 
 class _CIFAR(DataSource):
-    """CIFAR through torchvision, from `data.root`."""
+    """This source is CIFAR through torchvision, from `data.root`."""
 
     name: ClassVar[str]
 
     def open(self, place: Path, config: DataConfig) -> Listing:
-        """See `DataSource`."""
+        """List the images, which are downloaded where the settings allow it; they need no place.
+
+        Raises:
+            DataError: The images are not there, or cannot be downloaded.
+        """
         from torchvision import datasets
 
         root = os.path.expanduser(config.root)
@@ -58,35 +62,39 @@ class _CIFAR(DataSource):
                 with contextlib.redirect_stdout(sys.stderr):
                     train = make(root, train=True, download=True)
             except (RuntimeError, OSError) as failure:
-                said = str(failure).partition("\n")[0]
-                raise DataError(f"{root}: {self.name} cannot be downloaded ({said})") from failure
+                message = str(failure).partition("\n")[0]
+                raise DataError(f"{root}: {self.name} cannot be downloaded ({message})") from failure
         test = make(root, train=False)
         return Listing(self.name, tuple(train.classes), _channels_first(train), _channels_first(test))
 
 
 class CIFAR10(_CIFAR):
-    """CIFAR-10: 32x32 colour images of ten classes."""
+    """This source is CIFAR-10: 32x32 colour images of ten classes."""
 
     name = "cifar10"
 
 
 class CIFAR100(_CIFAR):
-    """CIFAR-100: 32x32 colour images of a hundred classes."""
+    """This source is CIFAR-100: 32x32 colour images of a hundred classes."""
 
     name = "cifar100"
 
 
 class IDX(DataSource):
-    """IDX files as MNIST and Fashion-MNIST have them; each may be compressed (.gz).
+    """This source is a folder of IDX files as MNIST and Fashion-MNIST have them; each may be compressed (.gz).
 
-    `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, and `t10k-...` where there is a test set.
+    The files are `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, and `t10k-...` where there is a test set.
     """
 
     in_folder = True
     mirrored = False
 
     def open(self, place: Path, config: DataConfig) -> Listing:
-        """See `DataSource`."""
+        """List the images of a folder.
+
+        Raises:
+            DataError: A file cannot be read, or the files do not go together.
+        """
         train_pixels, train_numbers = _idx_pair(place, "train")
         numbers = np.unique(train_numbers)
         test = None

@@ -1,4 +1,4 @@
-"""A data set: three splits of labelled items that are decoded only when they are fetched."""
+"""Divide a data set into three splits of labelled items, which are decoded only when they are fetched."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ log = logging.getLogger("spikenas")
 
 
 class Decoder(Protocol):
-    """Turns an item, a file name or raw pixels, into an array of always the same shape."""
+    """A decoder turns an item, a file name or raw pixels, into an array of always the same shape."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """[C, H, W] of images, [T, C, H, W] of event frames."""
+        """Shape of a decoded item: [C, H, W] of images, [T, C, H, W] of event frames."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """uint8 of images, float32 of event frames."""
+        """Type of a decoded item: uint8 of images, float32 of event frames."""
 
     def __call__(self, item: Any) -> Array:
         """Decode one item.
 
         Raises:
-            DataError: the item cannot be decoded; names it.
+            DataError: The item cannot be decoded; the message names it.
         """
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Labelled items.
+    """A split holds labelled items.
 
     Args:
         labels: Class of each item, int64 [N].
-        items: What `decode` takes, [N, ...]; without `decode` the decoded items, [N, C, H, W] or
+        items: Items that `decode` takes, [N, ...]; without `decode` the decoded items, [N, C, H, W] or
             [N, T, C, H, W].
-        decode: Turns one of `items` into an array.
+        decode: Decoder that turns one of `items` into an array.
     """
 
     labels: NDArray[np.int64]
@@ -65,37 +65,41 @@ class Split:
 
         Args:
             indices: Positions in the split, [n], in any order.
+
         Returns:
-            uint8 [n, C, H, W], or float32 [n, T, C, H, W] for event frames; a new array.
+            A new array, uint8 [n, C, H, W], or float32 [n, T, C, H, W] for event frames.
+
         Raises:
-            DataError: an item cannot be decoded; names the first.
+            DataError: An item cannot be decoded; the message names the first.
         """
         chosen = self.items[np.asarray(indices, dtype=np.int64)]
         return chosen if self.decode is None else _decode(chosen, self.decode, None)
 
     def load(self, progress: Progress | None = None) -> Split:
-        """The same split, fully decoded in memory.
+        """Return the same split, fully decoded in memory.
 
         Args:
-            progress: Called now and then, and at the end, with the number of items done and of all items.
+            progress: Function that is called now and then, and at the end, with the numbers of items done and in all.
+
         Raises:
-            DataError: an item cannot be decoded; names the first.
+            DataError: An item cannot be decoded; the message names the first.
         """
         if self.decode is None:
             return self
         return Split(self.labels, _decode(self.items, self.decode, progress))
 
     def select(self, mask: NDArray[np.bool_]) -> Split:
-        """The items where `mask`, [N], is true."""
+        """Return the items where `mask`, [N], is true."""
         return Split(self.labels[mask], self.items[mask], self.decode)
 
     def divide(self, share: float, seed: Sequence[int], keep: int = 1) -> tuple[Split, Split]:
-        """Hold out a stratified share; at least one item of each class.
+        """Hold out a stratified share, with at least one item of each class.
 
         Args:
             share: Share held out of each class, rounded to whole items.
-            seed: Entropy of the choice; non-negative integers.
-            keep: Items of each class that are never held out; each class has more.
+            seed: Entropy of the choice, as non-negative integers.
+            keep: Number of items of each class that are never held out; each class has more.
+
         Returns:
             The rest and the share held out, both in the order of this split.
         """
@@ -108,10 +112,10 @@ class Split:
         return self.select(~held_out), self.select(held_out)
 
     def readable(self, known: dict[str, bool]) -> Split:
-        """Return the items that can be decoded; how many are left out is logged. Decodes every item.
+        """Return the items that can be decoded, and log how many are left out; every item is decoded.
 
         Args:
-            known: By file whether it can be decoded; items that are in it are not decoded again, others are added.
+            known: Whether a file can be decoded, by its name; files in it are not decoded again, others are added.
         """
         decode = self.decode
         if decode is None:
@@ -136,16 +140,16 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """Items of a few classes.
+    """A data set holds the labelled items of a few classes, in three splits.
 
     Args:
-        name: As in the configuration.
-        classes: Names; a label is a position in it.
-        shape: (C, H, W) of an image or an event frame.
-        timesteps: T of event frames; None for images.
+        name: Name in the configuration.
+        classes: Names of the classes; a label is a position in it.
+        shape: Shape of an image or an event frame, (C, H, W).
+        timesteps: Number of timesteps T of event frames; None for images.
         train: Training items without the validation share.
-        validation: The share of the training items that is held out.
-        open_test: Returns the test split; called when `test` is first read.
+        validation: Share of the training items that is held out.
+        open_test: Function that returns the test split; it is called when `test` is first read.
     """
 
     name: str
@@ -163,7 +167,7 @@ class DataSet:
 
     @cached_property
     def test(self) -> Split:
-        """The test items, for evaluation alone."""
+        """Test items, for evaluation alone."""
         return self.open_test()
 
 

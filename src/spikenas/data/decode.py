@@ -1,4 +1,4 @@
-"""From a file to an array: images through Pillow, event frames through NumPy."""
+"""Decode a file into an array: images through Pillow, event frames through NumPy."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ log = logging.getLogger("spikenas")
 
 
 class ImageDecoder:
-    """Brings images of any size and mode to one shape; says so once if any had to be converted.
+    """An image decoder brings images of any size and mode to one shape; it logs once if any had to be converted.
 
     Transparency is dropped, 16-bit greys keep their upper 8 bits, EXIF orientation is applied, and the
-    aspect ratio gives way to the shape.
+    aspect ratio is changed to that of the shape.
 
     Args:
-        shape: (C, H, W) with C = 1 (grey) or 3 (RGB).
-        quiet: Whether nothing is said.
+        shape: Shape of the decoded images, (C, H, W) with C = 1 (grey) or 3 (RGB).
+        quiet: Whether nothing is logged.
     """
 
     dtype = np.dtype(np.uint8)
@@ -47,15 +47,15 @@ class ImageDecoder:
         channels, height, width = shape
         self._size = (width, height)
         self._mode = "L" if channels == 1 else "RGB"
-        said = f"images are converted to {width}x{height}, {'grey' if channels == 1 else 'RGB'}"
-        self._unsaid = [] if quiet else [said]
+        message = f"images are converted to {width}x{height}, {'grey' if channels == 1 else 'RGB'}"
+        self._pending_messages = [] if quiet else [message]
 
     @classmethod
     def fit(cls, items: Iterable[Any], config: DataConfig) -> ImageDecoder:
-        """The decoder to the configured size and channels; where absent, to those of the first item.
+        """Make the decoder to the configured size and channels; where absent, to those of the first item.
 
         Raises:
-            DataError: that image cannot be decoded.
+            DataError: The first image cannot be decoded; with `skip_broken`, no image can.
         """
         image = _first(items, _read_image, config.skip_broken)
         width, height = (config.image_size, config.image_size) if config.image_size else image.size
@@ -66,15 +66,17 @@ class ImageDecoder:
 
         Args:
             item: A file name, pixels uint8 [C, H, W] with C = 1 or 3, or an image of Pillow.
+
         Returns:
-            uint8 of the decoder's shape.
+            Pixels, uint8 of the decoder's shape.
+
         Raises:
-            DataError: not a whole image; names the file.
+            DataError: The file is not a whole image; the message names it.
         """
         image = _read_image(item)
         if image.mode != self._mode or image.size != self._size:
             with suppress(IndexError):  # atomic, so that only one thread finds the message
-                log.info(self._unsaid.pop())
+                log.info(self._pending_messages.pop())
             with _naming(item, "image"):
                 image = _to_mode(image, self._mode).resize(self._size, Image.Resampling.BILINEAR)
         pixels = np.asarray(image)
@@ -82,10 +84,10 @@ class ImageDecoder:
 
 
 class EventDecoder:
-    """Reads event frames, all of one shape.
+    """An event decoder reads event frames, all of one shape.
 
     Args:
-        shape: (T, C, H, W).
+        shape: Shape of the event frames of a file, (T, C, H, W).
     """
 
     dtype = np.dtype(np.float32)
@@ -95,10 +97,11 @@ class EventDecoder:
 
     @classmethod
     def fit(cls, items: Iterable[str], config: DataConfig) -> EventDecoder:
-        """The decoder to the shape of the first file.
+        """Make the decoder to the shape of the first file.
 
         Raises:
-            DataError: that file cannot be read, or the configuration asks for another size or other channels.
+            DataError: The first file cannot be read (with `skip_broken`, no file can), or the configuration asks for
+                another size or other channels.
         """
         shape = _first(items, _read_frames, config.skip_broken).shape
         size = config.image_size
@@ -113,9 +116,10 @@ class EventDecoder:
         """Read one file.
 
         Returns:
-            float32 of the decoder's shape.
+            Event frames, float32 of the decoder's shape.
+
         Raises:
-            DataError: not event frames of that shape; names the file.
+            DataError: The file does not hold event frames of that shape; the message names it.
         """
         frames = _read_frames(item)
         if frames.shape != self.shape:
@@ -191,7 +195,7 @@ def _naming(item: Any, kind: str) -> Iterator[None]:
 
 
 def _why(error: Exception) -> str:
-    """What a codec says; nothing that Python says of the codec."""
+    """Return what a codec says, but nothing that Python says of the codec."""
     match error:
         case UnidentifiedImageError():
             return "unknown format"

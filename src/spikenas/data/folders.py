@@ -1,4 +1,4 @@
-"""Sources that are folders of image or event files."""
+"""Open sources that are folders of image or event files."""
 
 from __future__ import annotations
 
@@ -21,30 +21,44 @@ log = logging.getLogger("spikenas")
 
 
 class ImageFolder(DataSource):
-    """`train/CLASS/*` with `test/CLASS/*` or `val/CLASS/*`, or `CLASS/*` without a test set."""
+    """This source is a folder of images.
+
+    Its layout is `train/CLASS/*` with `test/CLASS/*` or `val/CLASS/*`, or `CLASS/*` without a test set.
+    """
 
     in_folder = True
 
     def open(self, place: Path, config: DataConfig) -> Listing:
-        """See `DataSource`."""
+        """List the images of a folder.
+
+        Raises:
+            DataError: The folder has no class folders, its classes do not agree, or it is TinyImageNet as distributed.
+        """
         if (place / "wnids.txt").is_file():
             raise DataError(f"{place}: TinyImageNet as it is distributed; name it tinyimagenet:{place}")
         return _class_folders(place, IMAGE_SUFFIXES, events=False)
 
 
 class EventFolder(DataSource):
-    """Event frames, `.npz` files with one array [T, C, H, W], in the layouts of an image folder."""
+    """This source is a folder of event frames.
+
+    They are `.npz` files with one array [T, C, H, W], in the layouts of an image folder.
+    """
 
     in_folder = True
     mirrored = False
 
     def open(self, place: Path, config: DataConfig) -> Listing:
-        """See `DataSource`."""
+        """List the event files of a folder.
+
+        Raises:
+            DataError: The folder has no class folders, or its classes do not agree.
+        """
         return _class_folders(place, EVENT_SUFFIXES, events=True)
 
 
 class TinyImageNet(DataSource):
-    """TinyImageNet as it is distributed; its annotated validation images are the test set.
+    """This source is TinyImageNet as it is distributed; its annotated validation images are the test set.
 
     Classes are in the order of wnids.txt and named by words.txt, where that has them.
     """
@@ -52,7 +66,11 @@ class TinyImageNet(DataSource):
     in_folder = True
 
     def open(self, place: Path, config: DataConfig) -> Listing:
-        """See `DataSource`."""
+        """List the images of a folder.
+
+        Raises:
+            DataError: A file or folder is missing, or is not as it is distributed.
+        """
         wnids = [line.strip() for line in _lines(place / "wnids.txt") if line.strip()]
         if not wnids or len(set(wnids)) != len(wnids):
             raise DataError(f"{place / 'wnids.txt'}: empty or with a class twice; expected each class once, one a line")
@@ -61,7 +79,7 @@ class TinyImageNet(DataSource):
         files = _Files(IMAGE_SUFFIXES)
         train = [files.of(place / "train" / wnid / "images") for wnid in wnids]
         test = _annotated(place / "val", wnids, files)
-        files.say_ignored()
+        files.log_ignored()
         return Listing(
             str(place),
             tuple(names.get(wnid, wnid).strip() for wnid in wnids),
@@ -117,12 +135,12 @@ def _class_folders(folder: Path, suffixes: frozenset[str], events: bool) -> List
             raise DataError(f"{test_root}: no {kind}; expected {test_name}/CLASS/*, or no such folder")
         if test_name == "test" and "val" in names:
             log.info("%s is not used: the validation images are a share of %s", folder / "val", root)
-    files.say_ignored()
+    files.log_ignored()
     return Listing(str(root), tuple(classes), train, test, events)
 
 
 class _Files:
-    """Lists the files of folders that have one of some suffixes, and counts the others."""
+    """This class lists the files of folders that have one of some suffixes, and counts the others."""
 
     def __init__(self, suffixes: frozenset[str]) -> None:
         self._suffixes = suffixes
@@ -136,7 +154,7 @@ class _Files:
             (chosen if fits else self._ignored).append(entry.path)
         return chosen
 
-    def say_ignored(self) -> None:
+    def log_ignored(self) -> None:
         if self._ignored:
             log.info(
                 "entries ignored (hidden, folders or other kinds of file): %d, the first is %s",
@@ -152,16 +170,16 @@ def _split(files_of_classes: Sequence[Sequence[str]]) -> Split:
 
 
 def class_folder_files(folder: Path, suffixes: frozenset[str]) -> dict[str, list[str]]:
-    """Return the files of each folder in a folder, those of other kinds left out.
+    """Return the files of each folder in a folder, without those that have other suffixes.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: A folder cannot be read.
     """
     return {name: _Files(suffixes).of(folder / name) for name in _subfolders(folder)}
 
 
 def files_below(folder: Path, suffixes: frozenset[str]) -> list[str]:
-    """Return the files of a folder and of those in it, hidden ones and those of other kinds left out.
+    """Return the files of a folder and of those in it, without hidden ones and those that have other suffixes.
 
     Raises:
         DataError: A folder cannot be read.

@@ -1,4 +1,4 @@
-"""Single items as people have them, brought to what a network was trained on."""
+"""Bring single items, as people have them, to what a network was trained on."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ def as_items(what: Any, spec: InputSpec, timesteps: int) -> tuple[Array, bool]:
         what: A path, an image of Pillow, an array or tensor, or a sequence of these. Arrays of images are uint8:
             [C, H, W] of the network's own shape, or a picture of any size [H, W] or [H, W, 3], which is converted as a
             file would be; arrays of event frames are [T, C, H, W]. One dimension more is a batch.
-        spec: What the network sees.
-        timesteps: Its T.
+        spec: Shape of the network's input.
+        timesteps: Number of timesteps T of the network.
+
     Returns:
-        uint8 [N, C, H, W], or float32 [N, T, C, H, W] of event frames; and whether it was one item, N = 1.
+        Items, uint8 [N, C, H, W], or float32 [N, T, C, H, W] of event frames; and whether it was one item, N = 1.
+
     Raises:
-        DataError: It cannot be decoded, or is of another shape or type.
+        DataError: An item cannot be decoded, or is of another shape or type.
     """
     if isinstance(what, list | tuple):
         if not what:
@@ -47,7 +49,12 @@ def as_items(what: Any, spec: InputSpec, timesteps: int) -> tuple[Array, bool]:
 
 
 def decoder_of(spec: InputSpec, timesteps: int) -> Decoder:
-    """Return what decodes files for a network."""
+    """Return the decoder of the files that a network is given.
+
+    Args:
+        spec: Shape of the network's input.
+        timesteps: Number of timesteps T of the network.
+    """
     shape = (spec.channels, spec.height, spec.width)
     return ImageDecoder(shape, quiet=True) if spec.static else EventDecoder((timesteps, *shape))
 
@@ -56,12 +63,14 @@ def labelled_folder(folder: Path, classes: Sequence[str], spec: InputSpec, times
     """List the items of a folder with one folder for each class.
 
     Args:
-        folder: `CLASS/*`, of some or all of the classes.
-        classes: Names; a label is a position in it.
-        spec: What the network sees.
-        timesteps: Its T.
+        folder: Folder `CLASS/*`, with some or all of the classes.
+        classes: Names of the classes; a label is a position in it.
+        spec: Shape of the network's input.
+        timesteps: Number of timesteps T of the network.
+
     Returns:
         The items; None where the folder has no folders in it.
+
     Raises:
         DataError: A folder in it is no class, or there are no items.
     """
@@ -78,7 +87,7 @@ def labelled_folder(folder: Path, classes: Sequence[str], spec: InputSpec, times
 
 
 def files_of(path: Path, spec: InputSpec) -> list[str]:
-    """Return the files that a path means: itself, or all below a folder that a network of this input can see.
+    """Return the files that a path means: itself, or all below a folder that a network of this input can use.
 
     Raises:
         DataError: There are none.

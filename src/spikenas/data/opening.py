@@ -1,4 +1,4 @@
-"""From the configuration to a data set: opened once, divided for each seed."""
+"""Make the data set of a configuration: it is opened once, and divided for each seed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,18 @@ _TEST, _VALIDATION = 0, 1
 
 
 class OpenedData:
-    """A data set that was found and listed; its files are decoded only when they are fetched.
+    """Opened data were found and listed; their files are decoded only when they are fetched.
 
     Args:
-        config: Which images, their size and the shares held out.
+        config: Settings of the data: which images, their size and the shares held out.
+
+    Attributes:
+        config: Settings that the data were opened with.
+        mirrored: Whether a mirrored item is of the same class.
+
     Raises:
-        DataError: The name is unknown, or files and labels cannot be used; says which, and what would be right.
+        DataError: The name is unknown, or files and labels cannot be used; the message says which, and what would be
+            right.
     """
 
     def __init__(self, config: DataConfig) -> None:
@@ -56,7 +62,7 @@ class OpenedData:
         return self._statistics[seed]
 
     def use_statistics(self, seed: int, statistics: Statistics) -> None:
-        """Take statistics that were counted before."""
+        """Take statistics that were counted before, instead of counting them."""
         self._statistics[seed] = statistics
 
     def _divide(self, seed: int) -> DataSet:
@@ -111,5 +117,5 @@ def _require(count: int, listing: Listing, labels: NDArray[np.int64]) -> None:
 
 
 def _decoded_by(decoder: Decoder, split: Split) -> Split:
-    """The split with a decoder, unless its items are pixels of the decoder's shape already."""
+    """Return the split with a decoder, unless its items are pixels of the decoder's shape already."""
     return split if split.items.shape[1:] == decoder.shape else Split(split.labels, split.items, decoder)

@@ -1,4 +1,4 @@
-"""Items of a split as pictures that people can look at."""
+"""Show items of a split as pictures that people can look at."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ LARGEST_SIDE = 96  # of a picture, in pixels; larger ones are made smaller
 
 
 def strip(items: Array) -> Image.Image:
-    """Items side by side in one picture.
+    """Put items side by side in one picture.
 
     Args:
-        items: What `Split.fetch` returns, at least one: uint8 [n, C, H, W] or event frames float32 [n, T, C, H, W].
+        items: Items from `Split.fetch`, at least one: uint8 [n, C, H, W] or event frames float32 [n, T, C, H, W].
+
     Returns:
-        Grey or colour; events of the first channel are red, of the second blue, over all time.
+        A picture, grey or colour; events of the first channel are red, of the second blue, over all time.
     """
     pixels = _bytes(items) if items.ndim == 5 else items.astype(np.uint8)
     channels = pixels.shape[1]
@@ -35,7 +36,12 @@ def strip(items: Array) -> Image.Image:
 
 
 def cut(picture: Image.Image, count: int) -> list[Image.Image]:
-    """The pictures of a strip."""
+    """Cut a strip into its pictures.
+
+    Args:
+        picture: Strip of pictures of equal width.
+        count: Number of pictures in the strip.
+    """
     width = picture.width // count
     return [picture.crop((n * width, 0, (n + 1) * width, picture.height)) for n in range(count)]
 

@@ -1,4 +1,4 @@
-"""What a data source is, and the sources by name. Packages register them in the group `spikenas.data`."""
+"""Define what a data source is, and find sources by name. Packages register them in the group `spikenas.data`."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ class DataSource(ABC):
         """List the items.
 
         Args:
-            place: The folder, where the source has one.
-            config: The settings of the data.
+            place: Folder of the data, where the source has one.
+            config: Settings of the data.
+
         Raises:
-            DataError: They cannot be used; says which, and what would be right.
+            DataError: The data cannot be used; the message says why, and what would be right.
         """
 
 
@@ -48,7 +49,7 @@ def find_source(name: str) -> tuple[type[DataSource], Path]:
     """Return the source and the place that the name of a data set means, before anything slow is done.
 
     Raises:
-        DataError: It means neither a source nor a folder.
+        DataError: The name means neither a source nor a folder.
     """
     kind, colon, place = name.partition(":")
     if kind not in SOURCES or (not colon and kind == IMAGES):

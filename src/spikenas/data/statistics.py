@@ -1,4 +1,4 @@
-"""Mean and standard deviation of the channels."""
+"""Compute, write and read the mean and standard deviation of the channels."""
 
 from __future__ import annotations
 
@@ -18,23 +18,30 @@ _CHUNK = 64
 
 
 class Statistics(NamedTuple):
-    """Of each channel: of images in units of the full scale, 0 to 1; of event frames as they are."""
+    """Statistics describe each channel: of images in units of the full scale, 0 to 1; of event frames as they are.
+
+    Attributes:
+        mean: Mean of each channel, [C].
+        std: Standard deviation of each channel, [C].
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
 def channel_statistics(dataset: DataSet, seed: int, samples: int = 2000) -> Statistics:
-    """Mean and standard deviation of each channel over training items.
+    """Compute mean and standard deviation of each channel over training items.
 
     Args:
-        dataset: Its training split is read, nothing else.
-        seed: Of the choice of items.
-        samples: Items read, at most.
+        dataset: Data set whose training split is read, nothing else.
+        seed: Seed of the choice of items.
+        samples: Most items that are read.
+
     Returns:
-        Of each channel [C]; a standard deviation is 1 where the channel is constant.
+        Statistics of each channel, [C]; a standard deviation is 1 where the channel is constant.
+
     Raises:
-        DataError: an item cannot be decoded.
+        DataError: An item cannot be decoded.
     """
     rng = np.random.default_rng((seed, _STATISTICS_SEED))
     total = len(dataset.train)
@@ -57,7 +64,11 @@ def channel_statistics(dataset: DataSet, seed: int, samples: int = 2000) -> Stat
 
 
 def save_statistics(statistics: Statistics, path: Path) -> None:
-    """Write the statistics as JSON, whole or not at all."""
+    """Write the statistics as JSON, whole or not at all.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
     text = json.dumps(statistics._asdict(), indent=2) + "\n"
     write_text(path, text)
 
@@ -66,7 +77,7 @@ def load_statistics(path: Path) -> Statistics:
     """Read what `save_statistics` wrote.
 
     Raises:
-        DataError: not there, or not such a file.
+        DataError: The file is not there, or is no such file.
     """
     try:
         values = json.loads(read_text(path, DataError))

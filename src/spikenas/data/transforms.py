@@ -1,4 +1,4 @@
-"""What happens to a batch of decoded items between the data set and the network, as torch tensors."""
+"""Transform batches of decoded items between the data set and the network, as torch tensors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ def normalise(batch: Tensor, mean: Sequence[float], std: Sequence[float]) -> Ten
 
     Args:
         batch: uint8 [..., C, H, W], taken as 0 to 1, or floating point [..., C, H, W], taken as it is.
-        mean: [C], in the scale the batch is taken in.
-        std: [C], the same.
+        mean: Mean of each channel, [C], in the scale the batch is taken in.
+        std: Standard deviation of each channel, [C], in the same scale.
+
     Returns:
-        float32 of the shape of `batch`, on its device.
+        The normalised batch, float32 of the shape of `batch`, on its device.
     """
     scale = 1 / 255 if batch.dtype == torch.uint8 else 1.0
     centre = torch.tensor(mean, dtype=torch.float32, device=batch.device).view(-1, 1, 1)
@@ -33,11 +34,12 @@ def augment(batch: Tensor, generator: torch.Generator, crop: int, flip: bool) ->
 
     Args:
         batch: [B, C, H, W] or [B, T, C, H, W], of any type.
-        generator: Source of the randomness; advanced by the same amount whatever `crop` and `flip` are.
+        generator: Source of the randomness; it is advanced by the same amount whatever `crop` and `flip` are.
         crop: Padding of each side in pixels; 0 for no shift.
         flip: Whether to mirror left and right.
+
     Returns:
-        Of the shape, type and device of `batch`.
+        The augmented batch, with the shape, type and device of `batch`.
     """
     B, H, W = batch.shape[0], *batch.shape[-2:]
     shifts = torch.randint(2 * crop + 1, (2, B), generator=generator, device=generator.device)

@@ -1,4 +1,4 @@
-"""Training-free scores. Their names are known here without torch; the engine that computes them is in `engine`."""
+"""Score networks without training. The scores' names are known here without torch; `engine` computes them."""
 
 from spikenas.scores.catalogue import SCORES, TRAINING
 

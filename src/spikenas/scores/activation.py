@@ -1,4 +1,4 @@
-"""Scores made from the spikes of an untrained network: how well they tell samples, neurons and channels apart.
+"""Make scores from the spikes of an untrained network: how well they tell samples, neurons and channels apart.
 
 docs/scores.md has each formula, where it is from and what a spiking network changed.
 """
@@ -16,12 +16,13 @@ from spikenas.scores.sahd import log_det
 
 
 def agreement(spikes: Tensor) -> Tensor:
-    """Number of neurons and timesteps in which two samples agree: N T minus the Hamming distance of their codes.
+    """Count the neurons and timesteps in which two samples agree: N T minus the Hamming distance of their codes.
 
     Args:
-        spikes: Binary, [T, B, ...].
+        spikes: Spikes, 0 or 1, [T, B, ...].
+
     Returns:
-        [B, B], float64.
+        Counts, [B, B], float64.
     """
     code = spikes.transpose(0, 1).flatten(1).float()
     both = (code @ code.T).double()  # float32 counts exactly up to 2^24
@@ -30,10 +31,10 @@ def agreement(spikes: Tensor) -> Tensor:
 
 
 def distinct_patterns(spikes: Tensor) -> int:
-    """Number of different patterns over the batch that a neuron has at a timestep.
+    """Count the distinct patterns over the batch, where every neuron has one at every timestep.
 
     Args:
-        spikes: Binary, [T, B, ...].
+        spikes: Spikes, 0 or 1, [T, B, ...].
     """
     code = torch.zeros(spikes[:, 0].numel(), dtype=torch.int64, device=spikes.device)
     for number, sample in enumerate(spikes.unbind(1), start=1):
@@ -44,22 +45,29 @@ def distinct_patterns(spikes: Tensor) -> int:
 
 
 def live_share(spikes: Tensor) -> float:
-    """Share of neurons that fire at least once in the batch; spikes are [T, B, ...]."""
+    """Return the share of neurons that fire at least once in the batch; spikes are [T, B, ...]."""
     return float(spikes.flatten(2).sum((0, 1), dtype=torch.float32).gt(0).double().mean())
 
 
 def count_entropy(spikes: Tensor) -> float:
-    """Entropy in nats of a neuron's spike count over the samples, mean of the neurons; spikes are [T, B, ...]."""
+    """Return the entropy in nats of a neuron's spike count over the samples, as the mean over the neurons.
+
+    Args:
+        spikes: Spikes, 0 or 1, [T, B, ...].
+    """
     counts = spikes.flatten(2).sum(0)
     shares = torch.stack([(counts == count).sum(0) for count in range(len(spikes) + 1)]).double() / len(counts)
     return float(torch.special.entr(shares).sum(0).mean())
 
 
 def component_entropy(spikes: Tensor) -> float:
-    """Entropy in nats of the shares of variance of the channels' principal components; 0 where nothing varies.
+    """Return the entropy in nats of the shares of variance of the channels' principal components.
 
     Args:
-        spikes: Binary, [T, B, C, ...]; every timestep, sample and pixel is an observation of the C channels.
+        spikes: Spikes, 0 or 1, [T, B, C, ...]; every timestep, sample and pixel is an observation of the C channels.
+
+    Returns:
+        The entropy; 0 where nothing varies.
     """
     variances = torch.linalg.eigvalsh(_covariance(spikes)).clamp(min=0)
     total = variances.sum()
@@ -67,10 +75,12 @@ def component_entropy(spikes: Tensor) -> float:
 
 
 def least_eigenvalue(spikes: Tensor) -> float:
-    """Least eigenvalue of the channels' correlation; a channel that never varies correlates with none, nor itself.
+    """Return the least eigenvalue of the channels' correlation.
+
+    A channel that never varies correlates with none, nor with itself.
 
     Args:
-        spikes: Binary, [T, B, C, ...]; every timestep, sample and pixel is an observation of the C channels.
+        spikes: Spikes, 0 or 1, [T, B, C, ...]; every timestep, sample and pixel is an observation of the C channels.
     """
     covariance = _covariance(spikes)
     deviation = covariance.diagonal().clamp(min=0).sqrt()
@@ -80,7 +90,7 @@ def least_eigenvalue(spikes: Tensor) -> float:
 
 
 def _covariance(spikes: Tensor) -> Tensor:
-    """[C, C], float64."""
+    """Return the covariance of the channels, [C, C], float64."""
     channels = spikes.movedim(2, 0).flatten(1).float()
     both = (channels @ channels.T).double() / channels.shape[1]  # float32 counts exactly up to 2^24
     mean = both.diagonal()  # a spike is its own square

@@ -1,4 +1,4 @@
-"""What can be said of a network without running it, as scores: what a better score must beat."""
+"""Score a network by what is known without running it: a better score must beat these baselines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from spikenas.space.plan import Plan
 
 
 def depth(plan: Plan) -> int:
-    """Most LIF layers on a path from input to output, feedback aside.
+    """Return the largest number of LIF layers on a path from input to output, feedback aside.
 
     A convolution of a cell is behind one LIF, so within a kind of network this is the longest path in convolutions plus
     a constant.
@@ -21,7 +21,7 @@ def depth(plan: Plan) -> int:
 
 
 def convs(plan: Plan) -> int:
-    """Number of convolutions, those of stem and reductions included; a depthwise-separable one counts once."""
+    """Count the convolutions, those of stem and reductions included; a depthwise-separable one counts once."""
     return sum(
         layer.kind == "conv" and any(reader.kind == "batchnorm" for reader, _ in plan.readers[layer.name])
         for layer in plan.layers
@@ -29,7 +29,7 @@ def convs(plan: Plan) -> int:
 
 
 def params(plan: Plan) -> int:
-    """Learnable parameters."""
+    """Count the learnable parameters."""
     return footprint(plan).params
 
 

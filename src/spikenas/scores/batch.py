@@ -1,4 +1,4 @@
-"""The images that candidates are scored on, and the scorers that see them."""
+"""Choose the images that candidates are scored on, and make the scorers that use them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,26 @@ LAST_MAP = 8  # side of the last cell's maps at the automatic image size of a sc
 
 
 def make_scorer(task: Task, *names: str) -> Scorer:
-    """Make a scorer on a seeded batch of training images, at the configuration's fidelity."""
+    """Make a scorer on a seeded batch of training images, at the configuration's fidelity.
+
+    Args:
+        task: Task whose training images and configuration are used.
+        names: Names of the scores; the first is the one that a search follows.
+
+    Raises:
+        ConfigError: There are fewer images or timesteps than the fidelity asks for.
+        ScoreError: A name is unknown.
+    """
     return scorer_factory(task, *names)()
 
 
 def scorer_factory(task: Task, *names: str) -> ScorerFactory:
-    """Make the recipe of that scorer, for other processes; names and settings are checked here, not in a worker.
+    """Make the factory of that scorer, for other processes; names and settings are checked here, not in a worker.
 
     Args:
-        task: Its training images are seen.
-        names: Scores; the first is the one that a search follows.
+        task: Task whose training images and configuration are used.
+        names: Names of the scores; the first is the one that a search follows.
+
     Raises:
         ConfigError: There are fewer images or timesteps than the fidelity asks for.
         ScoreError: A name is unknown.
@@ -61,7 +71,13 @@ def scorer_factory(task: Task, *names: str) -> ScorerFactory:
 
 
 def side_of(size: int | str, config: Config, input: InputSpec) -> tuple[int, int]:
-    """Height and width of the images that a candidate is judged on; see `fidelity.image_size`."""
+    """Return the height and width in pixels of the images that a candidate is evaluated on.
+
+    Args:
+        size: Setting `fidelity.image_size`: a side in pixels, `auto` or `data`.
+        config: Configuration, whose cells and stem stride decide `auto`.
+        input: Shape of the data, which is the size for `data` and the most for `auto`.
+    """
     if size == "data":
         return input.height, input.width
     if isinstance(size, int):
@@ -73,7 +89,7 @@ def side_of(size: int | str, config: Config, input: InputSpec) -> tuple[int, int
 
 
 def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Images or event frames [..., C, H, W] brought to a height and width by averaging areas."""
+    """Return images or event frames [..., C, H, W] at another height and width, by averaging areas."""
     if images.shape[-2:] == size:
         return images
     return F.interpolate(images.flatten(0, -4), size, mode="area").view(*images.shape[:-2], *size)

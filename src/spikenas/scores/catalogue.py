@@ -1,4 +1,4 @@
-"""The scores by name. Packages register them in the group `spikenas.scores`."""
+"""List the scores by name. Packages register them in the group `spikenas.scores`."""
 
 from __future__ import annotations
 

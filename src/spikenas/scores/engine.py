@@ -1,4 +1,4 @@
-"""The engine that scores genotypes at the fidelity asked.
+"""Score genotypes at the fidelity that is asked for.
 
 Every result depends on the genotype's canonical form, the settings and the data alone: weights come from seeds of their
 own, networks keep no state, and one thread does the arithmetic. What candidates share is computed once; that changes
@@ -38,13 +38,13 @@ STORE_BYTES = 512 << 20
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """A score and what it cost.
+    """A score result holds a score and what it cost.
 
     Attributes:
-        score: Higher is better; -inf when it cannot be computed.
+        score: Score of the genotype; higher is better, -inf when it cannot be computed.
         seconds: Wall time of this call; near 0 when an equal network was scored before.
-        synops: Synaptic operations per image that the network to be built would need at the firing rates seen; None
-            where a score looks at no spikes, the genotype has no path, or the network's width is open.
+        synops: Synaptic operations per image that the network to be built would need at the measured firing rates; None
+            where no score uses spikes, the genotype has no path, or the network's width is open.
     """
 
     score: float
@@ -53,7 +53,7 @@ class ScoreResult:
 
 
 class _Known:
-    """What is known of a network: each score by name, and the synaptic operations."""
+    """This class holds what is known of a network: each score by name, and the synaptic operations."""
 
     def __init__(self, scores: dict[str, float], synops: float | None = None) -> None:
         self.scores = scores
@@ -61,20 +61,21 @@ class _Known:
 
 
 class Scorer:
-    """Scores genotypes on one batch of images; equal canonical forms are computed once.
+    """A scorer scores genotypes on one batch of images; equal canonical forms are computed once.
 
     Args:
         names: Keys of `SCORES`; of several, the first one is the score, `all` gives the others too.
         network: Settings of the network that will be built.
-        input: What that network sees.
+        input: Shape and classes of what that network is given.
         images: Normalised batch, [B, C, H, W] or [T, B, C, H, W], at the fidelity's image size.
-        fidelity: What a candidate is scored at.
-        seed: Of the weights and of noise.
-        device: Where to compute.
+        fidelity: Settings that a candidate is scored at.
+        seed: Seed of the weights and of noise.
+        device: Device of PyTorch that computes.
         labels: Classes of the images, [B]; scores of whole networks need them.
-        store_bytes: For what candidates share. How much there is changes no score.
+        store_bytes: Memory for what candidates share; how much there is changes no score.
+
     Raises:
-        ScoreError: an unknown score, or one that needs labels where none are given.
+        ScoreError: A score is unknown, or needs labels where none are given.
     """
 
     def __init__(
@@ -100,10 +101,10 @@ class Scorer:
         self.seed = seed
         self._known: dict[tuple[CellGraph, ...], _Known] = {}
         scores = [SCORES.find(name) for name in dict.fromkeys(self.names)]
-        self._of_networks = [score for score in scores if isinstance(score, NetworkScore)]
-        self._of_plans = [score for score in scores if isinstance(score, PlanScore)]
-        if self._of_networks and labels is None:
-            raise ScoreError(f"the score {self._of_networks[0].name!r} needs the labels of the images")
+        self._network_scores = [score for score in scores if isinstance(score, NetworkScore)]
+        self._plan_scores = [score for score in scores if isinstance(score, PlanScore)]
+        if self._network_scores and labels is None:
+            raise ScoreError(f"the score {self._network_scores[0].name!r} needs the labels of the images")
         by_copies: dict[tuple[float, ...], list[SpikeScore]] = {}
         for score in scores:
             if isinstance(score, SpikeScore):
@@ -117,7 +118,7 @@ class Scorer:
         return ScoreResult(known.scores[self.names[0]], time.perf_counter() - start, known.synops)
 
     def all(self, genotype: Genotype) -> dict[str, float]:
-        """Every score of a genotype by name, from the same spikes."""
+        """Return every score of a genotype by name, from the same spikes."""
         return dict(self._look_up(genotype).scores)
 
     def _look_up(self, genotype: Genotype) -> _Known:
@@ -140,10 +141,10 @@ class Scorer:
                     values[score.name].append(_value(score.combine, layers))
                 if run is self._runs[0]:
                     rates.append(rate)
-            for whole in self._of_networks:
-                values[whole.name].append(_value(whole.compute, self._probe(plan, repeat)))
-        for named in self._of_plans:
-            values[named.name].append(float(named.compute(plan)))
+            for network_score in self._network_scores:
+                values[network_score.name].append(_value(network_score.compute, self._probe(plan, repeat)))
+        for plan_score in self._plan_scores:
+            values[plan_score.name].append(float(plan_score.compute(plan)))
         scores = {name: _mean(found) for name, found in values.items()}
         return _Known(scores, self._synops(genotype, rates) if rates else None)
 
@@ -168,7 +169,10 @@ class Scorer:
 
 @dataclass(frozen=True, eq=False)
 class ScorerFactory:
-    """What it takes to build a `Scorer` in another process; can be pickled. The fields are the scorer's arguments."""
+    """A scorer factory makes a `Scorer` in another process.
+
+    It can be pickled; its fields are the scorer's arguments.
+    """
 
     names: tuple[str, ...]
     network: NetworkConfig
@@ -181,7 +185,7 @@ class ScorerFactory:
     store_bytes: int = STORE_BYTES
 
     def __call__(self) -> Scorer:
-        """A new scorer, with nothing in its store."""
+        """Make a new scorer, with nothing in its store."""
         return Scorer(
             self.names,
             self.network,
@@ -196,13 +200,13 @@ class ScorerFactory:
 
     @cached_property
     def digest(self) -> str:
-        """Equal for equal recipes of one version of the package."""
+        """Digest that is equal for equal factories of one version of the package."""
         settings = self.network, self.input, self.fidelity, self.names, self.seed, self.device, self.images.shape
         data = [b"" if array is None else array.tobytes() for array in (self.images, self.labels)]
         return digest_of(version("spikenas"), *map(repr, settings), *data)
 
     def sharing_order(self, genotypes: Sequence[Genotype]) -> list[int]:
-        """Positions of the genotypes in an order in which neighbours have the most layers in common."""
+        """Return the positions of the genotypes in an order in which neighbours have the most layers in common."""
         network = at_fidelity(self.network, self.fidelity)
 
         def key(position: int) -> list[str]:
@@ -214,7 +218,7 @@ class ScorerFactory:
 
 
 def at_fidelity(network: NetworkConfig, fidelity: FidelityConfig) -> NetworkConfig:
-    """The network's settings with the fidelity's in their place."""
+    """Return the network's settings with those of the fidelity in their place."""
     changes: dict[str, int] = {}
     if fidelity.channels != "network":
         changes["channels"] = fidelity.channels

@@ -1,4 +1,4 @@
-"""Scores made from gradients of an untrained network, through the surrogate of the spikes.
+"""Make scores from gradients of an untrained network, through the surrogate of the spikes.
 
 docs/scores.md has each formula, where it is from and what a spiking network changed.
 """
@@ -30,19 +30,25 @@ Seen = TypeVar("Seen")
 
 
 def snip(probe: Probe) -> float:
-    """Sum of |w dL/dw|. Source: Lee et al. 2019, arXiv 1810.02340."""
+    """Return the sum of |w dL/dw|.
+
+    Source: Lee et al. 2019, arXiv 1810.02340.
+    """
     return _saliency(_weights(probe.network), _gradients(probe, probe.images, probe.labels))
 
 
 def grad_norm(probe: Probe) -> float:
-    """Sum over the layers of the length of dL/dw. Source: Abdelfattah et al. 2021, arXiv 2101.08134."""
+    """Return the sum over the layers of the length of dL/dw.
+
+    Source: Abdelfattah et al. 2021, arXiv 2101.08134.
+    """
     return math.fsum(float(gradient.norm()) for gradient in _gradients(probe, probe.images, probe.labels))
 
 
 def zico(probe: Probe) -> float:
-    """Sum over the layers of log sum_w mean|g_w| / std(g_w), over parts of the batch.
+    """Return the sum over the layers of log sum_w mean|g_w| / std(g_w), over parts of the batch.
 
-    Weights of equal gradients and layers of none but these do not count; -inf if none counts.
+    Weights whose gradients are equal in all parts do not count, nor do layers that have no others; -inf if none counts.
 
     Source: Li et al. 2023, arXiv 2301.11300.
     """
@@ -58,7 +64,7 @@ def zico(probe: Probe) -> float:
 
 
 def fisher(probe: Probe) -> float:
-    """Sum over output channels of 1/2 mean_b (sum_t,h,w a g)^2, g the gradient of each sample's own loss.
+    """Return the sum over output channels of 1/2 mean_b (sum_t,h,w a g)^2, g the gradient of each sample's own loss.
 
     Source: Theis et al. 2018, arXiv 1801.05787; Turner et al. 2020, arXiv 1906.04113.
     """
@@ -79,7 +85,7 @@ def fisher(probe: Probe) -> float:
 
 
 def jacob_cov(probe: Probe) -> float:
-    """Minus the sum of log(v + k) + 1 / (v + k), v the eigenvalues of the correlation of the samples' Jacobians.
+    """Return minus the sum of log(v + k) + 1 / (v + k), v the eigenvalues of the correlation of the samples' Jacobians.
 
     Source: Mellor et al. 2020, arXiv 2006.04647, first version; k = 1e-5 as there.
     """
@@ -95,11 +101,11 @@ def jacob_cov(probe: Probe) -> float:
 
 @torch.no_grad()
 def zen(probe: Probe) -> float:
-    """Change of the last feature map under a small step of a Gaussian input, times the gain that BatchNorm took away.
+    """Return the log of how a small step of the input changes the last feature map, with BatchNorm's gain restored.
 
-    log mean_t,b sum|f(x) - f(x + 0.01 e)| + sum over BatchNorms of log sigma; x and e are Gaussian, f is the current
-    into the last neurons before the pooling, sigma^2 the mean variance that BatchNorm divides by. Convolutions have
-    weights of variance 1.
+    This is log mean_t,b sum|f(x) - f(x + 0.01 e)| + sum over BatchNorms of log sigma; x and e are Gaussian, f is the
+    current into the last neurons before the pooling, sigma^2 the mean variance that BatchNorm divides by. Convolutions
+    have weights of variance 1.
 
     Source: Lin et al. 2021, arXiv 2102.01063.
     """
@@ -126,9 +132,9 @@ def zen(probe: Probe) -> float:
 
 
 def synflow(probe: Probe) -> float:
-    """log of the sum of |w dR/dw|, R the sum of the outputs of the linearised network for an input of ones.
+    """Return the log of the sum of |w dR/dw|, R the sum of the outputs of the linearised network for an input of ones.
 
-    In float64, whose range is enough for over 100 layers.
+    It is computed in float64, whose range is enough for over 100 layers.
 
     Source: Tanaka et al. 2020, arXiv 2006.05467.
     """
@@ -142,7 +148,7 @@ def synflow(probe: Probe) -> float:
 
 
 class _Linearised(Network):
-    """A network's copy of positive weights, in float64, in which neurons and BatchNorms hand on what they get."""
+    """This copy of a network has positive weights in float64, and its neurons and BatchNorms hand on what they get."""
 
     def __init__(self, network: Network) -> None:
         super().__init__(network.plan)
@@ -162,12 +168,12 @@ def _modules(network: nn.Module, kinds: type[nn.Module] | tuple[type[nn.Module],
 
 
 def _weights(network: nn.Module) -> list[Tensor]:
-    """Of all convolutions and linear layers."""
+    """Return the weights of all convolutions and linear layers."""
     return [module.weight for module in _modules(network, _WEIGHTED)]  # type: ignore[misc]
 
 
 def _gradients(probe: Probe, images: Tensor, labels: Tensor) -> list[Tensor]:
-    """Of the cross-entropy with respect to `_weights`, float64; zeros where a weight is not used."""
+    """Return the gradients of the cross-entropy with respect to `_weights`, float64; 0 where a weight is not used."""
     loss = F.cross_entropy(probe.network(images), labels)
     weights = _weights(probe.network)
     gradients = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
@@ -175,20 +181,20 @@ def _gradients(probe: Probe, images: Tensor, labels: Tensor) -> list[Tensor]:
 
 
 def _saliency(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> float:
-    """Sum of |weight times gradient|, in float64."""
+    """Return the sum of |weight times gradient|, in float64."""
     pairs = zip(weights, gradients, strict=True)
     return math.fsum(float((weight.detach().double() * gradient).abs().sum()) for weight, gradient in pairs)
 
 
 @contextmanager
 def _watched(
-    modules: Iterable[nn.Module], look: Callable[[Tensor, Tensor], Seen]
+    modules: Iterable[nn.Module], observe: Callable[[Tensor, Tensor], Seen]
 ) -> Iterator[dict[nn.Module, list[Seen]]]:
-    """What `look` makes of each module's input and output, call by call, while the context is open."""
+    """Collect what `observe` makes of each module's input and output, call by call, while the context is open."""
     calls: dict[nn.Module, list[Seen]] = {module: [] for module in modules}
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        calls[module].append(look(inputs[0], output))
+        calls[module].append(observe(inputs[0], output))
 
     hooks = [module.register_forward_hook(note) for module in calls]
     try:

@@ -1,4 +1,4 @@
-"""Scores of genotypes that somebody lists."""
+"""Score the genotypes of a list."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ def score_genotypes(
     """Score genotypes in the order given; equal networks are scored once.
 
     Args:
-        task: Its images are seen, and its score, fidelity and executor are used.
-        genotypes: Each with the text it is to be named by.
-        report: Shows the progress.
+        task: Task whose images, score, fidelity and executor are used.
+        genotypes: Genotypes, each with the text that names it.
+        report: Reporter that shows the progress.
+
     Yields:
         The text as given, the score, and seconds, 0 for a network that came before.
+
+    Raises:
+        ConfigError: There are fewer images or timesteps than the fidelity asks for.
+        ScoreError: The score is unknown.
     """
     make = scorer_factory(task, task.config.search.score)
 

@@ -1,6 +1,6 @@
-"""Common-mode rejection of spikes: our score, and the default.
+"""Score networks by the common-mode rejection of their spikes; this is our score, and the default.
 
-An amplifier is judged by its common-mode rejection ratio: how much its output follows the difference that it is to
+An amplifier is rated by its common-mode rejection ratio: how much its output follows the difference that it is to
 amplify, over how much it follows what all inputs have in common. Here the difference is between images. What they have
 in common is that neurons fire at all, and when: the level of the firing rate, and how it goes up and down with the
 clock. For each LIF layer l with maps, on a batch of images and a copy of it with a little noise,
@@ -13,10 +13,10 @@ clock. For each LIF layer l with maps, on a batch of images and a copy of it wit
     common     = sqrt(mean_l level_l * mean_l clock_l)
     score      = 10 log10(signal / common)   in decibels
 
-Flips are a power: what the next layer sees of them is the length of a vector, their square root. So amplitudes are
+Flips are a power: what the next layer gets of them is the length of a vector, their square root. So amplitudes are
 averaged. Response is high where differences survive and grow through many spiking layers with neurons near their
-threshold. Where not one spike of a layer flips, half a flip is assumed, the limit of what was looked at. The common
-mode is high where many neurons fire, or fire in step, whatever they see: such spikes cost without telling images
+threshold. Where not one spike of a layer flips, half a flip is assumed, the limit of what was observed. The common
+mode is high where many neurons fire, or fire in step, whatever their input: such spikes cost without telling images
 apart. With one timestep there is no clock, and the common mode is the level's square root.
 
 Source: ours. Sensitivity and liveness of spikes were known to predict accuracy; docs/scores.md has the ablation.
@@ -39,12 +39,12 @@ NOISE = 1e-3
 
 @dataclass(frozen=True)
 class Rejection:
-    """What one layer does.
+    """A rejection describes how one layer responds to noise, and how it fires.
 
     Attributes:
-        flips: Spikes that flip between image and copy.
-        looked_at: Neurons times images, at one timestep.
-        fired: Spikes on the images at each timestep.
+        flips: Number of spikes that flip between image and copy.
+        looked_at: Number of neurons times images, at one timestep.
+        fired: Number of spikes on the images at each timestep.
     """
 
     flips: float
@@ -53,7 +53,10 @@ class Rejection:
 
     @property
     def amplitude(self) -> float:
-        """Root of the flips per spike: at least half a flip, and as if all neurons had fired where none did."""
+        """Root of the flips per spike.
+
+        At least half a flip is assumed, and all neurons count as having fired where none did.
+        """
         return math.sqrt((self.flips or 0.5) / (sum(self.fired) or self.looked_at * len(self.fired)))
 
     @property
@@ -69,12 +72,13 @@ class Rejection:
 
 
 def measure_rejection(spikes: Tensor) -> Rejection | None:
-    """What one layer does.
+    """Measure how one layer responds to noise, and how it fires.
 
     Args:
-        spikes: 0 or 1, [T, 2B, C, H, W]: B images, then their copies with noise.
+        spikes: Spikes, 0 or 1, [T, 2B, C, H, W]: B images, then their copies with noise.
+
     Returns:
-        None for a layer without maps, [T, 2B, N].
+        The measures of the layer; None for a layer without maps, [T, 2B, N].
     """
     if spikes.dim() != 5:
         return None
@@ -84,7 +88,7 @@ def measure_rejection(spikes: Tensor) -> Rejection | None:
 
 
 def combine_rejection(layers: Sequence[Measured]) -> float:
-    """The score from all layers; -inf where nothing fires."""
+    """Compute the score from all layers; it is -inf where nothing fires."""
     measured: list[Rejection] = [layer.summary for layer in layers if layer.summary is not None]
     if not any(sum(layer.fired) for layer in measured):
         return -math.inf

@@ -1,4 +1,4 @@
-"""Sparsity-aware Hamming distance (SAHD) of spike trains, and the scores made from it.
+"""Compute the sparsity-aware Hamming distance (SAHD) of spike trains, and the scores made from it.
 
 Two samples that an untrained network tells apart have different spikes. The Hamming distance of two rows is compared
 with what two random rows of their firing rates r_i, r_j would have, P_ij = r_i (1 - r_j) + (1 - r_i) r_j:
@@ -28,15 +28,17 @@ _EPSILON = 1e-3
 
 
 def sahd_kernel(spikes: Tensor, variant: Variant = "snasnet") -> Tensor:
-    """The kernels of one layer, one for each timestep.
+    """Compute the kernels of one layer, one for each timestep.
 
     Args:
-        spikes: Binary, [T, B, ...]; float or bool.
+        spikes: Spikes, 0 or 1, [T, B, ...]; float or bool.
         variant: Whether the expected distance counts all N neurons (`snasnet`) or is a rate (`bench`).
+
     Returns:
-        K, [T, B, B], float64.
+        Kernels K, [T, B, B], float64.
+
     Raises:
-        ScoreError: fewer than two samples, no neurons, or values other than 0 and 1.
+        ScoreError: There are fewer than two samples, no neurons, or values other than 0 and 1.
     """
     if spikes.dim() < 3 or spikes.shape[1] < 2 or spikes[0, 0].numel() == 0:
         raise ScoreError(f"spikes must be [T, B, ...] with at least 2 samples and 1 neuron, got {list(spikes.shape)}")
@@ -55,18 +57,20 @@ def sahd_kernel(spikes: Tensor, variant: Variant = "snasnet") -> Tensor:
 def sahd_score(
     layers: Iterable[tuple[Tensor, int]], variant: Variant = "snasnet", reduction: Reduction = "mean"
 ) -> float:
-    """log|det| of the kernels' mean or sum over all layers and timesteps.
+    """Compute log|det| of the kernels' mean or sum over all layers and timesteps.
 
     A layer that several ops share counts once for each of them.
 
     Args:
-        layers: What every LIF layer emitted, [T, B, ...], and the number of ops that read it.
-        variant: See `sahd_kernel`.
-        reduction: `mean` or `sum` over layers and timesteps.
+        layers: Spikes that every LIF layer emitted, [T, B, ...], and the number of ops that read it.
+        variant: Whether the expected distance counts all N neurons (`snasnet`) or is a rate (`bench`).
+        reduction: Whether the kernels' `mean` or `sum` over layers and timesteps is taken.
+
     Returns:
-        Higher is better; -inf when the kernel is singular or not finite.
+        The score; higher is better, -inf when the kernel is singular or not finite.
+
     Raises:
-        ScoreError: no spikes at all, or spikes of a wrong shape.
+        ScoreError: There are no spikes at all, or spikes of a wrong shape.
     """
     return _combine([(_measure(spikes, variant), edges) for spikes, edges in layers], reduction)
 
@@ -84,7 +88,7 @@ def _combine(layers: Sequence[tuple[tuple[Tensor, int], int]], reduction: Reduct
 
 
 def log_det(kernel: Tensor) -> float:
-    """log|det| of a square matrix; -inf when it is singular or not finite."""
+    """Compute log|det| of a square matrix; it is -inf when the matrix is singular or not finite."""
     if not torch.isfinite(kernel).all():
         return -math.inf
     value = float(torch.linalg.slogdet(kernel.double()).logabsdet)

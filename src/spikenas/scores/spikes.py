@@ -1,4 +1,4 @@
-"""Spike measures of candidates that share layers: what an earlier candidate computed is not computed again."""
+"""Measure the spikes of candidates that share layers; what an earlier candidate computed is not computed again."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SMALL_BYTES = 64  # of a number or a tuple
 
 
 class Store:
-    """Values by key, of bounded size: the least recently used go first.
+    """A store keeps values by key in bounded memory; the least recently used go first.
 
     Args:
-        capacity_bytes: A value that is larger is not kept.
+        capacity_bytes: Size of the store; a value that is larger is not kept.
     """
 
     def __init__(self, capacity_bytes: int) -> None:
@@ -56,21 +56,21 @@ def _bytes(value: Any) -> int:
     return _SMALL_BYTES
 
 
-class _Layer(NamedTuple):
-    """What is kept of a LIF layer."""
+class _MeasuredLayer(NamedTuple):
+    """This class holds what is kept of a LIF layer."""
 
     summaries: tuple[Any, ...]
     rate: float
 
 
 class SpikeRun:
-    """Runs candidates on one batch and measures their spikes.
+    """A spike run runs candidates on one batch and measures their spikes.
 
     Args:
-        scores: What to measure; all have the same `copies`.
-        images: Normalised, [B, C, H, W] or [T, B, C, H, W].
-        seed: Of weights and noise.
-        store_bytes: For values that later candidates may need; an eighth of it is for what was measured.
+        scores: Scores that measure; all have the same `copies`.
+        images: Normalised images, [B, C, H, W] or [T, B, C, H, W].
+        seed: Seed of weights and noise.
+        store_bytes: Memory for values that later candidates may need; an eighth of it is for what was measured.
     """
 
     def __init__(self, scores: Sequence[SpikeScore], images: Tensor, seed: int, store_bytes: int) -> None:
@@ -83,13 +83,17 @@ class SpikeRun:
 
     @torch.no_grad()
     def measure(self, plan: Plan, repeat: int) -> tuple[list[list[Measured]], dict[str, float]]:
-        """Run what is not known of a candidate.
+        """Measure a candidate; only what is not known of it is run.
+
+        Args:
+            plan: Plan of the candidate.
+            repeat: Number of the initialisation.
 
         Returns:
             For each score what it measured on all LIF layers, and the firing rate on the images without noise by layer.
         """
         lifs = [layer for layer in plan.layers if layer.kind == "lif"]
-        known: dict[str, _Layer | None] = {}
+        known: dict[str, _MeasuredLayer | None] = {}
         for lif in lifs:
             if (repeat, lif.lineage) in self._measured:
                 known[lif.name] = self._measured[repeat, lif.lineage]
@@ -104,7 +108,7 @@ class SpikeRun:
         ]
         return measured, {lif.name: kept.rate for lif, kept in emitted}
 
-    def _run(self, plan: Plan, repeat: int, wanted: Collection[str], known: dict[str, _Layer | None]) -> None:
+    def _run(self, plan: Plan, repeat: int, wanted: Collection[str], known: dict[str, _MeasuredLayer | None]) -> None:
         stored = {layer.name for layer in plan.layers if (repeat, layer.lineage) in self._values}
         needed = needed_layers(plan, wanted, stored)
         network = Network(plan, self.seed, repeat, only=needed)
@@ -116,26 +120,26 @@ class SpikeRun:
                 if term.layer not in needed and term.layer not in values:
                     values[term.layer] = self._values[repeat, plan.by_name[term.layer].lineage]
 
-        def see(layer: LayerSpec, value: Tensor) -> None:
+        def keep(layer: LayerSpec, value: Tensor) -> None:
             if layer.name in wanted:
                 known[layer.name] = self._summarise(value)
             elif _is_read_by_cells(layer):
                 self._values[repeat, layer.lineage] = value
 
-        network.compute(values, see)
+        network.compute(values, keep)
         for name in wanted:
             self._measured[repeat, plan.by_name[name].lineage] = known[name]
 
-    def _summarise(self, spikes: Tensor) -> _Layer:
-        rate = float(spikes[:, : self._clean].mean())
-        return _Layer(tuple(score.measure(spikes) for score in self.scores), rate)
+    def _summarise(self, spikes: Tensor) -> _MeasuredLayer:
+        rate = float(spikes[:, : self._clean_images].mean())
+        return _MeasuredLayer(tuple(score.measure(spikes) for score in self.scores), rate)
 
     @property
-    def _clean(self) -> int:
+    def _clean_images(self) -> int:
         return self.images.shape[-4]
 
     def _batch(self, repeat: int) -> Tensor:
-        """The images, and copies of them with noise that depends on seed, repeat and the copy's number."""
+        """Return the images, and copies of them with noise that depends on seed, repeat and the copy's number."""
         if repeat not in self._batches:
             parts = [self.images]
             for number, level in enumerate(self.scores[0].copies):
@@ -149,7 +153,13 @@ class SpikeRun:
 
 
 def needed_layers(plan: Plan, wanted: Collection[str], stored: Collection[str]) -> set[str]:
-    """The layers that have to run so that the wanted ones do, where stored values need not be computed."""
+    """Return the layers that have to run so that the wanted ones do.
+
+    Args:
+        plan: Plan of the candidate.
+        wanted: Names of the layers whose output is wanted.
+        stored: Names of the layers whose output is stored and need not be computed.
+    """
     needed: set[str] = set()
     for stage, layers in reversed(plan.stages.items()):
         together = plan.steps_through_time(stage)
@@ -163,7 +173,7 @@ def needed_layers(plan: Plan, wanted: Collection[str], stored: Collection[str]) 
 
 
 def _is_read_by_cells(layer: LayerSpec) -> bool:
-    """Whether cells of other candidates may read it: the values and terms of cells, and what enters them."""
+    """Say whether cells of other candidates may read a layer: the values and terms of cells, and what enters them."""
     if layer.stage == "head" or layer.kind not in ("batchnorm", "avgpool", "sum"):
         return False
     return layer.kind == "avgpool" or not layer.stage.startswith("reduction")

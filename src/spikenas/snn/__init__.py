@@ -1,4 +1,4 @@
-"""Spiking networks in PyTorch: the LIF neuron and the builder from a plan."""
+"""Compute spiking networks in PyTorch: the LIF neuron, and the network built from a plan."""
 
 from spikenas.snn.lif import LIF, lif_step
 from spikenas.snn.network import Network, SpikeTrain

@@ -1,6 +1,6 @@
-"""Multi-step LIF on the CPU: Numba kernels over all timesteps, run by a pool of threads.
+"""Compute multi-step LIF on the CPU by Numba kernels over all timesteps, run by a pool of threads.
 
-Arrays are [rows, N], one row a timestep, C-contiguous; bfloat16 travels as uint16 and is computed in float32. The work
+Arrays are [rows, N], one row a timestep, C-contiguous; bfloat16 is passed as uint16 and computed in float32. The work
 is bound by memory: every array is read or written once, in blocks of columns that are short enough for the
 processor to prefetch the rows of all timesteps side by side. The kernels release the GIL and share nothing, and the
 columns are independent: any thread, a forked or a spawned process may call them, and the number of threads changes
@@ -43,8 +43,8 @@ def lif_forward(x: NDArray[Any], spikes: NDArray[Any], threads: int, *neuron: fl
     Args:
         x: Input currents, [T, N], or [1, N] for the same current at every timestep.
         spikes: Output, 0 or 1, [T, N], of x's dtype.
-        threads: At most this many work at the same time.
-        neuron: tau in timesteps, v_threshold, v_reset.
+        threads: Most threads that work at the same time.
+        neuron: Parameters of the neuron: tau in timesteps, v_threshold, v_reset.
     """
     _run(_forward, threads, (x, spikes), neuron)
 
@@ -58,8 +58,8 @@ def lif_backward(
         x: Input currents, [T, N] or [1, N].
         grad_x: Output, of x's shape and dtype; with [1, N] the sum over timesteps.
         grad_spikes: Gradient with respect to the spikes, [T, N], of x's dtype.
-        threads: At most this many work at the same time.
-        neuron: tau in timesteps, v_threshold, v_reset, alpha of the ATan surrogate.
+        threads: Most threads that work at the same time.
+        neuron: Parameters of the neuron: tau in timesteps, v_threshold, v_reset, alpha of the ATan surrogate.
     """
     *charging, alpha = neuron
     surrogate = 2 / alpha, math.pi**2 / 2 * alpha
@@ -67,13 +67,13 @@ def lif_backward(
 
 
 class Memory:
-    """Uninitialised tensors in huge pages, made from the memory of dead ones.
+    """A memory makes uninitialised tensors in huge pages, from the memory of dead ones.
 
     In a fresh large tensor the page faults cost more than a kernel: PyTorch asks for no huge pages, NumPy does, and
     the system takes the memory of a large array back at once.
 
     Args:
-        idle_bytes: At most this much dead memory is kept; what has been idle longest goes first.
+        idle_bytes: Most bytes of dead memory that are kept; what has been idle longest goes first.
     """
 
     def __init__(self, idle_bytes: int) -> None:
@@ -81,7 +81,7 @@ class Memory:
         self._idle: dict[int, NDArray[np.uint8]] = {}
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Contiguous CPU tensor that begins on a cache line's boundary; its memory is reused when it is dead."""
+        """Make a contiguous CPU tensor that begins on a cache line's boundary; its memory is reused when it is dead."""
         size_bytes = math.prod(shape) * dtype.itemsize
         buffer = self._take(size_bytes + _ALIGNMENT_BYTES)
         offset = -buffer.ctypes.data % _ALIGNMENT_BYTES
@@ -134,7 +134,7 @@ def _run(kernel: Kernel, threads: int, arrays: tuple[NDArray[Any], ...], neuron:
 
 @cache
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """One pool for each process, since a forked one does not inherit the threads."""
+    """Return the pool of a process; each has its own, since a forked one does not inherit the threads."""
     return ThreadPoolExecutor(threads - 1, thread_name_prefix=f"spikenas-lif-{process}")
 
 
@@ -147,12 +147,12 @@ def _jit(function: Kernel) -> Kernel:
 
 
 def _load(value: Any) -> Any:
-    """Stored value as the float that is computed with."""
+    """Return a stored value as the float that is computed with."""
     raise NotImplementedError
 
 
 def _store(value: Any, like: Any) -> Any:
-    """Computed float as it is stored in the array that `like` is from."""
+    """Return a computed float as it is stored in the array that `like` is from."""
     raise NotImplementedError
 
 

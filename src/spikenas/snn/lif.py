@@ -1,4 +1,4 @@
-"""The leaky integrate-and-fire neuron: one layer over all timesteps, or one step.
+"""Compute the leaky integrate-and-fire neuron: one layer over all timesteps, or one step.
 
 At every timestep, in the input's precision (at least float32) and in this order:
 
@@ -29,10 +29,10 @@ _KERNEL_DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 
 
 class LIF(nn.Module):
-    """A layer of leaky integrate-and-fire neurons, without state between calls.
+    """A layer of leaky integrate-and-fire neurons turns currents into spikes; it keeps no state between calls.
 
     Args:
-        timesteps: T.
+        timesteps: Number of timesteps T.
         tau: Membrane time constant in timesteps, at least 1.
         v_threshold: Potential from which a neuron fires.
         v_reset: Potential at the start and after a spike, below v_threshold.
@@ -42,7 +42,7 @@ class LIF(nn.Module):
         Input [T, B, ...], or [1, B, ...] for the same current at every timestep; output [T, B, ...].
 
     Raises:
-        ConfigError: a parameter out of its range.
+        ConfigError: A parameter is out of its range.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class LIF(nn.Module):
         self.alpha = alpha
 
     def forward(self, x: Tensor) -> Tensor:
-        """Spikes, [T, B, ...], of input currents, [T, B, ...] or [1, B, ...]."""
+        """Return the spikes, [T, B, ...], of input currents, [T, B, ...] or [1, B, ...]."""
         return lif(x, self.timesteps, self.tau, self.v_threshold, self.v_reset, self.alpha)
 
     def extra_repr(self) -> str:
-        """Parameters as they appear in the printed module."""
+        """Return the parameters as they appear in the printed module."""
         return (
             f"timesteps={self.timesteps}, tau={self.tau:.6g}, v_threshold={self.v_threshold:g}, "
             f"v_reset={self.v_reset:g}, alpha={self.alpha:g}"
@@ -81,23 +81,22 @@ def lif(
     v_reset: float = 0.0,
     alpha: float = 2.0,
 ) -> Tensor:
-    """Spikes of a layer of LIF neurons over all timesteps, differentiable once.
+    """Return the spikes of a layer of LIF neurons over all timesteps; they are differentiable once.
 
     Args:
         x: Input currents, floating point, [T, B, ...], or [1, B, ...] for the same current at every timestep.
             Membranes of bfloat16 and float16 inputs are float32.
-        timesteps: T.
+        timesteps: Number of timesteps T.
         tau: Membrane time constant in timesteps, at least 1.
         v_threshold: Potential from which a neuron fires.
         v_reset: Potential at the start and after a spike, below v_threshold.
         alpha: Sharpness of the ATan surrogate gradient.
 
     Returns:
-        0 or 1, [T, B, ...], of x's dtype and device.
+        Spikes, 0 or 1, [T, B, ...], of x's dtype and device.
 
     Raises:
-        ConfigError: a parameter out of its range, or an x that is not floating point or has another number of
-            timesteps.
+        ConfigError: A parameter is out of its range, or x is not floating point or has another number of timesteps.
     """
     _check_neuron(timesteps, tau, v_threshold, v_reset, alpha)
     if not x.is_floating_point():
@@ -120,7 +119,7 @@ def lif_step(
     v_reset: float = 0.0,
     alpha: float = 2.0,
 ) -> tuple[Tensor, Tensor]:
-    """One timestep, for cells with feedback; its loop over time is the reference for `lif`.
+    """Compute one timestep, for cells with feedback; its loop over time is the reference for `lif`.
 
     Args:
         x: Input current, [B, ...].
@@ -139,7 +138,7 @@ def lif_step(
 
 
 class _Fire(torch.autograd.Function):
-    """Heaviside step at the threshold, with the ATan surrogate as its derivative."""
+    """The Heaviside step fires at the threshold and has the ATan surrogate as its derivative."""
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, v_threshold: float, alpha: float) -> Tensor:
@@ -155,7 +154,7 @@ class _Fire(torch.autograd.Function):
 
 
 class _TorchLIF(torch.autograd.Function):
-    """Any device: saves its input alone and computes the potentials anew."""
+    """This LIF runs on any device; it saves its input alone and computes the potentials anew."""
 
     @staticmethod
     def forward(
@@ -184,7 +183,7 @@ class _TorchLIF(torch.autograd.Function):
 
 
 class _FusedLIF(torch.autograd.Function):
-    """CPU: Numba kernels over all timesteps; saves its input alone."""
+    """This LIF runs Numba kernels over all timesteps on the CPU; it saves its input alone."""
 
     @staticmethod
     def forward(
@@ -240,7 +239,7 @@ def _charge(x: Tensor, v: Tensor, tau: float, v_reset: float) -> Tensor:
 
 
 def _charge_all(x: Tensor, timesteps: int, tau: float, v_threshold: float, v_reset: float) -> list[Tensor]:
-    """Potentials before the reset, T times [B, ...]."""
+    """Return the potentials before the reset, T times [B, ...]."""
     charged = []
     v = torch.full_like(x[0], v_reset)
     for t in range(timesteps):
@@ -255,7 +254,7 @@ def _surrogate(h: Tensor, v_threshold: float, alpha: float) -> Tensor:
 
 
 def _memory_order(x: Tensor) -> list[int]:
-    """Dimensions as they lie in memory, time first: channels-last maps need no copy."""
+    """Return the dimensions as they lie in memory, time first, so that channels-last maps need no copy."""
     return [0, *sorted(range(1, x.dim()), key=x.stride, reverse=True)]
 
 
@@ -265,6 +264,6 @@ def _empty(shape: tuple[int, ...], dtype: torch.dtype, order: list[int]) -> Tens
 
 
 def _rows(x: Tensor, order: list[int]) -> NDArray[Any]:
-    """[T, N] view of x, or a copy where x lies otherwise in memory."""
+    """Return a view [T, N] of x, or a copy where x has another order in memory."""
     rows = x.detach().permute(order).contiguous().view(len(x), -1)
     return (rows.view(torch.uint16) if x.dtype == torch.bfloat16 else rows).numpy()

@@ -1,4 +1,4 @@
-"""From a plan to a module.
+"""Build a module from a plan and run it.
 
 Layers read and write [T, B, C, H, W], or [1, B, C, H, W] where the plan says that a layer is static. Convolutions,
 poolings and BatchNorm fold the timesteps into the batch. A stage with feedback steps through time instead.
@@ -22,12 +22,12 @@ from spikenas.space.plan import LayerSpec, Plan, Term
 
 
 class SpikeTrain(NamedTuple):
-    """What one LIF layer emitted.
+    """A spike train holds what one LIF layer emitted.
 
     Attributes:
-        name: The layer's name in the plan.
-        spikes: Binary, [T, B, ...]; T - 1 timesteps where the layer only feeds back.
-        edges: Number of ops that read it; ops that would have equal neurons share them.
+        name: Name of the layer in the plan.
+        spikes: Spikes, 0 or 1, [T, B, ...]; T - 1 timesteps where the layer only feeds back.
+        edges: Number of ops that read the layer; ops that would have equal neurons share them.
     """
 
     name: str
@@ -36,19 +36,23 @@ class SpikeTrain(NamedTuple):
 
 
 class SharedDropout(nn.Module):
-    """Dropout with one mask for all timesteps."""
+    """This dropout has one mask for all timesteps.
+
+    Args:
+        p: Probability that a value is dropped.
+    """
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        """[T, B, ...] to the same shape."""
+        """Drop values of x, [T, B, ...]; the result has the same shape."""
         return x * F.dropout(torch.ones_like(x[:1]), self.p) if self.training and self.p else x
 
 
 class _Sum(nn.Module):
-    """Adds its terms, each times its factor."""
+    """A sum adds its terms, each times its factor."""
 
     def __init__(self, times: tuple[int, ...]) -> None:
         super().__init__()
@@ -61,20 +65,20 @@ class _Sum(nn.Module):
         return total
 
 
-See = Callable[[LayerSpec, Tensor], None]
+Observer = Callable[[LayerSpec, Tensor], None]
 
 
 class Network(nn.Module):
-    """A spiking network built from its plan.
+    """A network is the spiking network of a plan, with weights.
 
-    Stateless between calls: every forward starts from the reset potential.
+    It keeps no state between calls: every forward starts from the reset potential.
 
     Args:
-        plan: What to build.
-        seed: Weights are drawn from it and each layer's lineage.
-        repeat: Another draw for the same seed.
+        plan: Plan of the network to build.
+        seed: Seed that the weights are drawn from, together with each layer's lineage.
+        repeat: Number of the draw; another one gives other weights for the same seed.
         only: Names of the layers to build, of a stage with feedback all or none; `compute` is then given what the
-            others would have.
+            others would have computed. None builds all.
     """
 
     def __init__(self, plan: Plan, seed: int = 0, repeat: int = 0, only: Collection[str] | None = None) -> None:
@@ -93,7 +97,12 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def initialise(self, seed: int, repeat: int = 0) -> None:
-        """Draw all weights anew: uniform, variance 1 / (3 fan-in) as PyTorch does, each layer from its own seed."""
+        """Draw all weights anew: uniform, variance 1 / (3 fan-in) as PyTorch does, each layer from its own seed.
+
+        Args:
+            seed: Seed that the weights are drawn from, together with each layer's lineage.
+            repeat: Number of the draw; another one gives other weights for the same seed.
+        """
         for layer in self.plan.layers:
             if not layer.weights or module_key(layer.name) not in self.layers:
                 continue
@@ -105,32 +114,35 @@ class Network(nn.Module):
                 parameter.copy_(drawn)
 
     def forward(self, x: Tensor, record: list[SpikeTrain] | None = None) -> Tensor:
-        """Class scores, averaged over the timesteps.
+        """Compute the class scores, averaged over the timesteps.
 
         Args:
             x: [B, C, H, W] images, or [T, B, C, H, W] event frames where the plan's input is not static.
-            record: Filled with the spikes of every LIF layer, in the plan's order.
+            record: List that the spikes of every LIF layer are appended to, in the plan's order.
+
         Returns:
-            [B, classes].
+            Class scores, [B, classes].
+
         Raises:
             RunError: x has another shape than the plan's input.
         """
 
-        def see(layer: LayerSpec, value: Tensor) -> None:
+        def record_spikes(layer: LayerSpec, value: Tensor) -> None:
             if record is not None and layer.kind == "lif":
                 record.append(SpikeTrain(layer.name, value, self.plan.edges(layer)))
 
-        return self.compute({"input": self.checked(x)}, see)[self.plan.layers[-1].name].mean(0)
+        return self.compute({"input": self.checked(x)}, record_spikes)[self.plan.layers[-1].name].mean(0)
 
-    def compute(self, values: dict[str, Tensor], see: See) -> dict[str, Tensor]:
+    def compute(self, values: dict[str, Tensor], see: Observer) -> dict[str, Tensor]:
         """Run the layers that were built.
 
         Args:
             values: The input, and what the built layers read of the others, [T or 1, B, ...] by layer.
-            see: Called with each layer's output, in the plan's order; of a stage with feedback, with those of its
-                LIF layers and with those that other stages read.
+            see: Function that is called with each layer and its output, in the plan's order; of a stage with feedback,
+                with those of its LIF layers and with those that other stages read.
+
         Returns:
-            What no built layer reads.
+            Values that no built layer reads, by layer.
         """
         values = dict(values)
         like = values["input"]
@@ -148,13 +160,13 @@ class Network(nn.Module):
         return values
 
     def _drop(self, reader: LayerSpec, values: dict[str, Tensor]) -> None:
-        """Forget what nobody reads after this layer."""
+        """Forget the values that no layer after this one reads."""
         for term in reader.terms:
             if self._last_reader[term.layer] == reader.name:
                 values.pop(term.layer, None)
 
     def checked(self, x: Tensor) -> Tensor:
-        """Images or event frames as `compute` takes them, [1 or T, B, C, H, W].
+        """Return images or event frames as `compute` takes them, [1 or T, B, C, H, W].
 
         Raises:
             RunError: x has another shape than the plan's input.
@@ -169,7 +181,7 @@ class Network(nn.Module):
         raise RunError(f"the network takes [{leading}, {', '.join(map(str, wanted))}], got {list(x.shape)}")
 
     def run_layer(self, layer: LayerSpec, inputs: list[Tensor], like: Tensor) -> Tensor:
-        """One layer over all timesteps of its inputs, [T or 1, B, ...]; `like` is any tensor of the same batch."""
+        """Run one layer over all timesteps of its inputs, [T or 1, B, ...]; `like` is any tensor of the same batch."""
         if layer.kind in ("lif", "dropout", "linear"):
             module = self.layers[module_key(layer.name)]
             return module(inputs[0].flatten(2) if layer.kind == "linear" else inputs[0])  # type: ignore[no-any-return]
@@ -180,8 +192,10 @@ class Network(nn.Module):
         x = inputs[0]
         return self.layers[module_key(layer.name)](x.flatten(0, 1)).unflatten(0, x.shape[:2])  # type: ignore[no-any-return]
 
-    def _run_stepwise(self, layers: tuple[LayerSpec, ...], outside: dict[str, Tensor], see: See) -> dict[str, Tensor]:
-        """A stage with feedback, timestep by timestep; returns what other stages read."""
+    def _run_stepwise(
+        self, layers: tuple[LayerSpec, ...], outside: dict[str, Tensor], see: Observer
+    ) -> dict[str, Tensor]:
+        """Run a stage with feedback, timestep by timestep, and return what other stages read."""
         T = self.plan.network.timesteps
         own = {layer.name for layer in layers}
         only_fed_back = self.plan.only_fed_back
@@ -225,12 +239,12 @@ class Network(nn.Module):
 
 
 def module_key(name: str) -> str:
-    """The key of a layer's module in `Network.layers`."""
+    """Return the key of a layer's module in `Network.layers`."""
     return name.replace(".", "_")
 
 
 def use_batch_statistics(network: nn.Module) -> None:
-    """Dropout off; BatchNorm takes the batch's own statistics and leaves the running ones as they are."""
+    """Turn dropout off, and let BatchNorm use the batch's own statistics and leave the running ones as they are."""
     network.eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -239,7 +253,7 @@ def use_batch_statistics(network: nn.Module) -> None:
 
 
 def _module(plan: Plan, layer: LayerSpec) -> nn.Module:
-    """What computes a layer on [T * B, ...], or over time where it is a neuron; one entry per kind of layer.
+    """Make the module of a layer, on [T * B, ...], or over time where it is a neuron; each kind of layer has one case.
 
     Weights are left as they come: `Network` draws them.
     """

@@ -1,4 +1,4 @@
-"""Synaptic operations: the additions that spikes cause in the convolutions and linear layers that read them."""
+"""Count synaptic operations: the additions that spikes cause in the convolutions and linear layers that read them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from spikenas.space.plan import LayerSpec, Plan
 
 
 def fan_out(plan: Plan, lif: LayerSpec) -> Tensor:
-    """Additions that one spike of each neuron causes, float64, [1, H, W] or [1]; dead ops that read it count too."""
+    """Count the additions that one spike of each neuron causes; dead ops that read it count too.
+
+    Args:
+        plan: Plan of the network.
+        lif: LIF layer of the plan that the neurons are in.
+
+    Returns:
+        Additions, float64, [1, H, W] or [1].
+    """
     total = torch.zeros(1, *lif.shape[1:], dtype=torch.float64)
     for reader, _ in plan.readers[lif.name]:
         if reader.kind == "conv":
@@ -28,6 +36,6 @@ def _sides(conv: LayerSpec) -> list[tuple[int, int]]:
 
 @cache
 def _coverage(kernel: int, stride: int, inputs: int, outputs: int) -> Tensor:
-    """For each input position along one axis, the number of output positions whose window holds it."""
+    """Count, for each input position along one axis, the output positions whose window holds it."""
     place = torch.arange(inputs) - (torch.arange(outputs) * stride - kernel // 2)[:, None]
     return ((place >= 0) & (place < kernel)).sum(0).double()

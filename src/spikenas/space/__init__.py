@@ -1,4 +1,4 @@
-"""What can be searched: operations, cells, spaces, and the plan of a network. Imports no torch."""
+"""Define what can be searched: operations, cells, spaces, and the plan of a network; torch is not imported."""
 
 from spikenas.space.building import make_plan
 from spikenas.space.cell import Cell, Edge, parse_bench

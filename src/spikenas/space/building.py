@@ -1,4 +1,4 @@
-"""From a genotype to its plan: the one place that decides what layers a network has."""
+"""Make the plan of a genotype; this module alone decides what layers a network has."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from spikenas.space.plan import InputSpec, LayerKind, LayerSpec, Plan, Term
 
 
 def make_plan(genotype: Genotype, network: NetworkConfig, input: InputSpec, as_written: bool = False) -> Plan:
-    """Lay out a network.
+    """Make the plan of a network from its genotype and settings.
 
     Args:
-        genotype: Its cells; cell k of the genotype is cell k of the network.
+        genotype: Cells of the network; cell k of the genotype is cell k of the network.
         network: Settings with `channels` resolved to a number.
-        input: What the network sees.
-        as_written: Keep dead edges, as SNASNet and SpikeNAS-Bench count them.
+        input: Shape and classes of what the network is given.
+        as_written: Whether dead edges are kept, as SNASNet and SpikeNAS-Bench count them.
+
+    Returns:
+        The plan, with the layers in the order in which they are computed.
 
     Raises:
-        ConfigError: settings that do not go together, or an image too small for the number of cells.
-        GenotypeError: a cell without a path from input to output, or a wrong number of cells.
+        ConfigError: Some settings do not go together, or the image is too small for the number of cells.
+        GenotypeError: A cell has no path from input to output, or the number of cells is wrong.
     """
     if not isinstance(network.channels, int):
         raise ConfigError("network.channels: the width 'auto' must be resolved before a plan is made")
@@ -51,7 +54,7 @@ def make_plan(genotype: Genotype, network: NetworkConfig, input: InputSpec, as_w
 
 
 def layer_bits(network: NetworkConfig) -> dict[str, int]:
-    """The bits of single stages and layers, by name."""
+    """Return the weight bits that are set for single stages and layers, by name."""
     pairs = (text.partition("=") for text in network.layer_bits)
     return {name: int(bits) for name, _, bits in pairs}
 
@@ -76,12 +79,12 @@ class _Builder:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     static: dict[str, bool] = field(default_factory=dict)
     lineages: dict[str, str] = field(default_factory=dict)
-    drawn: Counter[str] = field(default_factory=Counter)
-    loop: str = ""
+    occurrences: Counter[str] = field(default_factory=Counter)
+    feedback_lineage: str = ""
 
     @property
     def stride(self) -> int:
-        """Of the stem; 1 where nothing has decided it."""
+        """Stride of the stem; 1 where it has not been decided yet."""
         return 1 if self.network.stem_stride == "auto" else self.network.stem_stride
 
     def add(
@@ -114,7 +117,10 @@ class _Builder:
         return name
 
     def bits(self, name: str, kind: LayerKind) -> int:
-        """Of a layer's weights: its own, its stage's, 8 for the first and the last layer, or the network's."""
+        """Return the bits of a layer's weights.
+
+        These are the layer's own, else its stage's, else 8 for the first and the last layer, else the network's.
+        """
         given = layer_bits(self.network)
         if found := given.get(name) or given.get(self.stage):
             return found
@@ -134,18 +140,18 @@ class _Builder:
         shape: tuple[int, ...] | None,
         settings: dict[str, object],
     ) -> str:
-        """Of a layer about to be added; convolutions that are otherwise alike are numbered.
+        """Return the lineage of a layer that is about to be added; convolutions that are otherwise alike are numbered.
 
         In a cell with feedback, what a layer computes depends on the whole cell.
         """
-        if self.loop:
-            return _digest(self.loop, name)
+        if self.feedback_lineage:
+            return _digest(self.feedback_lineage, name)
         read = [(self.lineages[term.layer], term.times) for term in terms]
         found = _digest(kind, shape, sorted(settings.items()), read)
         if kind not in ("conv", "linear"):
             return found
-        self.drawn[found] += 1
-        return _digest(found, self.drawn[found])
+        self.occurrences[found] += 1
+        return _digest(found, self.occurrences[found])
 
     def conv(self, name: str, source: str, channels: int, kernel: int, stride: int = 1, groups: int = 1) -> str:
         _, height, width = self.shapes[source]
@@ -190,7 +196,7 @@ class _Builder:
 
     def cell(self, stage: str, source: str, graph: CellGraph) -> str:
         self.stage = stage
-        self.loop = _digest(self.lineages[source], graph) if graph.has_feedback else ""
+        self.feedback_lineage = _digest(self.lineages[source], graph) if graph.has_feedback else ""
         values = {0: source}
         done: dict[int, str] = {}
         neurons: dict[tuple[int, float], str] = {}
@@ -221,11 +227,11 @@ class _Builder:
         for number, atom in enumerate(graph.atoms, start=1):
             if atom.op != SKIP:
                 compute(number, atom)
-        self.loop = ""
+        self.feedback_lineage = ""
         return values[graph.output or 0]
 
     def _atom(self, name: str, source: str, atom: Atom, neurons: dict[tuple[int, float], str]) -> str:
-        """One op; convolutions that read one value at one threshold share their neurons, which would be equal."""
+        """Add one op; convolutions that read one value at one threshold share their neurons, which would be equal."""
         channels = self.shapes[source][0]
         kernel = atom.op.info.kernel
         if atom.op.kind == "avgpool":

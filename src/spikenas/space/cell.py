@@ -1,8 +1,8 @@
-"""Cells and genotypes: frozen, hashable values with a text form.
+"""Define cells: frozen, hashable values with a text form.
 
-Text form of a cell: its edges `FROM-TO:OP`, blanks or commas between them, `none` edges left out. FROM > TO is a
-feedback edge. A cell has 4 nodes unless it begins with `nodes=N`; a cell without edges is `none`. Cells are joined
-by ` / `:
+The text form of a cell lists its edges `FROM-TO:OP`, with blanks or commas between them and `none` edges left out. An
+edge with FROM > TO is a feedback edge. A cell has 4 nodes unless it begins with `nodes=N`; a cell without edges is
+`none`. The cells of a genotype are joined by ` / `:
 
     0-1:conv3x3 1-3:conv3x3@0.5 0-3:skip / 0-3:conv3x3
 
@@ -29,7 +29,15 @@ _MATRIX = re.compile(r"\d{4}([ ,]+\d{4}){3}")
 
 @dataclass(frozen=True)
 class Edge:
-    """What a pair of nodes carries: an op, forward or as feedback."""
+    """An edge says what a pair of nodes carries.
+
+    Attributes:
+        op: Op of the edge; `none` where the pair is not connected.
+        feedback: Whether the edge runs backward, from the later node to the earlier one.
+
+    Raises:
+        GenotypeError: A feedback edge has the op `none`.
+    """
 
     op: Op = NONE
     feedback: bool = False
@@ -41,17 +49,20 @@ class Edge:
 
 @cache
 def pairs(nodes: int) -> tuple[tuple[int, int], ...]:
-    """Pairs (i, j), i < j, in the order (0,1) (0,2) (0,3) (1,2) (1,3) (2,3)."""
+    """Return the pairs (i, j), i < j, of a cell's nodes in order; of 4 nodes (0,1) (0,2) (0,3) (1,2) (1,3) (2,3)."""
     return tuple(combinations(range(nodes), 2))
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: a directed graph of `nodes` nodes, one op for each pair; node 0 is the input, the last the output.
+    """A cell is a directed graph with one op for each pair of nodes; node 0 is the input, the last node the output.
 
     Attributes:
-        edges: An `Edge` for each pair of `pairs(nodes)`, in that order.
+        edges: One `Edge` for each pair of `pairs(nodes)`, in that order.
         nodes: Number of nodes, at least 2.
+
+    Raises:
+        GenotypeError: There are too few nodes, or the number of edges is wrong.
     """
 
     edges: tuple[Edge, ...]
@@ -65,7 +76,7 @@ class Cell:
 
     @classmethod
     def of(cls, ops: Iterable[Op | str], nodes: int = 4) -> Cell:
-        """A cell without feedback from one op for each pair, in the order of `pairs`."""
+        """Make a cell without feedback from one op for each pair, in the order of `pairs`."""
         return cls(tuple(Edge(Op.parse(op) if isinstance(op, str) else op) for op in ops), nodes)
 
     @classmethod
@@ -73,7 +84,7 @@ class Cell:
         """Read the text or matrix form of one cell.
 
         Raises:
-            GenotypeError: names the part that cannot be read.
+            GenotypeError: The text cannot be read; the message names the part.
         """
         text = text.strip()
         if _MATRIX.fullmatch(text):
@@ -108,11 +119,11 @@ class Cell:
 
     @property
     def ops(self) -> tuple[Op, ...]:
-        """The op of each pair, in edge order."""
+        """Op of each pair, in edge order."""
         return tuple(edge.op for edge in self.edges)
 
     def links(self) -> Iterator[tuple[int, int, Op]]:
-        """(from, to, op) of every edge that is not none."""
+        """Iterate over (from, to, op) of every edge that is not none."""
         for (i, j), edge in zip(pairs(self.nodes), self.edges, strict=True):
             if edge.op != NONE:
                 yield (j, i, edge.op) if edge.feedback else (i, j, edge.op)
@@ -124,20 +135,20 @@ class Cell:
 
     @cached_property
     def canonical(self) -> CellGraph:
-        """The canonical form; cells that are equal networks have equal ones."""
+        """Canonical form of the cell; cells that are equal networks have equal ones."""
         return canonical_graph(self.nodes, tuple(self.links()))
 
     @cached_property
     def written(self) -> CellGraph:
-        """The graph with every edge kept, dead ones too."""
+        """Graph of the cell with every edge kept, dead ones too."""
         return written_graph(self.nodes, tuple(self.links()))
 
     @property
     def matrix(self) -> str:
-        """SNASNet's matrix form.
+        """SNASNet's matrix form of the cell.
 
         Raises:
-            GenotypeError: the cell has other than 4 nodes, or an op that SNASNet lacks.
+            GenotypeError: The cell has other than 4 nodes, or an op that SNASNet lacks.
         """
         if self.nodes != 4:
             raise GenotypeError(f"the matrix form has 4 nodes, this cell {self.nodes}")
@@ -189,7 +200,7 @@ def parse_bench(text: str, ops: tuple[Op, ...]) -> Cell:
     Six characters are op digits, edge (0,1) first; anything shorter is an id, base 5, edge (0,1) least significant.
 
     Raises:
-        GenotypeError: neither, or out of range.
+        GenotypeError: The text is neither, or is out of range.
     """
     edges = len(pairs(4))
     if not text.isascii() or not text.isdigit():

@@ -1,4 +1,4 @@
-"""Genotypes as pictures: text for a terminal, SVG for everything else."""
+"""Draw genotypes: as text for a terminal, as SVG for everything else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STYLE = (
 
 
 def draw_text(genotype: Genotype) -> str:
-    """Each cell as the inputs of its nodes, and what is computed after skips and dead edges are gone."""
+    """Describe each cell by the inputs of its nodes, and by what is computed after skips and dead edges are gone."""
     return "\n\n".join(_cell_text(number, cell) for number, cell in enumerate(genotype.cells, start=1))
 
 
@@ -46,7 +46,7 @@ def _cell_text(number: int, cell: Cell) -> str:
 
 
 def _computed(graph: CellGraph) -> str:
-    """The canonical graph in words."""
+    """Describe the canonical graph in words."""
     if not graph.connected:
         return "nothing; no path leads from input to output"
     if graph.output == 0:
@@ -69,12 +69,15 @@ def _computed(graph: CellGraph) -> str:
 
 
 def draw_svg(genotype: Genotype, notes: Mapping[tuple[int, str], str] = MappingProxyType({}), name: str = "") -> str:
-    """One row of nodes for each cell; forward edges above, feedback dashed below, dead edges faint.
+    """Draw one row of nodes for each cell; forward edges are above, feedback is dashed below, dead edges are faint.
 
     Args:
-        genotype: What to draw.
-        notes: What is said of an edge that is pointed at, by number of the cell, from 1, and op.
-        name: Makes identifiers unique where several pictures are on one page.
+        genotype: Genotype to draw.
+        notes: Text that is shown for an edge under the pointer, by number of the cell, from 1, and op.
+        name: Prefix that makes identifiers unique where several pictures are on one page.
+
+    Returns:
+        The SVG document.
     """
     width = _GAP_X * (max(cell.nodes for cell in genotype.cells) - 1) + 120
     height = sum(_height(cell) for cell in genotype.cells)
@@ -128,10 +131,10 @@ def _edge_svg(source: int, target: int, op: Op, axis: int, live: bool, note: str
     colour = _COLOURS[op.kind]
     dashes = ' stroke-dasharray="6 4"' if feedback else ""
     label_y = axis + side * _rise(abs(source - target)) + 5
-    what = f"{source}-{target}:{op}" + (", feedback" if feedback else "") + ("" if live else ", dead: never computed")
-    what += f"; {note}" if note and live else ""
+    title = f"{source}-{target}:{op}" + (", feedback" if feedback else "") + ("" if live else ", dead: never computed")
+    title += f"; {note}" if note and live else ""
     return (
-        f'<g opacity="{1 if live else 0.3}"><title>{escape(what)}</title>'
+        f'<g opacity="{1 if live else 0.3}"><title>{escape(title)}</title>'
         f'<path d="M {start} {begin} C {start} {peak} {end} {peak} {end} {begin + side * 7}" fill="none" '
         f'stroke="{colour}" stroke-width="2"{dashes} marker-end="url(#{name}{op.kind})"/>'
         f'<text class="halo" x="{(start + end) / 2:g}" y="{label_y}" text-anchor="middle">{escape(str(op))}</text></g>'
@@ -139,7 +142,7 @@ def _edge_svg(source: int, target: int, op: Op, axis: int, live: bool, note: str
 
 
 def _live_links(cell: Cell) -> set[tuple[int, int]]:
-    """Links without which the cell would be another network."""
+    """Return the links without which the cell would be another network."""
     found = set()
     for k, edge in enumerate(cell.edges):
         without = Cell((*cell.edges[:k], Edge(), *cell.edges[k + 1 :]), cell.nodes)

@@ -1,4 +1,4 @@
-"""Genotypes: the cells of a network, first to last."""
+"""Define genotypes: the cells of a network, first to last."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ NetworkKey = tuple[CellGraph, ...]
 
 @dataclass(frozen=True)
 class Genotype:
-    """The cells of a network, first to last."""
+    """A genotype says what a search chooses: the cells of a network.
+
+    Attributes:
+        cells: Cells of the network, first to last, at least one.
+
+    Raises:
+        GenotypeError: There are no cells.
+    """
 
     cells: tuple[Cell, ...]
 
@@ -31,7 +38,7 @@ class Genotype:
         """Read cells joined by `/`.
 
         Raises:
-            GenotypeError: names the cell and the part of it that cannot be read.
+            GenotypeError: A cell cannot be read; the message names it and the part.
         """
         cells = []
         for index, part in enumerate(text.split("/"), start=1):
@@ -43,11 +50,11 @@ class Genotype:
 
     @property
     def canonical(self) -> tuple[CellGraph, ...]:
-        """The canonical form of every cell."""
+        """Canonical form of every cell."""
         return tuple(cell.canonical for cell in self.cells)
 
     def at_threshold(self, default: float) -> Genotype:
-        """Return the genotype as it is in a network of another threshold than the usual one.
+        """Return the genotype as it is in a network with another threshold than the default.
 
         Args:
             default: Threshold of the network, for ops that have none of their own.
@@ -66,7 +73,10 @@ class Genotype:
 
 
 def network_key(genotype: Genotype) -> NetworkKey:
-    """Return a key that is equal for genotypes that are one network; all without a path to the output are one, too."""
+    """Return a key that is equal for genotypes of one network.
+
+    All genotypes of as many cells in which a cell has no path to its output share one key, too.
+    """
     if genotype.connected:
         return genotype.canonical
     return (CellGraph((), (), None),) * len(genotype.cells)

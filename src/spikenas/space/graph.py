@@ -1,7 +1,7 @@
-"""What a cell computes: the form in which equal cells are equal.
+"""Reduce a cell to what it computes: a form in which equal cells are equal.
 
 A cell as people write it has skips, dead edges and arbitrary node numbers. Its graph has none of them: *atoms* (the
-convolutions and poolings that are computed; a threshold that equals the usual one is left out) and *values* (sums of
+convolutions and poolings that are computed; a threshold that equals the default is left out) and *values* (sums of
 atoms and of the cell's input, with multiplicity).
 
 Two identities are deliberately not used, since they change rounding or the number of weights: pooling of a sum is
@@ -24,12 +24,12 @@ _INPUT = "input"
 
 @dataclass(frozen=True)
 class Atom:
-    """An op applied to a value.
+    """An atom is an op applied to a value.
 
     Attributes:
-        op: The op; `skip` only as feedback, where it is a delay.
-        source: Number of the value it reads.
-        feedback: Whether its result is used one timestep later.
+        op: Op that is applied; `skip` occurs only as feedback, where it is a delay.
+        source: Number of the value that the atom reads.
+        feedback: Whether the atom's result is used one timestep later.
     """
 
     op: Op
@@ -39,10 +39,10 @@ class Atom:
 
 @dataclass(frozen=True)
 class CellGraph:
-    """A cell as atoms and values.
+    """A cell graph describes what a cell computes, as atoms and values.
 
     Attributes:
-        atoms: Numbered from 1 in the terms of `values`.
+        atoms: Atoms of the cell, numbered from 1 in the terms of `values`.
         values: Values 1, 2, ... in an order in which they can be computed, each as terms (atom, times); atom 0 is
             the cell's input, which alone is value 0.
         output: Number of the value that leaves the cell; None when no path leads there.
@@ -64,7 +64,7 @@ class CellGraph:
 
     @property
     def depth(self) -> int:
-        """Spiking ops on the longest forward path from input to output; 0 when not connected."""
+        """Number of spiking ops on the longest forward path from input to output; 0 when not connected."""
         longest = [0] * (len(self.values) + 1)
         for number, terms in enumerate(self.values, start=1):
             for term, _ in terms:
@@ -78,7 +78,12 @@ _Sources = dict[Hashable, tuple[Op, int, bool]]  # atom key -> op, class it read
 
 
 def canonical_graph(nodes: int, links: Sequence[Link]) -> CellGraph:
-    """The graph without dead edges, with the smallest of its possible numberings."""
+    """Return the graph of a cell without dead edges, with the smallest of its possible numberings.
+
+    Args:
+        nodes: Number of nodes of the cell.
+        links: Edges of the cell that are not none, as (from, to, op).
+    """
     links = _live(nodes, links)
     if not links:
         return CellGraph((), (), None)
@@ -98,7 +103,12 @@ def canonical_graph(nodes: int, links: Sequence[Link]) -> CellGraph:
 
 
 def written_graph(nodes: int, links: Sequence[Link]) -> CellGraph:
-    """The graph with every link kept; a node without incoming links is an empty sum."""
+    """Return the graph of a cell with every link kept; a node without incoming links is an empty sum.
+
+    Args:
+        nodes: Number of nodes of the cell.
+        links: Edges of the cell that are not none, as (from, to, op).
+    """
     classes = list(range(nodes))
     terms, sources = _follow(nodes, links, classes)
     order = classes if terms[0] != {_INPUT: 1} else classes[1:]
@@ -106,7 +116,7 @@ def written_graph(nodes: int, links: Sequence[Link]) -> CellGraph:
 
 
 def _live(nodes: int, links: Sequence[Link]) -> list[Link]:
-    """Links on some path from the first node to the last."""
+    """Return the links that are on some path from the first node to the last."""
     forward = _reach(0, [(source, target) for source, target, _ in links])
     backward = _reach(nodes - 1, [(target, source) for source, target, _ in links])
     return [link for link in links if link[0] in forward and link[1] in backward and nodes - 1 in forward]
@@ -123,7 +133,10 @@ def _reach(start: int, arrows: Sequence[tuple[int, int]]) -> set[int]:
 
 
 def _follow(nodes: int, links: Sequence[Link], classes: Sequence[int]) -> tuple[list[Counter[Hashable]], _Sources]:
-    """Every node as a multiset of atoms, skips followed; atoms without weights are equal when they read one class."""
+    """Return every node as a multiset of atoms, with skips followed, and what each atom reads.
+
+    Atoms without weights are equal when they read one class.
+    """
     terms: list[Counter[Hashable]] = [Counter() for _ in range(nodes)]
     terms[0][_INPUT] = 1
     sources: _Sources = {}
@@ -142,7 +155,7 @@ def _follow(nodes: int, links: Sequence[Link], classes: Sequence[int]) -> tuple[
 
 
 def _used(terms: Sequence[Counter[Hashable]], sources: _Sources, output: int) -> tuple[set[int], set[Hashable]]:
-    """The classes and atoms that the output depends on."""
+    """Return the classes and the atoms that the output depends on."""
     used, atoms, todo = {output}, set[Hashable](), [output]
     while todo:
         for key in terms[todo.pop()]:
@@ -159,7 +172,7 @@ def _used(terms: Sequence[Counter[Hashable]], sources: _Sources, output: int) ->
 def _computable(
     order: Sequence[int], terms: Sequence[Counter[Hashable]], sources: _Sources, atoms: set[Hashable]
 ) -> bool:
-    """Whether every value comes after the values it reads in the same timestep."""
+    """Say whether every value comes after the values it reads in the same timestep."""
     place = {value: number for number, value in enumerate(order)}
     for value in order:
         for key in terms[value]:
@@ -177,7 +190,7 @@ def _numbered(
     atoms: Iterable[Hashable],
     output: int,
 ) -> CellGraph:
-    """The graph with values numbered in the given order and atoms sorted by what they are and where they go."""
+    """Return the graph with values numbered in the given order, and atoms sorted by what they are and where they go."""
     number = {value: k for k, value in enumerate(order, start=1)}
 
     def description(key: Hashable) -> tuple[int, bool, str, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Table of operations: what an edge of a cell can carry."""
+"""Define the table of operations: what an edge of a cell can carry."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Kind = Literal["none", "skip", "conv", "dwconv", "avgpool"]
 
 @dataclass(frozen=True)
 class OpInfo:
-    """One row of the table.
+    """A row of the table describes one operation.
 
     Attributes:
         kind: What the builder makes of it: `conv` is LIF, convolution, BatchNorm; `dwconv` is LIF, depthwise and
             pointwise convolution, BatchNorm; `avgpool` has stride 1 and counts its padding.
         kernel: Side of the kernel in pixels; 0 where there is none.
-        code: SNASNet's digit, None where that space lacks the op.
+        code: Digit of the op in SNASNet's matrix form; None where SNASNet's space lacks the op.
     """
 
     kind: Kind
@@ -44,11 +44,11 @@ OPS: dict[str, OpInfo] = {
 
 @dataclass(frozen=True)
 class Op:
-    """An operation of the table, with a firing threshold of its own where it has one.
+    """An op is an operation of the table, with a firing threshold of its own where it has one.
 
     Attributes:
-        name: Key of `OPS`.
-        threshold: Firing threshold of the op's LIF; None is the network's.
+        name: Key of the operation in `OPS`.
+        threshold: Firing threshold of the op's LIF; None stands for the network's.
     """
 
     name: str
@@ -56,12 +56,12 @@ class Op:
 
     @property
     def info(self) -> OpInfo:
-        """The op's row in the table."""
+        """Row of the op in the table."""
         return OPS[self.name]
 
     @property
     def kind(self) -> Kind:
-        """What the op is built as."""
+        """Kind of layers that the op is built as."""
         return self.info.kind
 
     @property
@@ -74,7 +74,7 @@ class Op:
         """Read `conv3x3` or, with a threshold of its own, `conv3x3@0.5`.
 
         Raises:
-            GenotypeError: an unknown op, or a threshold where none can be.
+            GenotypeError: The op is unknown, or a threshold is given where none can be.
         """
         name, at, value = text.partition("@")
         if name not in OPS:
@@ -88,12 +88,16 @@ class Op:
         return cls(name, float(value))
 
     def at_threshold(self, default: float) -> Op:
-        """Return the op as it is in a network whose threshold is not the usual one: with a threshold of its own."""
+        """Return the op for a network whose threshold is not the default: with a threshold of its own.
+
+        Args:
+            default: Threshold of the network, for an op that has none of its own.
+        """
         return Op(self.name, default) if self.spiking and self.threshold is None else self
 
     @property
     def plain(self) -> Op:
-        """The op without a threshold that equals the usual one."""
+        """The op itself, without a threshold where that equals the default."""
         return Op(self.name) if self.threshold == DEFAULT_THRESHOLD else self
 
     def __str__(self) -> str:

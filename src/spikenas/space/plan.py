@@ -1,4 +1,4 @@
-"""The description of a network: genotype and settings as a tuple of layers, in the order in which they are computed.
+"""Describe a network: its genotype and settings as a tuple of layers, in the order in which they are computed.
 
 Whoever needs to know what a network consists of walks a plan: the memory model, the network builder and the
 exporters. A plan holds no weights and knows nothing of torch.
@@ -20,7 +20,15 @@ LayerKind = Literal["input", "conv", "batchnorm", "lif", "avgpool", "globalpool"
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What the network sees: [channels, height, width], once for an image, at every timestep for events."""
+    """An input specification describes what a network is given, [C, H, W], and how many classes it tells apart.
+
+    Attributes:
+        channels: Number of channels.
+        height: Height in pixels.
+        width: Width in pixels.
+        classes: Number of classes.
+        static: Whether the input is an image, given once; event frames are given at every timestep.
+    """
 
     channels: int
     height: int
@@ -31,12 +39,12 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Term:
-    """What a layer reads.
+    """A term says what a layer reads.
 
     Attributes:
         layer: Name of the layer whose output is read.
-        times: Factor.
-        delayed: Whether the output of the previous timestep is read, 0 at the first.
+        times: Factor that the output is multiplied by.
+        delayed: Whether the output of the previous timestep is read, which is 0 at the first.
     """
 
     layer: str
@@ -46,25 +54,25 @@ class Term:
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """One layer. Sizes are per sample and timestep.
+    """A layer specification describes one layer; its sizes are per sample and timestep.
 
     Attributes:
-        name: Unique in the plan, such as `cell1.op2.conv`.
-        kind: `conv` has same padding and no bias, `avgpool` counts its padding, `sum` adds its terms, `vote` averages
-            groups of neighbouring outputs.
-        terms: What it reads: one undelayed layer, or for a `sum` any number.
-        in_shape: (C, H, W) or (features,) of what it reads.
-        shape: The same of its output.
-        stage: The part of the network it belongs to, such as `stem`, `cell1`, `reduction1`, `head`.
+        name: Name that is unique in the plan, such as `cell1.op2.conv`.
+        kind: What the layer computes: `conv` has same padding and no bias, `avgpool` counts its padding, `sum` adds its
+            terms, `vote` averages groups of neighbouring outputs.
+        terms: What the layer reads: one undelayed layer, or for a `sum` any number.
+        in_shape: Shape of what the layer reads, (C, H, W) or (features,).
+        shape: Shape of the layer's output, (C, H, W) or (features,).
+        stage: Part of the network that the layer belongs to, such as `stem`, `cell1`, `reduction1`, `head`.
         static: Whether the output is the same at every timestep.
         kernel: Side of the window in pixels of `conv` and `avgpool`; group size of `vote`.
-        stride: Of `conv` and `avgpool`.
-        groups: Of `conv`; its channels when depthwise.
-        bias: Whether a `linear` has one.
+        stride: Stride in pixels of `conv` and `avgpool`.
+        groups: Number of groups of a `conv`; its channels when it is depthwise.
+        bias: Whether a `linear` has a bias.
         threshold: Firing threshold of a `lif`.
-        bits: Of a weight of `conv` and `linear` on the device.
-        lineage: What it computes. Two layers of equal lineage, of any two plans of the same settings and input, are
-            the same function of the input, with the same weights before training.
+        bits: Number of bits of each weight of `conv` and `linear` on the device.
+        lineage: Digest of what the layer computes. Two layers of equal lineage, of any two plans of the same settings
+            and input, are the same function of the input, with the same weights before training.
     """
 
     name: str
@@ -84,12 +92,12 @@ class LayerSpec:
 
     @property
     def size(self) -> int:
-        """Elements of the output."""
+        """Number of elements of the output, per sample and timestep."""
         return prod(self.shape)
 
     @property
     def weights(self) -> int:
-        """Elements of the weight tensor of a `conv` or `linear`, without bias; else 0."""
+        """Number of elements of the weight tensor of a `conv` or `linear`, without bias; 0 for other kinds."""
         if self.kind == "conv":
             return self.kernel**2 * self.in_shape[0] * self.shape[0] // self.groups
         return prod(self.in_shape) * self.shape[0] if self.kind == "linear" else 0
@@ -97,7 +105,14 @@ class LayerSpec:
 
 @dataclass(frozen=True)
 class Plan:
-    """A network: its layers in computable order, the last one its output."""
+    """A plan describes a network by its layers in computable order, the last one its output.
+
+    Attributes:
+        genotype: Genotype of the network.
+        network: Settings of the network, with `channels` as a number.
+        input: Shape and classes of what the network is given.
+        layers: Layers in the order in which they are computed.
+    """
 
     genotype: Genotype
     network: NetworkConfig
@@ -110,12 +125,12 @@ class Plan:
 
     @cached_property
     def by_name(self) -> dict[str, LayerSpec]:
-        """Layers by name."""
+        """Layers of the plan by their names."""
         return {layer.name: layer for layer in self.layers}
 
     @cached_property
     def readers(self) -> dict[str, tuple[tuple[LayerSpec, Term], ...]]:
-        """For each layer, who reads it and how."""
+        """Readers of each layer, by its name: the layers that read it, each with the term that says how."""
         found: dict[str, list[tuple[LayerSpec, Term]]] = {layer.name: [] for layer in self.layers}
         for layer in self.layers:
             for term in layer.terms:
@@ -123,24 +138,27 @@ class Plan:
         return {name: tuple(readers) for name, readers in found.items()}
 
     def edges(self, lif: LayerSpec) -> int:
-        """Number of ops that read a LIF layer; 1 where dead edges are kept and nothing does."""
+        """Return the number of ops that read a LIF layer; 1 where dead edges are kept and nothing does."""
         return max(1, len(self.readers[lif.name]))
 
     @cached_property
     def stages(self) -> dict[str, tuple[LayerSpec, ...]]:
-        """Layers by stage, in order."""
+        """Layers by the names of their stages, in order."""
         found: dict[str, list[LayerSpec]] = {}
         for layer in self.layers:
             found.setdefault(layer.stage, []).append(layer)
         return {stage: tuple(layers) for stage, layers in found.items()}
 
     def steps_through_time(self, stage: str) -> bool:
-        """Whether a stage has feedback, so that its timesteps cannot be computed side by side."""
+        """Say whether a stage has feedback, so that its timesteps cannot be computed side by side."""
         return any(term.delayed for layer in self.stages[stage] for term in layer.terms)
 
     @cached_property
     def only_fed_back(self) -> frozenset[str]:
-        """Layers whose result their own stage alone uses, a timestep later: nothing needs them at the last one."""
+        """Names of the layers whose result is used by their own stage alone, a timestep later.
+
+        Nothing needs these layers at the last timestep.
+        """
         found: set[str] = set()
         for layer in reversed(self.layers):
             readers = self.readers[layer.name]
@@ -151,7 +169,7 @@ class Plan:
         return frozenset(found)
 
     def folds(self, layer: LayerSpec) -> bool:
-        """Whether a BatchNorm disappears into the convolutions before it.
+        """Say whether a BatchNorm disappears into the convolutions before it.
 
         It does behind a convolution, and behind a sum of normalised convolutions of the same timestep that nothing
         else reads.

@@ -1,4 +1,4 @@
-"""Sets of cells and genotypes: size, enumeration, sampling, neighbours, membership."""
+"""Define sets of genotypes: size, enumeration, sampling, neighbours, membership."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ MOST_CELLS = 10**6
 
 @dataclass(frozen=True)
 class Space:
-    """Genotypes whose cells take each edge's op from one set.
+    """A space is a set of genotypes whose cells take each edge's op from one set.
 
     Attributes:
-        ops: Ops of an edge, at least one.
-        cells: Number of cells, each with a cell of its own.
-        nodes: Nodes of a cell.
+        ops: Ops that an edge can have, at least one.
+        cells: Number of cells of a network.
+        nodes: Number of nodes of each cell.
         feedback: Whether a pair may also run backward (with any op but none).
         shared: Whether all places of a network hold the same cell, as in SNASNet and SpikeNAS-Bench.
-        members: Canonical forms of the cells that exist; None is all. Samples and neighbours may have others, which
-            are no members of the space.
+        members: Canonical forms of the cells that exist; None stands for all. Samples and neighbours may have others,
+            which are no members of the space.
+
+    Raises:
+        ConfigError: There is no op, one occurs twice, or there is none but `none`.
     """
 
     ops: tuple[Op, ...]
@@ -58,15 +61,17 @@ class Space:
         """Make a space from the names of its ops; those that are equal at the network's threshold are one.
 
         Args:
-            ops: Their texts, such as `conv3x3`; at another `v_threshold` than the usual one they get it written out.
-            cells: See `Space`.
-            nodes: See `Space`.
-            feedback: See `Space`.
-            shared: See `Space`.
-            v_threshold: Threshold of the network.
+            ops: Texts of the ops, such as `conv3x3`; with another `v_threshold` than the default, ops without one
+                of their own get it written out.
+            cells: Number of cells of a network.
+            nodes: Number of nodes of each cell.
+            feedback: Whether a pair may also run backward (with any op but none).
+            shared: Whether all places of a network hold the same cell.
+            v_threshold: Firing threshold of the network.
+
         Raises:
             GenotypeError: An op is unknown.
-            ConfigError: There is no op, or one twice.
+            ConfigError: There is no op, one occurs twice, or there is none but `none`.
         """
         named = list(ops)
         parsed = [Op.parse(op) for op in named]
@@ -78,35 +83,35 @@ class Space:
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
-        """What an edge can be: every op forward, then, with feedback, every op but none backward."""
+        """Options of each edge: every op forward, then, with feedback, every op but none backward."""
         backward = [Edge(op, feedback=True) for op in self.ops if op != NONE] if self.feedback else []
         return (*(Edge(op) for op in self.ops), *backward)
 
     @property
     def cell_count(self) -> int:
-        """Number of cells, equal networks counted apart."""
+        """Number of cells, with equal networks counted separately."""
         return int(len(self.edges) ** len(pairs(self.nodes)))
 
     @property
     def free_cells(self) -> int:
-        """Number of cells that can be chosen: 1 when they are shared."""
+        """Number of cells that can be chosen; 1 when they are shared."""
         return 1 if self.shared else self.cells
 
     @property
     def size(self) -> int:
-        """Number of genotypes, equal networks counted apart."""
+        """Number of genotypes, with equal networks counted separately."""
         return int(self.cell_count**self.free_cells)
 
     def enumerate_cells(self) -> Iterator[Cell]:
-        """All cells, the last edge varying fastest."""
+        """Iterate over all cells, the last edge varying fastest."""
         return _cells(self.edges, self.nodes)
 
     @cached_property
     def distinct_cells(self) -> tuple[Cell, ...]:
-        """The connected cells that exist, the first of each set of equal networks, in enumeration order.
+        """Connected cells that exist, the first of each set of equal networks, in enumeration order.
 
         Raises:
-            ConfigError: more cells than can be enumerated in minutes.
+            ConfigError: There are more cells than can be enumerated in minutes.
         """
         if self.cell_count > MOST_CELLS:
             raise ConfigError(
@@ -117,24 +122,27 @@ class Space:
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """Number of options of each free position: the edges of the first cell, then, unless shared, of the others."""
+        """Number of options at each free position: the edges of the first cell, then, unless shared, of the others."""
         return (len(self.edges),) * (len(pairs(self.nodes)) * self.free_cells)
 
     def encode(self, genotype: Genotype) -> tuple[int, ...]:
-        """The option that a genotype takes at each position of `choices`, an index into `edges`.
+        """Return the option that a genotype takes at each position of `choices`, as an index into `edges`.
 
         Raises:
-            GenotypeError: its edges are not of this space.
+            GenotypeError: The edges of the genotype are not of this space.
         """
         if not self._has_edges_of(genotype):
             raise GenotypeError(f"genotype '{genotype}' is not of this space")
         return tuple(self._index[edge] for cell in genotype.cells[: self.free_cells] for edge in cell.edges)
 
     def decode(self, vector: Sequence[int]) -> Genotype:
-        """The genotype of an option for each position of `choices`.
+        """Return the genotype that takes the given option at each position of `choices`.
+
+        Args:
+            vector: One index into `edges` for each position of `choices`.
 
         Raises:
-            GenotypeError: another number of options, or one out of range.
+            GenotypeError: The number of options is wrong, or one is out of range.
         """
         if len(vector) != len(self.choices) or not all(0 <= option < len(self.edges) for option in vector):
             raise GenotypeError(
@@ -144,22 +152,26 @@ class Space:
         return self.network(Cell(tuple(edges[k : k + count]), self.nodes) for k in range(0, len(edges), count))
 
     def network(self, free: Iterable[Cell]) -> Genotype:
-        """The genotype of its free cells: one cell where they are shared, else all."""
+        """Return the genotype of the given free cells.
+
+        Args:
+            free: One cell where the cells are shared, else all of them.
+        """
         cells = tuple(free)
         return Genotype(cells * self.cells if self.shared else cells)
 
     def enumerate(self) -> Iterator[Genotype]:
-        """All genotypes, the last cell varying fastest."""
+        """Iterate over all genotypes, the last cell varying fastest."""
         return map(self.network, product(tuple(self.enumerate_cells()), repeat=self.free_cells))
 
     def sample(self, rng: random.Random) -> Genotype:
-        """A genotype with every edge drawn uniformly; it may be disconnected, or none of the members."""
+        """Draw a genotype with every edge uniform; it may be disconnected, or not among the members."""
         return self.network(
             Cell(tuple(rng.choice(self.edges) for _ in pairs(self.nodes)), self.nodes) for _ in range(self.free_cells)
         )
 
     def neighbours(self, genotype: Genotype) -> Iterator[Genotype]:
-        """The genotypes that differ in one edge of one cell, or of all when they are shared."""
+        """Iterate over the genotypes that differ in one edge of one cell, or of all cells when they are shared."""
         free = genotype.cells[: self.free_cells]
         for c, cell in enumerate(free):
             for k, edge in enumerate(cell.edges):
@@ -194,7 +206,7 @@ def _cells(edges: tuple[Edge, ...], nodes: int) -> Iterator[Cell]:
 
 @lru_cache(maxsize=64)
 def _distinct_cells(edges: tuple[Edge, ...], nodes: int, members: frozenset[CellGraph] | None) -> tuple[Cell, ...]:
-    """The same for all spaces of these edges, whatever the number of their cells."""
+    """Return the distinct cells; they are the same for all spaces of these edges, whatever the number of cells."""
     found: dict[CellGraph, Cell] = {}
     for cell in _cells(edges, nodes):
         if cell.canonical.connected and (members is None or cell.canonical in members):

@@ -1,4 +1,4 @@
-"""Genotypes and inputs as people give them: one text, or a file with one genotype a line."""
+"""Read genotypes and inputs as people give them: one text, or a file with one genotype a line."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ BENCH_INPUT = InputSpec(3, 32, 32, 10)
 
 
 def parse_input(shape: str, classes: int) -> InputSpec:
-    """Read `3x32x32`.
+    """Read the shape of an input such as `3x32x32`.
+
+    Args:
+        shape: Text `CHANNELSxHEIGHTxWIDTH`.
+        classes: Number of classes.
 
     Raises:
-        ConfigError: It is not three positive numbers.
+        ConfigError: The shape is not three positive numbers, or there are no classes.
     """
     match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", shape)
     if not match or classes < 1:
@@ -38,11 +42,12 @@ def read_genotype(text: str, space: str | None, cells: int | None, default_cells
 
     Args:
         text: Text or matrix form; in SpikeNAS-Bench's space also an id or six op digits.
-        space: Name of the space; None for the text forms alone.
+        space: Name of the space; None allows the text and matrix forms alone.
         cells: Number of cells that the network must have; None takes those of the text.
-        default_cells: Places of a cell alone where `cells` is None.
+        default_cells: Number of places that a cell alone is put in where `cells` is None.
+
     Raises:
-        GenotypeError: It cannot be read, or has another number of cells.
+        GenotypeError: The text cannot be read, or has another number of cells.
     """
     if is_bench(space) and text.strip().isdecimal():
         genotype = Genotype((parse_bench(text.strip(), BENCH_OPS),))
@@ -64,13 +69,15 @@ def read_genotypes(path: Path, read: Callable[[str], T]) -> Iterator[tuple[str, 
     """Read the lines of a file; empty lines and those that begin with # are passed over.
 
     Args:
-        path: The file.
-        read: Makes something of the text of a genotype.
+        path: File with one genotype a line.
+        read: Function that makes something of the text of a genotype.
+
     Yields:
         The text of each line, and what was made of it.
+
     Raises:
         ConfigError: The file cannot be read, or holds nothing.
-        GenotypeError: A line cannot be read; names it.
+        GenotypeError: A line cannot be read; the message names it.
     """
     found = False
     for number, line in enumerate(read_text(path, ConfigError).splitlines(), start=1):

@@ -1,4 +1,4 @@
-"""Devices: what their memory leaves to a network. Packages register them in the group `spikenas.targets`."""
+"""Find devices, and what their memory leaves to a network. Packages register them in the group `spikenas.targets`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def find_target(name: str) -> Target:
     """Return a device, by its name or by a file such as `board.toml`.
 
     Raises:
-        ConfigError: It is unknown; the message names the nearest, or all. Or its file does not describe one.
+        ConfigError: The name is unknown, and the message names the nearest or all; or its file describes no device.
     """
     if name.endswith(".toml"):
         return read_target(Path(name))
@@ -28,7 +28,7 @@ def limits_of(name: str) -> tuple[dict[str, int | None], Core]:
     """Return the bytes of `flash` and `ram` that a device leaves to a network, and its core.
 
     Raises:
-        ConfigError: It is unknown, or no microcontroller.
+        ConfigError: The device is unknown, or is no microcontroller.
     """
     try:
         target = find_target(name)

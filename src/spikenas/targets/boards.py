@@ -1,4 +1,4 @@
-"""The devices of this package: each is an attribute, read from the TOML file of its name in this folder."""
+"""Hold the devices of this package: each is an attribute, read from the TOML file of its name in this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a device is, and the file that describes it."""
+"""Define what a device is, and read the file that describes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ Core = Literal["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33",
 
 
 class CoreMemory(BaseModel):
-    """Limits of one core of a neuromorphic chip; absent means that the chip has no such limit."""
+    """A core memory holds the limits of one core of a neuromorphic chip; None means that the chip has no such limit.
+
+    Attributes:
+        count: Number of cores that are alike.
+        neurons: Most neurons of a core.
+        synapse_bytes: Bytes of synapses of a core.
+        kernel_words: Most words of a convolution's kernel.
+        neuron_words: Most words of a layer's neurons.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,22 +36,22 @@ class CoreMemory(BaseModel):
 
 
 class Target(BaseModel):
-    """A device.
+    """A target is a device that a network is built for.
 
     Attributes:
-        name: Its file's.
-        title: For people.
+        name: Name of the device, the stem of its file.
+        title: Name of the device for people.
         source: Page of the vendor that the figures are from.
-        note: What else has to be known.
-        kind: `microcontroller`, with flash and RAM; `neuromorphic`, with cores.
-        core: Whose code is counted and built.
-        architecture: What the processor is, where that is no `core`.
-        emulated: Whether firmware for it can be run here.
+        note: Remark on what else has to be known.
+        kind: Kind of the device: `microcontroller`, with flash and RAM; `neuromorphic`, with cores.
+        core: Processor core whose code is counted and built.
+        architecture: Name of the processor, where it is not `core`.
+        emulated: Whether firmware for the device can be run here.
         flash: Bytes of program memory.
-        ram: Bytes of its largest block of RAM.
-        runtime_flash: What start-up, drivers and the user's program take of it.
-        runtime_ram: The same of the RAM.
-        cores: Of a neuromorphic chip.
+        ram: Bytes of the largest block of RAM.
+        runtime_flash: Bytes of flash that start-up, drivers and the user's program take.
+        runtime_ram: Bytes of RAM that start-up, drivers and the user's program take.
+        cores: Limits of the cores of a neuromorphic chip.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,7 +93,7 @@ def read_target(path: Path) -> Target:
     """Read a device from its TOML file, whose stem is the device's name.
 
     Raises:
-        ConfigError: It cannot be read, or does not describe a device.
+        ConfigError: The file cannot be read, or does not describe a device.
     """
     values = read_toml(path)
     try:
@@ -94,5 +102,5 @@ def read_target(path: Path) -> Target:
         problem = error.errors()[0]
         if not problem["loc"]:
             raise ConfigError(f"{path}: {problem['ctx']['error']}") from None
-        said = "unknown key" if problem["type"] == "extra_forbidden" else explain(error)
-        raise ConfigError(f"{path}: {problem['loc'][0]}: {said}") from None
+        explanation = "unknown key" if problem["type"] == "extra_forbidden" else explain(error)
+        raise ConfigError(f"{path}: {problem['loc'][0]}: {explanation}") from None

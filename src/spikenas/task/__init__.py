@@ -1,4 +1,4 @@
-"""A task: data and limits, and all that follows from them."""
+"""Define a task: data and limits, and all that follows from them."""
 
 from spikenas.task.task import Task, base_config, words_of
 

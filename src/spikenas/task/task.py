@@ -1,4 +1,4 @@
-"""A task: the data that are learnt from, and the limits of what may be built."""
+"""Define a task: the data that are learnt from, and the limits of what may be built."""
 
 from __future__ import annotations
 
@@ -27,17 +27,19 @@ class Task:
 
     Args:
         data: Name of a data set, as `--data` takes it, or a folder of images.
-        target: A device, which sets flash, RAM and core.
+        target: Name or file of a device, which sets flash, RAM and core.
         params: Most learnable parameters: a number, or a text such as `1.2M`.
         flash: Most flash: bytes, or a text such as `96KiB`.
-        ram: Most RAM: the same.
+        ram: Most RAM: bytes, or a text such as `96KiB`.
         image_size: Side in pixels that images are brought to.
-        seed: Of every random choice.
-        device: Where PyTorch computes.
+        seed: Seed of every random choice.
+        device: Device of PyTorch that computes.
         settings: Further settings: a `Config`, a TOML file, or values by dotted key such as `{"train.epochs": 5}`.
+
     Attributes:
-        asked: The configuration as it was asked for.
-        config: The same with what follows from the data.
+        asked: Configuration as it was asked for.
+        config: Configuration with what follows from the data.
+
     Raises:
         ConfigError: A setting is wrong.
         DataError: The data cannot be used.
@@ -82,31 +84,31 @@ class Task:
     def _set_up(self, config: Config, opened: OpenedData | None = None) -> None:
         self._opened = opened or OpenedData(config.data)
         self.asked = config
-        self.config = _following(config, self._opened)
+        self.config = _with_derived_settings(config, self._opened)
 
     @property
     def dataset(self) -> DataSet:
-        """The items, divided by the seed."""
+        """Labelled items of the task, divided by the seed."""
         return self._opened.divide(self.config.seed)
 
     @property
     def train(self) -> Split:
-        """The training items without the validation share."""
+        """Training items without the validation share."""
         return self.dataset.train
 
     @property
     def validation(self) -> Split:
-        """The share of the training items that is held out."""
+        """Share of the training items that is held out."""
         return self.dataset.validation
 
     @property
     def test(self) -> Split:
-        """The test items, for evaluation alone."""
+        """Test items, for evaluation alone."""
         return self.dataset.test
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names; a label is a position in it."""
+        """Names of the classes; a label is a position in it."""
         return self.dataset.classes
 
     @property
@@ -120,17 +122,17 @@ class Task:
 
     @property
     def input(self) -> InputSpec:
-        """What the network sees."""
+        """Shape and classes of what the network is given."""
         return InputSpec(*self.dataset.shape, len(self.classes), self.dataset.static)
 
     @property
     def limits(self) -> BudgetConfig:
-        """What a network may take."""
+        """Limits on what a network may take."""
         return self.config.budget
 
     @cached_property
     def space(self) -> Space:
-        """Where the search looks."""
+        """Space of the genotypes that are searched."""
         settings, network = self.config.space, self.config.network
         return Space.of(
             settings.ops, network.cells, settings.nodes, settings.feedback, settings.shared, network.v_threshold
@@ -145,33 +147,39 @@ class Task:
         return make_plan(genotype, self.config.network, self.input)
 
     def cost(self, genotype: Genotype) -> Footprint:
-        """Return the memory that a genotype takes."""
+        """Return the parameters and the memory that a genotype takes.
+
+        Raises:
+            GenotypeError: It has another number of cells, or cannot be built.
+        """
         return footprint(self.plan(genotype))
 
     def sized(self) -> Task:
         """Return the task with width and stem stride as numbers at which something of the space meets the limits.
 
         Raises:
-            BudgetError: Nothing does; names the smallest footprint and what would make room.
+            BudgetError: Nothing does; the message names the smallest footprint and what would make room.
         """
         network = resolve_width(self.config.network, self.input, self.space, self.config.budget)
         return self if network == self.config.network else self.but({"network": network})
 
     def but(self, changes: Mapping[str, Any]) -> Task:
-        """Return the task with some settings changed; the data are opened again only if their settings are other ones.
+        """Return the task with some settings changed; the data are opened again only if their own settings change.
 
         Args:
             changes: Values by dotted key, such as `network.cells`.
+
         Raises:
             ConfigError: A key is unknown or a value is wrong.
+            DataError: The settings of the data change, and the data cannot be used.
         """
         return self.with_config(self.config.but(changes))
 
     def with_config(self, config: Config) -> Task:
-        """Return the task of another configuration, with these data where it speaks of the same.
+        """Return the task of another configuration; it shares these data where their settings are the same.
 
         Raises:
-            DataError: It speaks of others, and they cannot be used.
+            DataError: The configuration names other data, and they cannot be used.
         """
         task = type(self).__new__(type(self))
         task._set_up(config, self._opened if config.data in (self.config.data, self._opened.config) else None)
@@ -193,12 +201,12 @@ class Task:
             "flash": self.limits.flash and format_size(self.limits.flash),
             "RAM": self.limits.ram and format_size(self.limits.ram),
         }
-        said = ", ".join(f"{name} {value}" for name, value in limits.items() if value) or "none"
+        shown = ", ".join(f"{name} {value}" for name, value in limits.items() if value) or "none"
         return [
             ("data", f"{data.name}: {len(data.train):,} to train, {len(data.validation):,} to validate"),
             ("input", f"{spec.channels}x{spec.height}x{spec.width} {frames}"),
             ("classes", f"{len(self.classes)}: {names}"),
-            ("limits", said + (f" ({self.limits.target})" if self.limits.target else "")),
+            ("limits", shown + (f" ({self.limits.target})" if self.limits.target else "")),
         ]
 
 
@@ -215,7 +223,7 @@ _KEYS = {
 
 
 def words_of(**given: Any) -> dict[str, Any]:
-    """Return settings by dotted key, of what Python was given by the names that `Task` uses; None is left out."""
+    """Return settings by dotted key, from arguments with the names that `Task` uses; None is left out."""
     words = {_KEYS[name]: value for name, value in given.items() if value is not None}
     if "data.name" in words:
         words["data.name"] = str(words["data.name"])
@@ -223,10 +231,10 @@ def words_of(**given: Any) -> dict[str, Any]:
 
 
 def base_config(settings: Config | str | Path | Mapping[str, Any] | None) -> Config:
-    """Return the configuration that somebody's settings are: of a file, of values by key, or the defaults.
+    """Return the configuration that settings stand for: that of a file, of values by key, or the defaults.
 
     Raises:
-        ConfigError: They are not a configuration.
+        ConfigError: The settings are not a configuration.
     """
     if isinstance(settings, Config):
         return settings
@@ -235,8 +243,8 @@ def base_config(settings: Config | str | Path | Mapping[str, Any] | None) -> Con
     return Config().but(settings or {})
 
 
-def _following(config: Config, opened: OpenedData) -> Config:
-    """What follows from the data: image size and channels, T of events, augmentation."""
+def _with_derived_settings(config: Config, opened: OpenedData) -> Config:
+    """Return a configuration with what follows from the data: image size and channels, T of events, augmentation."""
     data = opened.divide(config.seed)
     channels, height, width = data.shape
     changes: dict[str, Any] = {}
