@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from spikenas.config import Config
+from spikenas.data.folders import ImageFolder
 from spikenas.training.checkpoint import load_tensors
-from support import TINY, Spikenas
+from support import TINY, Spikenas, write_images
 
 
 def test_run_says_what_was_found_and_is_done_once(spikenas: Spikenas, tmp_path: Path) -> None:
@@ -238,3 +239,60 @@ def test_a_default_folder_of_another_budget_is_refused_before_anything_is_decide
     again = spikenas("run", *given, "--flash", "8KiB", "--epochs", "1", "--front", "flash", "--json")
     assert json.loads(again.stdout)["front"]
     assert (tmp_path / "runs" / "digits" / "space.json").stat().st_mtime_ns == before
+
+
+DECIDED = (*("--ops", "skip,conv3x3", "--cells", "1", "--timesteps", "2"), *("--set", "fidelity.batch=8"))
+
+
+def test_a_file_of_one_s_own_is_enhanced_and_the_command_that_is_advised_works(
+    spikenas: Spikenas, tmp_path: Path
+) -> None:
+    (tmp_path / "my.toml").write_text(
+        '[data]\nname = "digits"\n[space]\nops = ["skip", "conv3x3"]\n[network]\ncells = 1\ntimesteps = 2\n'
+        "[fidelity]\nbatch = 8\n[train]\nepochs = 1\n[search]\nevaluations = 2\n[budget]\nflash = 8192\n"
+    )
+    decided = spikenas("enhance", "my.toml", "--out", "a")
+    assert decided.returncode == 0, decided.stderr
+    (advised,) = [line for line in decided.stderr.splitlines() if line.startswith("the next step: ")]
+    command = advised.removeprefix("the next step: spikenas ").split()
+    assert spikenas(*command, "-q").returncode == 0
+    assert spikenas("run", "my.toml", "--out", "b", "-q").returncode == 0
+    spaces = [json.loads((tmp_path / name / "space.json").read_text())["decisions"] for name in "ab"]
+    assert spaces[0] == spaces[1]
+    assert (tmp_path / "a" / "best.json").read_bytes() == (tmp_path / "b" / "best.json").read_bytes()
+    assert spikenas("run", "my.toml", "--out", "c", "--no-enhance", "-q").returncode == 0
+    assert not (tmp_path / "c" / "space.json").exists()
+
+
+def test_space_json_says_as_asked_of_what_was_asked_alone(spikenas: Spikenas, tmp_path: Path) -> None:
+    assert spikenas("enhance", "--data", "digits", *DECIDED, "--out", "r", "-q").returncode == 0
+    decisions = json.loads((tmp_path / "r" / "space.json").read_text())["decisions"]
+    asked = {one["key"] for one in decisions if one["reason"] == "as asked"}
+    assert (
+        asked
+        == {one["key"] for one in decisions if one["given"]}
+        == {*("space.ops", "network.cells", "network.timesteps")}
+    )
+    assert all(one["reason"] for one in decisions)
+
+
+def test_a_space_that_was_configured_is_not_decided_afterwards(spikenas: Spikenas, tmp_path: Path) -> None:
+    assert spikenas("search", "--data", "digits", *DECIDED, "--evaluations", "2", "--out", "r", "-q").returncode == 0
+    refused = spikenas("enhance", "--out", "r", "-q")
+    assert refused.returncode == 2
+    assert "r: its space was configured, and is not decided" in no_traceback(refused.stderr)
+
+
+def test_enhance_opens_the_data_once(spikenas: Spikenas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_images(tmp_path / "images", 10)
+    (tmp_path / "images" / "0" / "notes.txt").touch()
+    real, opened = ImageFolder.open, []
+    monkeypatch.setattr(ImageFolder, "open", lambda *args: opened.append(1) or real(*args))
+    quick = ("--set", "fidelity.channels=4", "--set", "fidelity.repeats=1", "--set", "fidelity.image_size=4")
+    decided = spikenas(
+        *("enhance", "--data", "images", "--seeds", "5", "--draws", "2", *quick, *DECIDED[2:], "--out", "r"),
+        *("--set", "space.nodes=3", "--workers", "1"),
+    )
+    assert decided.returncode == 0, decided.stderr
+    assert len(opened) == 1
+    assert decided.stderr.count("entries ignored") == 1

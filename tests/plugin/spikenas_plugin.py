@@ -12,7 +12,9 @@ from spikenas.nas import Problem, Proposal, Strategy, Trial
 from spikenas.scores.probe import PlanScore
 from spikenas.targets import Target
 
-WIDE = PlanScore("wide", "largest number of channels", "this test", lambda plan: max(l.shape[0] for l in plan.layers))
+WIDE = PlanScore(
+    "wide", "largest number of channels", "this test", lambda plan: max(one.shape[0] for one in plan.layers)
+)
 
 TEAPOT = Target(
     name="teapot", title="A teapot", source="its handbook", core="cortex-m0", flash="64KiB", ram="32KiB"

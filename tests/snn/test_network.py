@@ -161,28 +161,28 @@ def test_layers_of_equal_lineage_give_equal_outputs(seed: int, feedback: bool, k
         network = Network(make_plan(genotype, kind, INPUT), seed=3)
         use_batch_statistics(network)
 
-        def see(layer: LayerSpec, value: torch.Tensor) -> None:
+        def observe(layer: LayerSpec, value: torch.Tensor) -> None:
             assert torch.equal(known.setdefault(layer.lineage, value), value), layer
 
         with torch.no_grad():
-            network.compute({"input": network.checked(batch(INPUT).float())}, see)
+            network.compute({"input": network.checked(batch(INPUT).float())}, observe)
 
 
 def test_a_part_of_a_network_computes_what_the_whole_does() -> None:
     plan = make_plan(Genotype.parse(FEEDBACK[0]), COMPACT, INPUT)
     outputs: dict[str, torch.Tensor] = {}
 
-    def see(layer: LayerSpec, value: torch.Tensor) -> None:
+    def observe(layer: LayerSpec, value: torch.Tensor) -> None:
         outputs[layer.name] = value
 
     whole = Network(plan, seed=1).eval()
     x = whole.checked(batch(INPUT).float())
-    result = whole.compute({"input": x}, see)
+    result = whole.compute({"input": x}, observe)
     part = {layer.name for stage in ("cell2", "head") for layer in plan.stages[stage]}
     rest = Network(plan, seed=1, only=part).eval()
     assert len(rest.layers) == len(part)
     entry = plan.by_name[plan.stages["cell2"][0].terms[0].layer].name
-    found = rest.compute({"input": x, entry: outputs[entry]}, see)
+    found = rest.compute({"input": x, entry: outputs[entry]}, observe)
     assert torch.equal(found["head.linear"], result["head.linear"])
 
 

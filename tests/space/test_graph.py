@@ -11,7 +11,20 @@ from cells import QUICK, cells, connected, run_cell, run_graph
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from spikenas.space import BENCH_OPS, Atom, Cell, CellGraph, Edge, Genotype, Op, Space, parse_bench
+from spikenas.config import NetworkConfig
+from spikenas.space import (
+    BENCH_OPS,
+    Atom,
+    Cell,
+    CellGraph,
+    Edge,
+    Genotype,
+    InputSpec,
+    Op,
+    Space,
+    make_plan,
+    parse_bench,
+)
 from spikenas.space.cell import pairs
 
 BENCH = Path(__file__).resolve().parents[3] / "shared" / "bench" / "spikenas_bench_cifar10_public.csv"
@@ -226,3 +239,26 @@ def test_forms_are_the_same_in_every_process() -> None:
 def test_a_genotype_collects_the_forms_of_its_cells() -> None:
     genotype = Genotype.parse("0-3:conv3x3 / 0-1:skip 1-3:conv3x3")
     assert genotype.canonical[0] == genotype.canonical[1] == graph("0-3:conv3x3")
+
+
+def test_a_threshold_that_is_the_default_is_none_of_its_own() -> None:
+    plain, written = (Genotype.parse(text) for text in ("0-3:conv3x3", "0-3:conv3x3@1.0"))
+    assert plain.canonical == written.canonical
+    assert plain.canonical != Genotype.parse("0-3:conv3x3@0.5").canonical
+    assert len(Space.of(["skip", "conv3x3", "conv3x3@1.0"]).distinct_cells) == 39
+    assert len(Space.of(["skip", "conv3x3"]).distinct_cells) == 39
+
+
+def test_in_a_network_of_another_threshold_they_are_two() -> None:
+    ops = ["skip", "conv3x3", "conv3x3@1.0"]
+    assert len(Space.of(ops, v_threshold=0.5).distinct_cells) == len(
+        Space.of(["skip", "conv3x3", "conv3x3@0.5"]).distinct_cells
+    )
+    plans = {
+        text: make_plan(
+            Genotype.parse(text), NetworkConfig(cells=1, channels=4, v_threshold=0.5), InputSpec(1, 8, 8, 2)
+        )
+        for text in ("0-3:conv3x3", "0-3:conv3x3@1.0", "0-3:conv3x3@0.5")
+    }
+    thresholds = {text: plan.by_name["cell1.op1.lif"].threshold for text, plan in plans.items()}
+    assert thresholds == {"0-3:conv3x3": 0.5, "0-3:conv3x3@1.0": 1.0, "0-3:conv3x3@0.5": 0.5}

@@ -65,7 +65,7 @@ class _Sum(nn.Module):
         return total
 
 
-Observer = Callable[[LayerSpec, Tensor], None]
+LayerObserver = Callable[[LayerSpec, Tensor], None]
 
 
 class Network(nn.Module):
@@ -133,12 +133,12 @@ class Network(nn.Module):
 
         return self.compute({"input": self.checked(x)}, record_spikes)[self.plan.layers[-1].name].mean(0)
 
-    def compute(self, values: dict[str, Tensor], see: Observer) -> dict[str, Tensor]:
+    def compute(self, values: dict[str, Tensor], observe: LayerObserver) -> dict[str, Tensor]:
         """Run the layers that were built.
 
         Args:
             values: The input, and what the built layers read of the others, [T or 1, B, ...] by layer.
-            see: Function that is called with each layer and its output, in the plan's order; of a stage with feedback,
+            observe: Function that is called with each layer and its output, in the plan's order; of a stage with feedback,
                 with those of its LIF layers and with those that other stages read.
 
         Returns:
@@ -148,12 +148,12 @@ class Network(nn.Module):
         like = values["input"]
         for stage, layers in self._stages.items():
             if self.plan.steps_through_time(stage):
-                outputs = self._run_stepwise(layers, values, see) if layers else {}
+                outputs = self._run_stepwise(layers, values, observe) if layers else {}
                 values |= outputs
             else:
                 for layer in layers:
                     values[layer.name] = self.run_layer(layer, [values[term.layer] for term in layer.terms], like)
-                    see(layer, values[layer.name])
+                    observe(layer, values[layer.name])
                     self._drop(layer, values)
             for layer in layers:
                 self._drop(layer, values)
@@ -193,7 +193,7 @@ class Network(nn.Module):
         return self.layers[module_key(layer.name)](x.flatten(0, 1)).unflatten(0, x.shape[:2])  # type: ignore[no-any-return]
 
     def _run_stepwise(
-        self, layers: tuple[LayerSpec, ...], outside: dict[str, Tensor], see: Observer
+        self, layers: tuple[LayerSpec, ...], outside: dict[str, Tensor], observe: LayerObserver
     ) -> dict[str, Tensor]:
         """Run a stage with feedback, timestep by timestep, and return what other stages read."""
         T = self.plan.network.timesteps
@@ -227,7 +227,7 @@ class Network(nn.Module):
             read_outside = any(reader.name not in own for reader, _ in self.plan.readers[layer.name])
             if history[layer.name] and (read_outside or layer.kind == "lif"):
                 value = torch.stack(history[layer.name])
-                see(layer, value)
+                observe(layer, value)
                 if read_outside:
                     outputs[layer.name] = value
         return outputs

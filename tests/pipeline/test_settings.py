@@ -1,0 +1,119 @@
+"""Where the settings of a run come from: the same words give the same configuration, whoever says them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+import spikenas as sn
+from spikenas._util.errors import ConfigError
+from spikenas.cli import options as opt
+from spikenas.cli.options import Given
+from spikenas.config import BudgetConfig, Config, DataConfig, SpaceConfig
+from spikenas.pipeline.settings import Settings
+from spikenas.targets import find_target
+
+ALL = (
+    *(opt.DATASET, *opt.IMAGES, *opt.SIZES, opt.TARGET, *opt.NETWORK, opt.WEIGHT_BITS, opt.SPACE, opt.OPS),
+    *(*opt.SEARCH, *opt.EXECUTOR, *opt.ENHANCEMENT, opt.EPOCHS, *opt.QUANTISE, opt.SEED, opt.DEVICE, opt.SET),
+)
+
+
+def by_options(**values: object) -> Config:
+    given = Given.of(ALL, {option.name: values.get(option.name) for option in ALL})
+    return Config().but(given.words, given.sources)
+
+
+WORDS = [
+    ({"target": "stm32f405"}, {"budget.target": "stm32f405"}),
+    ({"target": "rp2040", "ram": "10KiB"}, {"budget.target": "rp2040", "budget.ram": "10KiB"}),
+    ({"space": "spikenas-bench"}, {"space.name": "spikenas-bench"}),
+    ({"space": "spikenas-bench", "data": "cifar100"}, {"space.name": "spikenas-bench", "data.name": "cifar100"}),
+    ({"space": "spikenas-bench", "channels": "8"}, {"space.name": "spikenas-bench", "network.channels": 8}),
+    ({"space": "snasnet", "ops": "skip,conv1x1"}, {"space.name": "snasnet", "space.ops": ["skip", "conv1x1"]}),
+    ({"seed": 3, "by": "train", "seeds": 7}, {"seed": 3, "enhancement.by": "train", "enhancement.seeds": 7}),
+    (
+        {"set_": ["budget.target=stm32f103", "space.name=snasnet"]},
+        {"budget.target": "stm32f103", "space.name": "snasnet"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "keys"), WORDS, ids=lambda one: str(one)[:60])
+def test_python_toml_and_options_give_the_same_for_the_same_words(
+    options: dict[str, object], keys: dict[str, object], tmp_path: Path
+) -> None:
+    nested: dict[str, dict[str, object]] = {}
+    for key, value in keys.items():
+        section, _, name = key.rpartition(".")
+        (nested.setdefault(section, {}) if section else nested)[name] = value  # type: ignore[assignment]
+    (tmp_path / "my.toml").write_text(tomli_w.dumps(nested))
+    made = [by_options(**options), Config().but(keys), Config.parse(nested), Config.load(tmp_path / "my.toml")]
+    assert len({config.dump() for config in made}) == 1
+    assert len({config.dump(given=True) for config in made}) == 1
+    stored = tmp_path / "config.toml"
+    stored.write_text(made[0].dump())
+    assert Config.load(stored) == made[0], "what is stored is complete, and what follows from it stays the same"
+
+
+def test_a_benchmark_has_its_network_for_each_data_set() -> None:
+    votes = {
+        name: Config(space=SpaceConfig(name="spikenas-bench"), data=DataConfig(name=name)).network.votes
+        for name in ("cifar10", "cifar100", "tinyimagenet:x", "digits")
+    }
+    assert votes == {"cifar10": 10, "cifar100": 5, "tinyimagenet:x": 5, "digits": 10}
+    assert Config.parse({"space": {"name": "spikenas-bench:tinyimagenet"}}).network.hidden == 4096
+    with pytest.raises(ConfigError, match="spikenas-bench has cifar10, cifar100, tinyimagenet"):
+        Config.parse({"space": {"name": "spikenas-bench:mnist"}})
+    with pytest.raises(ConfigError, match="snasnet is one space for all data"):
+        Config.parse({"space": {"name": "snasnet:cifar10"}})
+
+
+def test_another_target_has_its_own_limits(tmp_path: Path) -> None:
+    first = Config(budget=BudgetConfig(target="stm32f405", params=5000))
+    for config in (first, Config.parse(first.model_dump())):
+        other = config.but({"budget.target": "stm32f103"})
+        assert other.budget.flash == find_target("stm32f103").flash_left
+        assert other.budget.ram == find_target("stm32f103").ram_left
+        assert (other.network.core, other.budget.params) == ("cortex-m3", 5000)
+        assert config.but({"budget.flash": "10KiB"}).but({"budget.target": "stm32f746"}).budget.flash == 10 * 1024
+
+
+def test_but_changes_what_is_named_and_checks_it() -> None:
+    config = Config().but({"network.channels": 16, "train.lr": 0.2})
+    assert (config.network.channels, config.train.lr, config.network.cells) == (16, 0.2, 2)
+    assert config.but({"network": config.network.but({"cells": 3})}).network.cells == 3
+    assert Config().network.channels == "auto", "nothing is changed in place"
+    with pytest.raises(ConfigError, match=r"network\.chanels: unknown key, did you mean 'channels'"):
+        config.but({"network.chanels": 3})
+    with pytest.raises(ConfigError, match=r"train\.lr: expected more than 0"):
+        config.but({"train.lr": -1})
+    with pytest.raises(ConfigError, match="cells: expected at least 1"):
+        config.network.but({"cells": 0})
+
+
+def test_a_section_keeps_what_follows_from_other_sections() -> None:
+    network = Config(budget=BudgetConfig(target="stm32f103")).network
+    assert network.but({"cells": 1}).core == network.core == "cortex-m3"
+
+
+def test_a_file_of_one_s_own_is_decided_as_options_are(tmp_path: Path) -> None:
+    (tmp_path / "my.toml").write_text('[data]\nname = "digits"\n')
+    named = Settings.of(tmp_path / "r", tmp_path / "my.toml", {"seed": 1})
+    said = Settings.of(tmp_path / "r", None, {"seed": 1, "data.name": "digits"})
+    assert named.config == said.config
+    assert named.asked == said.asked
+    assert named.asked is not None
+    assert Settings.of(None, tmp_path / "my.toml", {}).folder == Path("runs/digits")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "config.toml").write_text(Config(seed=4).dump())
+    resumed = Settings.of(None, tmp_path / "old" / "config.toml", {})
+    assert (resumed.folder, resumed.config.seed, resumed.asked) == (tmp_path / "old", 4, None)
+
+
+def test_task_takes_the_same_words() -> None:
+    task = sn.Task("digits", target="stm32f103", ram="8KiB", seed=3, settings={"network.cells": 1})
+    asked = by_options(data="digits", target="stm32f103", ram="8KiB", seed=3, cells=1)
+    assert task.asked == asked
