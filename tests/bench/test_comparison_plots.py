@@ -25,7 +25,7 @@ def test_a_row_for_each_evaluator_with_its_strategies(tmp_path: Path) -> None:
     draw_comparison(tmp_path / "c.svg", summarise([*results, failed]))
     assert ElementTree.parse(tmp_path / "c.svg").getroot().tag.endswith("svg")
     drawn = text_of(tmp_path / "c.svg")
-    for words in ("judged by cmrr", "judged by epoch 5", "random", "local", "regret, points of accuracy"):
+    for words in ("evaluated by cmrr", "evaluated by epoch 5", "random", "local", "regret, points of accuracy"):
         assert words in drawn
     assert "gp" not in drawn
 

@@ -7,7 +7,7 @@ from made_up import SPACE, convs, cost, evaluators, noise
 from scipy import stats
 
 from spikenas._util.errors import DataError
-from spikenas.enhancement.effects import Effect, Interval, Judged, Rule, networks_of, verdict_on
+from spikenas.enhancement.effects import Effect, EffectEstimator, Interval, Rule, networks_of, verdict_on
 from spikenas.enhancement.samples import Sampler, SampleSet
 from spikenas.enhancement.variants import variants_of
 from spikenas.nas.executors import InProcess
@@ -19,9 +19,9 @@ ADDED = (Op.parse("conv5x5"),)
 VARIANTS = variants_of(SPACE, ADDED)
 
 
-def effects(sampler: Sampler, rule: Rule | None = None, by_judge: bool = True) -> dict[str, Effect]:
-    judged = Judged(rule or Rule(), len(VARIANTS) - 1, cost, by_judge, sampler.truth)
-    return {effect.name: effect for effect in judged.effects(VARIANTS, sampler.sample(VARIANTS))}
+def effects(sampler: Sampler, rule: Rule | None = None, by_evaluator: bool = True) -> dict[str, Effect]:
+    estimator = EffectEstimator(rule or Rule(), len(VARIANTS) - 1, cost, by_evaluator, sampler.truth)
+    return {effect.name: effect for effect in estimator.effects(VARIANTS, sampler.sample(VARIANTS))}
 
 
 def test_an_op_that_makes_networks_better_is_needed_and_one_that_does_nothing_removable() -> None:
@@ -50,14 +50,14 @@ def test_an_added_op_that_is_worth_its_memory() -> None:
     assert added.memory.flash_bytes > 4 * 4 * 25  # at least its weights
 
 
-def test_the_loss_is_the_truth_of_the_judges_choice() -> None:
+def test_the_loss_is_the_truth_of_the_evaluators_choice() -> None:
     truth = {network_key(g): convs(g) / 10 for g in VARIANTS[0].draws(0)}
     wrong = Evaluator(
         "wrong", "w", InProcess(lambda g: evaluators(lambda h, n: -convs(h), 1)[0].executor.evaluator(g)), truth
     )
     sampler = Sampler([wrong], cost, seeds=8, draws=12, truth=truth)
     variants = [variant for variant in VARIANTS if not variant.added]
-    found = Judged(Rule(), 4, cost, False, truth).effects(variants, sampler.sample(variants))
+    found = EffectEstimator(Rule(), 4, cost, False, truth).effects(variants, sampler.sample(variants))
     by_name = {effect.name: effect for effect in found}
     assert by_name["without conv3x3"].loss.mean == pytest.approx(0)  # the evaluator never took one
     assert by_name["without conv3x3"].best_lost == pytest.approx(0.3)
@@ -66,7 +66,7 @@ def test_the_loss_is_the_truth_of_the_judges_choice() -> None:
 def test_a_variant_of_which_nothing_fits_is_needed() -> None:
     sampler = Sampler(evaluators(lambda g, number: convs(g) + noise(g, number), 6), cost, seeds=6, draws=6)
     samples = [replace(one, samples=()) if one.variant == "without skip" else one for one in sampler.sample(VARIANTS)]
-    found = {e.name: e for e in Judged(Rule(), 5, cost, True).effects(VARIANTS, samples)}
+    found = {e.name: e for e in EffectEstimator(Rule(), 5, cost, True).effects(VARIANTS, samples)}
     assert (found["without skip"].verdict, found["without skip"].failed) == ("needed", 6)
 
 
@@ -99,20 +99,20 @@ def test_interval_by_scipy() -> None:
 def test_intervals_hold_as_often_as_they_say_although_seeds_share_initialisations() -> None:
     """What an initialisation thinks of an op is the same for all its seeds."""
 
-    def covered(by_judge: bool) -> float:
+    def covered(by_evaluator: bool) -> float:
         hits = 0
         for run in range(60):
             rng = random.Random(run)
             likes = [rng.gauss(0, 1) for _ in range(5)]
             pairs = [(seed, seed % 5, likes[seed % 5] + 0.3 * rng.gauss(0, 1)) for seed in range(20)]
             samples = [SampleSet("all", seed, evaluator, ()) for seed, evaluator, _ in pairs]
-            judged = Judged(Rule(), 1, cost, by_judge)
-            interval = judged._interval([(one, one) for one in samples], [d for _, _, d in pairs], 0.95)
+            estimator = EffectEstimator(Rule(), 1, cost, by_evaluator)
+            interval = estimator._interval([(one, one) for one in samples], [d for _, _, d in pairs], 0.95)
             hits += interval.low < 0 < interval.high
         return hits / 60
 
-    assert covered(by_judge=True) > 0.88
-    assert covered(by_judge=False) < 0.85
+    assert covered(by_evaluator=True) > 0.88
+    assert covered(by_evaluator=False) < 0.85
 
 
 def test_what_initialisations_differ_by_is_taken_off_and_nothing_else() -> None:

@@ -15,7 +15,7 @@ from spikenas.training.evaluators import Evaluator
 VARIANTS = variants_of(SPACE)
 
 
-def test_every_variant_is_looked_at_with_every_seed_and_its_judge() -> None:
+def test_every_variant_is_sampled_with_every_seed_and_its_evaluator() -> None:
     sampler = Sampler(evaluators(lambda g, number: 100 * number + noise(g), 2), cost, seeds=5, draws=4)
     seen: list[tuple[int, int]] = []
     found = sampler.sample(VARIANTS, lambda done, total: seen.append((done, total)))

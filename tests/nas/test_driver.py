@@ -90,7 +90,7 @@ def test_the_result_is_the_best_that_fits_by_itself() -> None:
     assert result.genotype == small
     assert [trial.status for trial in trials] == ["scored", "scored", "over budget"]
     with pytest.raises(
-        NothingFoundError, match="strategy 'script': none of the 1 candidates it looked at meets the budget"
+        NothingFoundError, match="strategy 'script': none of the 1 candidates it tried meets the budget"
     ):
         drive(Script(problem(space, budget), [scored]), lambda genotype: Value(1.0))
 

@@ -1,4 +1,4 @@
-"""For researchers: tables of trained networks, strategies and scores against each other, rank correlations.
+"""Benchmarks for researchers use tables of trained networks, compare strategies and scores, and correlate ranks.
 
 What reads tables is exported here and needs no torch; comparisons are in `comparison` and `arena`.
 """

@@ -1,4 +1,4 @@
-"""Strategies against each other: the same space, limits, evaluators and counting of cost."""
+"""An arena runs strategies against each other with the same space, limits, evaluators and counting of cost."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from spikenas.training.evaluators import Evaluator
 
 @dataclass(frozen=True)
 class Limits:
-    """What a search may find.
+    """Limits say what a search may find.
 
     Attributes:
-        convs: Most live convolutions of a cell; cells with more are no members of the space.
+        convs: Largest number of live convolutions of a cell; cells with more are no members of the space.
         memory: Limits that the search is given as its budget.
     """
 
@@ -42,22 +42,22 @@ class Limits:
 
     @property
     def name(self) -> str:
-        """Such as `convs <= 3`, memory in bytes."""
+        """Text of the limits, such as `convs <= 3`, with memory in bytes."""
         limits = {"convs": self.convs} | self.memory.model_dump()
         return ", ".join(f"{name} <= {limit}" for name, limit in limits.items() if limit is not None) or "no limit"
 
 
 @dataclass(frozen=True)
 class Arena:
-    """A space within some limits.
+    """An arena is a space within some limits, in which searches are run.
 
     Attributes:
-        limits: What may be found.
-        space: Where to sample.
-        cost: Footprint of a genotype.
-        accuracies: True ones of all networks that fit, which no search is given; None where nobody knows them.
+        limits: Limits on what may be found.
+        space: The space to search.
+        cost: Function that computes the footprint of a genotype.
+        accuracies: True accuracies of all networks that fit, which no search is given; None where nobody knows them.
         setting: Digest of what the footprints depend on.
-        search: `previous` and `refine` of Algorithm 1.
+        search: Search settings; `previous` and `refine` of Algorithm 1 are read.
     """
 
     limits: Limits
@@ -68,7 +68,7 @@ class Arena:
     search: SearchConfig = field(default_factory=SearchConfig)
 
     def problem(self, evaluator: Evaluator) -> str:
-        """Digest of what a search here depends on."""
+        """Return the digest of what a search here with an evaluator depends on."""
         space = self.space
         shape = (
             *map(str, space.edges),
@@ -82,32 +82,32 @@ class Arena:
 
     @cached_property
     def _networks(self) -> list[str]:
-        """The networks that a search may meet, and the accuracies of those that fit."""
+        """Return the networks that a search may meet, and the accuracies of those that fit."""
         return sorted(map(repr, self.space.members or ())) + sorted(map(repr, (self.accuracies or {}).items()))
 
     def strategy(self, name: str, seed: int = 0, evaluations: int | None = None) -> Strategy:
-        """A strategy at its start.
+        """Make a strategy at its start.
 
         Raises:
-            ConfigError: an unknown one, one that cannot search this space, or one whose package is not installed.
+            ConfigError: The strategy is unknown, cannot search this space, or its package is not installed.
         """
         settings = self.search.but({"strategy": name, "evaluations": evaluations})
         return make_strategy(settings, Problem(self.space, self.limits.memory, self.cost, seed))
 
     def run(self, key: Key, problem: str, evaluator: Evaluator) -> Result:
-        """One search; `key` names strategy, seed and most evaluations, `problem` is its digest."""
+        """Run one search; `key` names strategy, seed and most evaluations, `problem` is its digest."""
         name, _, _, seed, limit = key
         budget = self.limits.memory
         if self.space.cell_count <= MOST_CELLS:
             _ = self.space.distinct_cells  # not a part of the time of the first search
-        watched = _Watched(evaluator.executor)
+        timed = _TimedExecutor(evaluator.executor)
         start = time.perf_counter()
         strategy = self.strategy(name, seed, limit)
         most = most_evaluations(SearchConfig(evaluations=limit), strategy)
         with TrialStore() as store:
             with contextlib.suppress(NothingFoundError):  # which is a result
-                search(self.space, strategy, budget, self.cost, watched, store, most)
-            wall = time.perf_counter() - start - watched.seconds
+                search(self.space, strategy, budget, self.cost, timed, store, most)
+            wall = time.perf_counter() - start - timed.seconds
             trials = [trial for trial in store if trial.status == "scored"]
         truth = list((self.accuracies or {}).values())
         found, best, accuracy, regret, curve = None, -math.inf, None, None, list[float | None]()
@@ -133,8 +133,8 @@ class Arena:
         )
 
 
-class _Watched:
-    """An open executor with a stopwatch."""
+class _TimedExecutor:
+    """A timed executor measures how long an open executor takes."""
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
@@ -169,21 +169,25 @@ def table_arenas(
     adjusted: bool = True,
     search: SearchConfig | None = None,
 ) -> list[Arena]:
-    """The networks of a table within each of some limits; those that a evaluator cannot answer for are left out.
+    """Make an arena of the networks of a table within each of some limits.
+
+    Networks that an evaluator cannot answer for are left out.
 
     Args:
-        table: One cell in all places of a network.
-        limits: Each is an arena of its own.
-        evaluators: All that will be asked.
-        cost: Footprint of a genotype.
+        table: The table, with one cell in all places of a network.
+        limits: Limits, each for an arena of its own.
+        evaluators: All evaluators that will be asked.
+        cost: Function that computes the footprint of a genotype.
         setting: Digest of what the footprints depend on.
-        metric: What is true, as in `Table.lookup`.
-        adjusted: Whether true accuracies are less the effect of the cohort.
-        search: `previous` and `refine` of Algorithm 1.
+        metric: Metric that is taken as true, as in `Table.lookup`.
+        adjusted: Whether the effect of the cohort is subtracted from true accuracies.
+        search: Search settings; `previous` and `refine` of Algorithm 1 are read.
+    Returns:
+        An arena for each of the limits.
     Raises:
-        BudgetError: no network of the table is within some limits.
-        ConfigError: an unknown metric.
-        DataError: no row has the metric, or cells that differ by place.
+        BudgetError: No network of the table is within some limits.
+        ConfigError: The metric is unknown.
+        DataError: No row has the metric, cells differ by place, or no network is known to all evaluators.
     """
     space = table.having(metric).space
     if not space.shared:
@@ -225,33 +229,35 @@ def compare(
     A search is given nothing but the space, the budget, the cost and its evaluator.
 
     Args:
-        arenas: See `table_arenas`.
-        strategies: Names.
+        arenas: The arenas, as `table_arenas` makes them.
+        strategies: Names of the strategies.
         evaluators: For each evaluator its initialisations, of one name; seed k asks number k modulo their number.
-        seeds: Of the strategies.
-        evaluations: Most evaluations of a search; None as in `most_evaluations`.
+        seeds: Seeds of the strategies.
+        evaluations: Largest number of evaluations of a search; None is as in `most_evaluations`.
         path: CSV to which each result is added as it comes; what it already holds is not run again.
         on_result: Called for each result with how many are done, and of how many.
+    Returns:
+        A result for each search.
     Raises:
-        ConfigError: an unknown strategy, one that cannot search the space, or fewer than one evaluation.
-        RunError: the CSV cannot be used, or is of other accuracies, scores or settings.
+        ConfigError: A strategy is unknown or cannot search the space, or fewer than one evaluation is asked.
+        RunError: The CSV cannot be used, or is of other accuracies, scores or settings.
     """
     if evaluations is not None and evaluations < 1:
         raise ConfigError(f"evaluations: {evaluations}; a search needs at least 1")
     for arena, name in product(arenas, strategies):
         arena.strategy(name, evaluations=evaluations)
     file = ResultFile(path)
-    problems = {one.identity: [arena.problem(one) for arena in arenas] for made in evaluators for one in made}
-    for made, (number, arena), name, seed in product(evaluators, enumerate(arenas), strategies, seeds):
-        evaluator = made[seed % len(made)]
+    problems = {one.identity: [arena.problem(one) for arena in arenas] for group in evaluators for one in group}
+    for group, (number, arena), name, seed in product(evaluators, enumerate(arenas), strategies, seeds):
+        evaluator = group[seed % len(group)]
         known = file.known.get((name, evaluator.name, arena.limits.name, seed, evaluations))
         if known and known.problem != problems[evaluator.identity][number]:
             raise RunError(f"{path}: its results are of other accuracies, scores or settings; give another folder")
     total = len(arenas) * len(evaluators) * len(strategies) * len(seeds)
     results: list[Result] = []
-    for made in evaluators:
-        for number, evaluator in enumerate(made):
-            asked = [seed for seed in seeds if seed % len(made) == number]
+    for group in evaluators:
+        for number, evaluator in enumerate(group):
+            asked = [seed for seed in seeds if seed % len(group) == number]
             with evaluator.executor:
                 for (place, arena), name, seed in product(enumerate(arenas), strategies, asked):
                     key = name, evaluator.name, arena.limits.name, seed, evaluations

@@ -1,4 +1,4 @@
-"""The whole comparison that the command line asks for, in a folder of its own; what is there is not done again."""
+"""A comparison is all that the command line asks for, in a folder of its own; what is there is not done again."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is to be compared.
+class ComparisonSpec:
+    """A comparison specification says what is to be compared.
 
     Attributes:
-        evaluators: Each a score, a CSV of scores, or a metric of the table such as `epoch 20`.
-        strategies: Names; None is all that can search the space.
-        limits: Each search is run within each.
+        evaluators: Names: each a score, a CSV of scores, or a metric of the table such as `epoch 20`.
+        strategies: Names; None is all strategies that can search the space.
+        limits: Limits; each search is run within each of them.
         seeds: Number of seeds of the strategies.
         initialisations: Number of initialisations of each score, with the configuration's seed and those after it.
-        evaluations: Most evaluations of a search; None is as configured, or 100.
-        metric: Of the table, what is true.
-        adjusted: Whether it is less the effect of the cohort.
+        evaluations: Largest number of evaluations of a search; None is as configured, or 100.
+        metric: Metric of the table that is taken as true.
+        adjusted: Whether the effect of the cohort is subtracted from the metric.
         ranked: Number of networks for the rank correlations, drawn at random; None is all, 0 none. Those that one of
             the evaluators has no answer for are left out for all.
     """
@@ -70,8 +70,14 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Findings:
-    """The answers."""
+class ComparisonResult:
+    """A comparison result holds the rank correlations, the searches, and their summaries.
+
+    Attributes:
+        ranks: Rank correlations of each evaluator; none without a table.
+        summaries: Means and intervals over seeds.
+        results: A result for each search.
+    """
 
     ranks: list[Rank]
     summaries: list[Summary]
@@ -79,20 +85,21 @@ class Findings:
 
 
 @dataclass(frozen=True)
-class Study:
-    """A question, and what it is asked of.
+class Comparison:
+    """A comparison answers one specification on a table or on own data.
 
     Args:
-        question: What to compare.
+        spec: What is compared.
         config: Data, network, space, fidelity, executor and seed.
-        folder: Where to keep everything.
+        folder: Keeps everything; what is there is not done again.
         report: Shows the progress.
-        table: Accuracies of trained networks; None where nobody knows them: then searches are oned by their scores.
-        input: What the table's networks see; None is as the data.
+        table: Accuracies of trained networks; None where nobody knows them, so that searches are compared by their
+            scores.
+        input: Shape of the inputs of the table's networks; None is as the data.
         read: Reads a genotype in a CSV of scores.
     """
 
-    question: Question
+    spec: ComparisonSpec
     config: Config
     folder: Path
     report: Reporter
@@ -100,68 +107,68 @@ class Study:
     input: InputSpec | None = None
     read: Callable[[str], Genotype] = Genotype.parse
 
-    def run(self) -> Findings:
-        """Answer, and write results.csv, comparison.json and the plot.
+    def run(self) -> ComparisonResult:
+        """Run the comparison, and write results.csv, comparison.json and the plot.
 
         Raises:
-            ConfigError: an unknown evaluator or strategy, or one that needs a table where there is none.
-            BudgetError: nothing fits some limits.
-            DataError: the table, a CSV or the data cannot be used.
-            RunError: the folder holds results of another comparison, or workers die.
+            ConfigError: An evaluator or strategy is unknown, or an evaluator needs a table where there is none.
+            BudgetError: Nothing is within some limits.
+            DataError: The table, a CSV or the data cannot be used.
+            RunError: The folder holds results of another comparison, or workers die.
         """
         with sole_user(self.folder):
-            return self._answer()
+            return self._compare()
 
-    def _answer(self) -> Findings:
-        question = self.question
-        for name in question.strategies or ():
+    def _compare(self) -> ComparisonResult:
+        spec = self.spec
+        for name in spec.strategies or ():
             STRATEGIES.find(name)
-        require_distinct(question.evaluators)
+        require_distinct(spec.evaluators)
         ranks: list[Rank] = []
         results: list[Result] = []
         if self.table:
             factory = TableEvaluators(self.table, self.read, lambda: self._task)
-            evaluators = [self._made(factory, name, self.config.network) for name in question.evaluators]
-            if question.ranked != 0:
+            evaluators = [self._made(factory, name, self.config.network) for name in spec.evaluators]
+            if spec.ranked != 0:
                 ranks = self._ranks(self.table, evaluators)
-            if question.strategies != ():
+            if spec.strategies != ():
                 results = self._searched(self._table_arenas(self.table, evaluators), evaluators)
         else:
-            for limits in question.limits:
+            for limits in spec.limits:
                 arena, task = self._arena(limits)
-                made = [self._made(EvaluatorFactory(task), name, task.config.network) for name in question.evaluators]
-                results += self._searched([arena], made)
-        findings = Findings(ranks, summarise(results), results)
-        self._write(findings)
-        return findings
+                evaluators = [self._made(EvaluatorFactory(task), name, task.config.network) for name in spec.evaluators]
+                results += self._searched([arena], evaluators)
+        found = ComparisonResult(ranks, summarise(results), results)
+        self._write(found)
+        return found
 
     @cached_property
     def _task(self) -> Task:
         return Task.of(self.config)
 
     def _made(self, factory: EvaluatorFactory | TableEvaluators, name: str, network: NetworkConfig) -> list[Evaluator]:
-        return factory.make(name, network, self.folder, self.question.initialisations)
+        return factory.make(name, network, self.folder, self.spec.initialisations)
 
     def _ranks(self, table: Table, evaluators: Sequence[Sequence[Evaluator]]) -> list[Rank]:
-        question = self.question
-        table = table.having(question.metric)
+        spec = self.spec
+        table = table.having(spec.metric)
         genotypes = [rows[0].genotype for rows in table.networks.values() if rows[0].genotype.connected]
-        known = [one.known for evaluator in evaluators for one in evaluator if one.known is not None]
+        known = [one.known for group in evaluators for one in group if one.known is not None]
         genotypes = [g for g in genotypes if all(network_key(g) in networks for networks in known)]
         if not genotypes:
             raise DataError(f"{table.name}: no network that all evaluators answer for")
-        if question.ranked is not None and question.ranked < len(genotypes):
-            genotypes = random.Random(0).sample(genotypes, question.ranked)
+        if spec.ranked is not None and spec.ranked < len(genotypes):
+            genotypes = random.Random(0).sample(genotypes, spec.ranked)
         ranks = []
-        for evaluator in evaluators:
+        for group in evaluators:
             correlations, seconds = [], []
-            for number, one in enumerate(evaluator, 1):
-                name = one.name if len(evaluator) == 1 else f"{one.name} {number}/{len(evaluator)}"
-                found = self._evaluated(one.executor, genotypes, name)
-                values = {genotype: result.score for genotype, result in zip(genotypes, found, strict=True)}
-                seconds += [result.seconds for result in found]
-                correlations.append(correlate(table, values, question.metric, question.adjusted, sample=True))
-            ranks.append(rank_of(evaluator[0].name, correlations, fmean(seconds)))
+            for number, evaluator in enumerate(group, 1):
+                name = evaluator.name if len(group) == 1 else f"{evaluator.name} {number}/{len(group)}"
+                evaluations = self._evaluated(evaluator.executor, genotypes, name)
+                values = {genotype: result.score for genotype, result in zip(genotypes, evaluations, strict=True)}
+                seconds += [result.seconds for result in evaluations]
+                correlations.append(correlate(table, values, spec.metric, spec.adjusted, sample=True))
+            ranks.append(rank_of(group[0].name, correlations, fmean(seconds)))
         return ranks
 
     def _evaluated(self, executor: Executor, genotypes: Sequence[Genotype], name: str) -> list[Evaluation]:
@@ -173,22 +180,22 @@ class Study:
         return found
 
     def _searched(self, arenas: Sequence[Arena], evaluators: Sequence[Sequence[Evaluator]]) -> list[Result]:
-        question = self.question
-        limit = question.evaluations or self.config.search.evaluations or DEFAULT_EVALUATIONS
+        spec = self.spec
+        limit = spec.evaluations or self.config.search.evaluations or DEFAULT_EVALUATIONS
         with self.report.task("searches") as progress:
 
             def on_result(result: Result, done: int, total: int) -> None:
                 progress(done, total, f"{result.strategy} by {result.evaluator}, {result.budget}")
 
-            for one in (one for evaluator in evaluators for one in evaluator):
+            for one in (one for group in evaluators for one in group):
                 if isinstance(one.executor, CachedExecutor):
                     one.executor.on_new = lambda known: self.report.check()
-            names = question.strategies or self._possible(arenas)
-            seeds = range(question.seeds)
+            names = spec.strategies or self._possible(arenas)
+            seeds = range(spec.seeds)
             return compare(arenas, names, evaluators, seeds, limit, self.folder / RESULTS, on_result)
 
     def _possible(self, arenas: Sequence[Arena]) -> list[str]:
-        """The strategies that can search all arenas; says why others cannot."""
+        """Return the strategies that can search all arenas, and log why others cannot."""
         possible = []
         for name in STRATEGIES:
             try:
@@ -203,33 +210,37 @@ class Study:
         network = self.config.network
         input = self.input or self._task.input
         cost = cost_of(network, input)
-        question = self.question
-        everyone = [one for evaluator in evaluators for one in evaluator]
+        spec = self.spec
+        initialised = [one for group in evaluators for one in group]
         setting = digest_of(network.model_dump_json(), str(input))
         return table_arenas(
-            table, question.limits, everyone, cost, setting, question.metric, question.adjusted, self.config.search
+            table, spec.limits, initialised, cost, setting, spec.metric, spec.adjusted, self.config.search
         )
 
     def _arena(self, limits: Limits) -> tuple[Arena, Task]:
-        """Without a table: the configuration's space, and the task with the width that suits these limits."""
+        """Make the arena without a table, of the configuration's space.
+
+        Returns:
+            The arena, and the task with the width that suits these limits.
+        """
         if limits.convs is not None:
             raise ConfigError(f"limit {limits.name}: only the networks of a table can be limited so")
         task = self._task.but({"budget": limits.memory}).sized()
         setting = digest_of(task.config.network.model_dump_json(), str(task.input))
         return Arena(limits, task.space, task.cost, setting=setting, search=self.config.search), task
 
-    def _write(self, findings: Findings) -> None:
+    def _write(self, found: ComparisonResult) -> None:
         content = {
-            "question": asdict(self.question),
+            "question": asdict(self.spec),
             "table": self.table and self.table.name,
             "config": self.config.model_dump(mode="json", exclude_none=True),
-            "ranks": [asdict(rank) for rank in findings.ranks],
-            "summaries": [asdict(summary) for summary in findings.summaries],
+            "ranks": [asdict(rank) for rank in found.ranks],
+            "summaries": [asdict(summary) for summary in found.summaries],
         }
         text = json.dumps(content, indent=1, allow_nan=False, default=lambda value: value.model_dump()) + "\n"
         write_text(self.folder / REPORT, text)
-        if findings.ranks:
-            write_ranks(self.folder / RANKS, findings.ranks)
-        if findings.summaries:
+        if found.ranks:
+            write_ranks(self.folder / RANKS, found.ranks)
+        if found.summaries:
             for name in PLOTS:
-                draw_comparison(self.folder / name, findings.summaries)
+                draw_comparison(self.folder / name, found.summaries)

@@ -1,4 +1,4 @@
-"""A picture of a comparison: how searches get on, and where they end."""
+"""The plot of a comparison shows how searches get on, and where they end."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ _COLUMN, _ROW = 4.6, 3.4  # inches
 def draw_comparison(path: Path, summaries: Sequence[Summary]) -> None:
     """Draw, for each evaluator, the mean over evaluations on the left and the end with its interval on the right.
 
-    Over all budgets, where there are several. What is drawn is the regret, or the score where there is none.
+    Where there are several budgets, the means are over all of them. The regret is drawn, or the score where there is no
+    regret.
 
     Args:
-        path: Its ending says the format, such as .svg or .png.
-        summaries: Of `summarise`; those in which all searches failed are left out.
+        path: The file; its ending says the format, such as .svg or .png.
+        summaries: Summaries, as `summarise` makes them; those in which all searches failed are left out.
     Raises:
-        RunError: it cannot be written.
+        RunError: The file cannot be written.
     """
     from matplotlib.figure import Figure
 
@@ -39,7 +40,7 @@ def draw_comparison(path: Path, summaries: Sequence[Summary]) -> None:
         regret = all("regret" in summary.figures for summary in own)
         _draw_curves(left, own, colours)
         _draw_ends(right, own, colours, "regret" if regret else "score")
-        left.set_title(f"judged by {evaluator}", loc="left", fontsize="medium")
+        left.set_title(f"evaluated by {evaluator}", loc="left", fontsize="medium")
         left.set_ylabel("regret, points of accuracy" if regret else "score of the best")
     save_figure(figure, path)
 

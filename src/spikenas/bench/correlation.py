@@ -1,4 +1,4 @@
-"""How well a predictor ranks the networks of a table: rank correlations with intervals."""
+"""Rank correlations with intervals say how well a predictor ranks the networks of a table."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _Statistic = Callable[[_Floats, _Floats], float]  # neither argument is constant
 
 @dataclass(frozen=True)
 class Estimate:
-    """A correlation and its 95% interval, from resampled networks.
+    """An estimate is a correlation and its 95% interval, from resampled networks.
 
     Attributes:
-        value: -1 to 1.
+        value: Correlation, -1 to 1.
         low: 2.5th percentile.
         high: 97.5th percentile.
     """
@@ -40,14 +40,15 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Views:
-    """One correlation coefficient, asked three ways; None where it is not defined.
+    """Views are three ways to compute one correlation coefficient; None stands where it is not defined.
 
     Attributes:
-        networks: Over the distinct connected networks.
-        equal_memory: Among networks with the same number of live convolutions: the mean over these groups, weighted
-            by their size. A group whose values or accuracies are all equal is left out. None where the convolutions of
-            the table differ in size.
-        rows: Over all rows, disconnected ones too, as the literature reports. None of a sample of the networks.
+        networks: Correlation over the distinct connected networks.
+        equal_memory: Correlation among networks with the same number of live convolutions: the mean over these groups,
+            weighted by their size. A group whose values or accuracies are all equal is left out. None where the
+            convolutions of the table differ in size.
+        rows: Correlation over all rows, disconnected ones too, as the literature reports. None for a sample of the
+            networks.
     """
 
     networks: Estimate | None
@@ -57,7 +58,7 @@ class Views:
 
 @dataclass(frozen=True)
 class Correlation:
-    """Agreement of a predictor with a table.
+    """A correlation says how well a predictor agrees with a table.
 
     Attributes:
         networks: Number of distinct connected networks.
@@ -75,20 +76,22 @@ class Correlation:
 
 
 def live_convs(network: NetworkKey) -> int:
-    """Number of ops with neurons that the output depends on."""
+    """Count the ops with neurons that the output depends on."""
     return sum(atom.op.spiking for graph in network for atom in graph.atoms)
 
 
 def depth(network: NetworkKey) -> int:
-    """Ops with neurons on the longest path from the first cell's input to the last cell's output."""
+    """Count the ops with neurons on the longest path from the first cell's input to the last cell's output."""
     return sum(graph.depth for graph in network)
 
 
 def predict(table: Table, name: str) -> dict[Genotype, float]:
-    """Values of a predictor that needs no network: `convs`, `depth` or `params` (as the table counts them).
+    """Compute a predictor that needs no network: `convs`, `depth` or `params` (as the table counts them).
 
+    Returns:
+        The value of each genotype that has one.
     Raises:
-        DataError: another name, or params of a table without them.
+        DataError: The name is another, or `params` is asked of a table without them.
     """
     if name not in PREDICTORS:
         raise DataError(f"unknown predictor {name!r}; those without a network are {', '.join(PREDICTORS)}")
@@ -115,10 +118,12 @@ def read_values(
 
     Args:
         path: The file.
-        column: Of the numbers.
+        column: Name of the column of numbers.
         read: Makes a genotype of a text.
+    Returns:
+        The number of each genotype.
     Raises:
-        DataError: no such file, other columns, or a line that cannot be read; names the line.
+        DataError: There is no such file, it has other columns, or a line cannot be read; the message names the line.
     """
     path = Path(path)
     values: dict[Genotype, float] = {}
@@ -150,16 +155,18 @@ def correlate(
     genotype, else its network's. Without one it is ranked below all others.
 
     Args:
-        table: Rows without the metric are left out.
-        values: Of genotypes; higher predicts better. Those that are not in the table are ignored.
-        metric: As in `Table.lookup`.
-        adjusted: Whether accuracies are less the effect of the cohort.
-        resamples: Bootstrap samples of networks for the intervals.
-        seed: Of the bootstrap.
+        table: The table; rows without the metric are left out.
+        values: Values of genotypes; higher predicts better. Those that are not in the table are ignored.
+        metric: Metric of the accuracy, as in `Table.lookup`.
+        adjusted: Whether the effect of the cohort is subtracted from accuracies.
+        resamples: Number of bootstrap samples of networks for the intervals.
+        seed: Seed of the bootstrap.
         sample: Whether connected networks none of whose genotypes are in `values` are left out, not ranked last.
+    Returns:
+        The correlations with their intervals.
     Raises:
-        ConfigError: an unknown metric.
-        DataError: no row has the metric, or no value is of a network of the table.
+        ConfigError: The metric is unknown.
+        DataError: No row has the metric, or no value is of a network of the table.
     """
     pairs = [(row, y) for row, y in zip(table.rows, table.row_values(metric, adjusted), strict=True) if y is not None]
     partial = False
@@ -207,7 +214,7 @@ def correlate(
 
 @dataclass(frozen=True)
 class _View:
-    """Pairs of a predictor `x` and an accuracy `y`, correlated within `groups`; `units` are resampled as wholes."""
+    """A view pairs a predictor `x` and an accuracy `y`, correlated within `groups`; `units` are resampled as wholes."""
 
     x: _Floats
     y: _Floats
@@ -215,7 +222,7 @@ class _View:
     units: list[_Indices]
 
     def estimate(self, statistic: _Statistic, resamples: int, seed: int) -> Estimate | None:
-        """The correlation of all pairs, with the percentiles of resampled ones; None where it is not defined."""
+        """Correlate all pairs, and take percentiles of resampled ones; None where the correlation is not defined."""
         value = self._correlation(statistic, np.arange(len(self.y)))
         if value is None:
             return None
@@ -229,7 +236,7 @@ class _View:
         return Estimate(value, float(low), float(high))
 
     def _correlation(self, statistic: _Statistic, sample: _Indices) -> float | None:
-        """Mean over groups, weighted by size."""
+        """Average the correlation over groups, weighted by size."""
         x, y, groups = self.x[sample], self.y[sample], self.groups[sample]
         total, weight = 0.0, 0
         for group in np.unique(groups):

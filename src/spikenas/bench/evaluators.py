@@ -1,4 +1,4 @@
-"""Evaluators that answer from a table of trained networks, or from a CSV of scores."""
+"""These evaluators answer from a table of trained networks, or from a CSV of scores."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from spikenas.training.evaluators import Evaluator, EvaluatorFactory, known_eval
 
 @dataclass(frozen=True)
 class TableEvaluators:
-    """The evaluators of a table: its metrics, CSVs of scores, and those that need images.
+    """The evaluators of a table are its metrics, CSVs of scores, and those that need images.
 
     Args:
         table: Accuracies of trained networks.
@@ -71,7 +71,7 @@ def score_lookup(table: Table, path: Path, read: Callable[[str], Genotype] = Gen
     A network has the mean of its genotypes that have a finite score, or -inf where none of those has one.
 
     Args:
-        table: Whose networks they are.
+        table: The table of the networks.
         path: The file.
         read: Makes a genotype of a text.
     Raises:

@@ -1,4 +1,4 @@
-"""How well evaluators rank a table, over several initialisations."""
+"""Ranks say how well evaluators rank a table, over several initialisations."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ COEFFICIENTS = ("spearman", "kendall")
 
 @dataclass(frozen=True)
 class Figure:
-    """A rank correlation.
+    """A figure is a rank correlation over several initialisations.
 
     Attributes:
-        mean: Over initialisations.
-        spread: Their standard deviation; None for one.
+        mean: Mean over initialisations.
+        spread: Standard deviation over initialisations; None for one.
         low: Mean of the lower ends of their 95% intervals, from resampled networks.
-        high: Of the upper ends.
+        high: Mean of the upper ends of these intervals.
     """
 
     mean: float
@@ -33,7 +33,7 @@ class Figure:
 
     @classmethod
     def of(cls, estimates: Sequence[Estimate]) -> Figure:
-        """Of at least one."""
+        """Compute the figure of at least one estimate."""
         values = [estimate.value for estimate in estimates]
         spread = stdev(values) if len(values) > 1 else None
         return cls(fmean(values), spread, fmean(e.low for e in estimates), fmean(e.high for e in estimates))
@@ -41,15 +41,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Rank:
-    """How well one evaluator ranks.
+    """A rank says how well one evaluator ranks.
 
     Attributes:
-        evaluator: Name.
-        initialisations: How many were correlated.
-        networks: Distinct connected networks.
-        missing: Most of them, in an initialisation, that have no finite value.
-        seconds: Mean of an evaluation.
-        figures: By coefficient and view, such as `spearman`, `networks`; without those that are not defined.
+        evaluator: Name of the evaluator.
+        initialisations: Number of initialisations that were correlated.
+        networks: Number of distinct connected networks.
+        missing: Largest number of them, over initialisations, that have no finite value.
+        seconds: Mean time of an evaluation.
+        figures: Figures by coefficient and view, such as `spearman`, `networks`, without those that are not defined.
     """
 
     evaluator: str
@@ -61,7 +61,7 @@ class Rank:
 
 
 def rank_of(evaluator: str, correlations: Sequence[Correlation], seconds: float) -> Rank:
-    """From the correlation of each initialisation."""
+    """Combine the correlations of all initialisations of an evaluator."""
     figures: dict[str, dict[str, Figure]] = {}
     for coefficient in COEFFICIENTS:
         for view in VIEWS:
@@ -73,7 +73,11 @@ def rank_of(evaluator: str, correlations: Sequence[Correlation], seconds: float)
 
 
 def write_ranks(path: Path, ranks: Sequence[Rank]) -> None:
-    """A line for each evaluator, coefficient and view; raises RunError when it cannot be written."""
+    """Write a line for each evaluator, coefficient and view.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
 
     def write(partial: Path) -> None:
         with partial.open("w", newline="", encoding="utf-8") as file:

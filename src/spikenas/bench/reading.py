@@ -1,4 +1,4 @@
-"""Readers: SpikeNAS-Bench's folder of logs, a CSV of it, and a CSV of any trained networks."""
+"""Readers take SpikeNAS-Bench's folder of logs, a CSV of it, or a CSV of any trained networks."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _COLUMNS = ("genotype", "accuracy")
 
 
 def find_logs(path: Path, dataset: str | None) -> Path:
-    """The folder that holds a folder for each id.
+    """Find the folder that holds a folder for each id.
 
     Args:
         path: That folder, or the one above it.
         dataset: One of `DATASETS`; None takes the only one there is.
     Raises:
-        ConfigError: several data sets to choose from.
-        DataError: no logs there.
+        ConfigError: There are several data sets to choose from.
+        DataError: There are no logs, or they are of another data set.
     """
     if (path / LOG).is_file():
         raise DataError(f"{path} is the folder of one log; give the folder above it")
@@ -57,7 +57,7 @@ def read_logs(folder: Path) -> tuple[list[Row], list[str]]:
     Returns:
         The rows, and a line for each log that lacks something; a log without any accuracy is no row.
     Raises:
-        DataError: a log that cannot be read, an id that cannot be, or no log with an accuracy.
+        DataError: A log cannot be read, an id cannot be, or no log has an accuracy.
     """
     rows, incomplete = [], []
     for id in _ids(folder):
@@ -83,7 +83,7 @@ def read_csv(path: Path) -> tuple[list[Row], list[str]]:
     Returns:
         The rows in order, and a line for each that lacks its accuracy.
     Raises:
-        DataError: other columns, a genotype or number that cannot be read, no rows.
+        DataError: The file has other columns or no rows, or a genotype or number cannot be read.
     """
     with open_csv(path) as reader:
         columns = reader.fieldnames or ()
@@ -102,7 +102,7 @@ def read_csv(path: Path) -> tuple[list[Row], list[str]]:
 
 
 def _bench_genotype(id: int, where: str) -> Genotype:
-    """SpikeNAS-Bench's network of an id: one cell in both places."""
+    """Return SpikeNAS-Bench's network of an id, which has one cell in both places."""
     if not 0 <= id < _IDS:
         raise DataError(f"{where}: id {id}; ids are 0 to {_IDS - 1}")
     return Genotype((parse_bench(str(id), BENCH_OPS),) * _CELLS)
@@ -208,7 +208,7 @@ def _plain_row(values: Mapping[str, str], where: str) -> Row:
 
 
 def _ids(folder: Path) -> list[int]:
-    """The ids that have a folder, ascending."""
+    """Return the ids that have a folder, ascending."""
     return sorted(int(child.name) for child in folder.iterdir() if re.fullmatch(r"0|[1-9]\d*", child.name))
 
 
@@ -245,7 +245,7 @@ def _fraction(text: str) -> float | None:
 
 
 def _percent(text: str, where: str) -> float | None:
-    """An accuracy in percent as a fraction; None for the nan of a training that failed."""
+    """Read an accuracy in percent as a fraction; None for the nan of a training that failed."""
     try:
         return _fraction(text)
     except ValueError:

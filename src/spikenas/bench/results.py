@@ -1,4 +1,4 @@
-"""What a comparison found: a result for each search, kept as it comes, and means with intervals over seeds."""
+"""A comparison keeps a result for each search as it comes, and summarises them by means with intervals over seeds."""
 
 from __future__ import annotations
 
@@ -20,18 +20,23 @@ FIGURES = ("evaluations", "wall_seconds", "evaluation_seconds", "score", "accura
 
 @dataclass(frozen=True)
 class Result:
-    """One search. What it found is None where nothing that it looked at fits and has a score.
+    """A result is what one search found; None stands where no candidate fits and has a score.
 
     Attributes:
-        limit: Most evaluations that were allowed; None where the strategy decided.
+        strategy: Name of the strategy.
+        evaluator: Name of the evaluator.
+        budget: Text of the limits.
+        seed: Seed of the strategy.
+        limit: Largest number of evaluations that were allowed; None where the strategy decided.
         problem: Digest of all that the result depends on beside these names, by which stored results are recognised.
-        evaluations: Networks that were evaluated.
-        wall_seconds: Of the search itself; what evaluations took that were answered from memory is not in it, nor the
-            enumeration of the space, which all searches share.
-        evaluation_seconds: Sum of what the evaluations take: of scores as measured when each network was first scored,
-            of lookups the seconds of the trainings they stand for.
-        score: Of the found network, by the evaluator.
-        accuracy: Its true accuracy, a fraction; None without a table.
+        evaluations: Number of networks that were evaluated.
+        wall_seconds: Time of the search itself; what evaluations took that were answered from memory is not in it, nor
+            the enumeration of the space, which all searches share.
+        evaluation_seconds: Sum of what the evaluations take: for scores as measured when each network was first scored,
+            for lookups the seconds of the trainings they stand for.
+        genotype: The genotype that was found.
+        score: Score of that network, by the evaluator.
+        accuracy: True accuracy of that network, a fraction; None without a table.
         regret: Points of accuracy below the best that fits; None without a table.
         percentile: Percent of the others that fit that are worse, equal ones half; 100 is the best.
         curve: After each evaluation the regret of the best by its score so far, or without a table its score; None
@@ -57,7 +62,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds and its 95% confidence interval by Student's t; no interval from one seed."""
+    """An interval is a mean over seeds and its 95% confidence interval by Student's t; one seed gives no interval."""
 
     mean: float
     low: float | None
@@ -65,7 +70,7 @@ class Interval:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Interval:
-        """Of at least one value."""
+        """Compute the interval of at least one value."""
         mean = fmean(values)
         if len(values) == 1:
             return cls(mean, None, None)
@@ -75,11 +80,17 @@ class Interval:
 
 @dataclass(frozen=True)
 class Summary:
-    """The searches of one strategy with one evaluator at one budget, or at all: then a seed's value is their mean.
+    """A summary covers the searches of one strategy with one evaluator at one budget, or at all budgets.
+
+    At all budgets the value of a seed is the mean over them.
 
     Attributes:
-        failed: Seeds that found nothing; they are in no other figure.
-        figures: Of `FIGURES`; empty when all failed.
+        strategy: Name of the strategy.
+        evaluator: Name of the evaluator.
+        budget: Text of the limits, or `all`.
+        seeds: Number of seeds.
+        failed: Number of seeds that found nothing; they are in no other figure.
+        figures: Intervals by name, of `FIGURES`; empty when all failed.
         curve: Mean of `Result.curve`; a search that ended before keeps its last. None while some search has found
             nothing.
     """
@@ -94,7 +105,7 @@ class Summary:
 
 
 def summarise(results: Sequence[Result]) -> list[Summary]:
-    """Means and intervals over seeds for each strategy, evaluator and budget, and over all budgets if several."""
+    """Compute means and intervals over seeds for each strategy, evaluator and budget, and over budgets if several."""
     groups: dict[tuple[str, str, str], dict[int, list[Result]]] = {}
     several = len({result.budget for result in results}) > 1
     for result in results:
@@ -108,7 +119,7 @@ def _summary(names: tuple[str, str, str], seeds: Sequence[Sequence[Result]]) -> 
     found = [results for results in seeds if all(result.genotype is not None for result in results)]
 
     def over(value: Callable[[Result], float | None]) -> Interval | None:
-        """None where some search has no value."""
+        """Compute the interval of a value over seeds; None where some search has no value."""
         values = [[value(result) for result in results] for results in found]
         known = [[v for v in some if v is not None] for some in values]
         return Interval.of([fmean(some) for some in known]) if known == values else None
@@ -128,14 +139,14 @@ _RESULT = TypeAdapter(Result)
 
 
 class ResultFile:
-    """A CSV of results, each added as it comes.
+    """A result file is a CSV to which each result is added as it comes.
 
     Args:
-        path: None keeps nothing.
+        path: The file; None keeps nothing.
     Attributes:
-        known: What it held when it was opened.
+        known: Results by key: those that the file held when it was opened, and those added since.
     Raises:
-        RunError: it cannot be used.
+        RunError: The file cannot be used.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -147,7 +158,7 @@ class ResultFile:
         self.known: dict[Key, Result] = {key_of(result): result for result in results}
 
     def add(self, result: Result) -> None:
-        """Keep a result."""
+        """Store a result."""
         self.known[key_of(result)] = result
         if self._file:
             curve = ";".join("" if value is None else str(value) for value in result.curve)
@@ -155,7 +166,7 @@ class ResultFile:
 
 
 def key_of(result: Result) -> Key:
-    """By which results are told apart."""
+    """Return the key by which results are told apart."""
     return result.strategy, result.evaluator, result.budget, result.seed, result.limit
 
 

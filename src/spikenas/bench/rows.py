@@ -1,4 +1,4 @@
-"""One row of a table: a network that somebody trained, and the metrics that can be asked of it."""
+"""A row of a table is a network that somebody trained, with the metrics that can be asked of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def parse_metric(text: str) -> Metric:
     """Read `test`, `last` or `epoch 20`.
 
     Raises:
-        ConfigError: something else.
+        ConfigError: The text is something else.
     """
     if text == "test":
         return "test"
@@ -37,18 +37,18 @@ def parse_metric(text: str) -> Metric:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A training of one network. Accuracies are fractions, 0 to 1.
+    """A row is a training of one network. Accuracies are fractions, 0 to 1.
 
     Attributes:
         genotype: The network, as written in the table.
         source: Log file or line of the CSV it was read from.
-        test: Accuracy on the test set; of a table with one accuracy only, that one. None in an incomplete log.
+        test: Accuracy on the test set; in a table with one accuracy only, that one. None in an incomplete log.
         epochs: The epochs, counted from 1, after which the validation accuracy is known; ascending.
         validation: Validation accuracy after each of them.
         trained: Number of epochs it was trained for; 0 when the table does not say.
         seconds: Time of the whole training; None when the table does not say.
         id: SpikeNAS-Bench's id; None in other tables.
-        params: As the table counts them, dead edges too; None when it does not.
+        params: Number of parameters as the table counts them, dead edges too; None when it does not.
         rates: SpikeNAS-Bench's firing rates, one for each of `BENCH_LAYERS`, None where there is no such layer; empty
             when the table has none.
     """
@@ -71,7 +71,7 @@ class Row:
         return {layer: rate for layer, rate in pairs if rate is not None}
 
     def accuracy(self, metric: Metric) -> float | None:
-        """Test accuracy, or validation accuracy after an epoch or the last; None where the row has none."""
+        """Return test accuracy, or validation accuracy after an epoch or the last; None where the row has none."""
         if metric == "test":
             return self.test
         if metric == "last":
@@ -79,12 +79,12 @@ class Row:
         return self.validation[self.epochs.index(metric)] if metric in self.epochs else None
 
     def epochs_for(self, metric: Metric) -> int:
-        """Epochs of training it takes to know that accuracy."""
+        """Return the number of epochs of training it takes to know that accuracy."""
         return self.trained if isinstance(metric, str) else metric
 
 
 def listed(numbers: Iterable[int]) -> str:
-    """Numbers as text, runs shortened: `1 to 100, 200`."""
+    """Write numbers as text, runs shortened: `1 to 100, 200`."""
     ordered = sorted(set(numbers))
     if not ordered:
         return "none"

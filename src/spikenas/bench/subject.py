@@ -1,4 +1,4 @@
-"""A table of trained networks as the subject of an analysis."""
+"""A table of trained networks can be the subject of an analysis."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def table_subject(
     """Make a subject of a table, whose true accuracies are known.
 
     Args:
-        table: Accuracies of trained networks, in whose space the ops are judged.
-        spec: Its `metric` and `adjusted` say which accuracies are true.
+        table: Accuracies of trained networks, whose space is analysed.
+        spec: Specification whose `metric` and `adjusted` say which accuracies are true.
         config: Network, budget and seed; data where an evaluator needs images.
-        input: What the table's networks see; None is as the data.
+        input: Shape of the inputs of the table's networks; None is as the data.
         read: Reads a genotype in a CSV of scores.
     Raises:
-        DataError: Its networks have several cells.
+        DataError: The networks of the table have several cells.
     """
     space = table.having(spec.metric).space
     if not space.shared:

@@ -1,4 +1,4 @@
-"""A table of trained networks, and its lookup, which answers as training would."""
+"""A table holds trained networks; its lookup answers as training would."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ COHORT = 125  # ids that SpikeNAS-Bench's authors trained in one go
 
 @dataclass(frozen=True)
 class Lookup:
-    """An evaluator that answers from a table. Small and picklable: it holds two numbers a network."""
+    """A lookup is an evaluator that answers from a table.
+
+    It is small and can be pickled: it holds two numbers for each network.
+    """
 
     table: str
     metric: str
@@ -33,10 +36,10 @@ class Lookup:
     others: frozenset[NetworkKey]  # in the table, but without that metric
 
     def __call__(self, genotype: Genotype) -> RecordedEvaluation:
-        """The mean accuracy and the mean seconds of the rows that are this network.
+        """Return the mean accuracy and the mean seconds of the rows that are this network.
 
         Raises:
-            DataError: not in the table, or only in logs that stop before.
+            DataError: The network is not in the table, or only in logs that stop before.
         """
         network = network_key(genotype)
         if network in self.results:
@@ -50,11 +53,11 @@ class Lookup:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Trained networks. Accuracies are fractions, 0 to 1.
+    """A table holds trained networks. Accuracies are fractions, 0 to 1.
 
     Attributes:
-        name: File or folder, for messages.
-        rows: In order of id, or of the file.
+        name: Name of the file or folder, for messages.
+        rows: The rows, in order of id, or of the file.
         incomplete: A line for each log that lacks something, with what it lacks.
     """
 
@@ -70,8 +73,8 @@ class Table:
             path: The download's folder, one data set's folder in it, or a CSV file.
             dataset: `cifar10`, `cifar100` or `tinyimagenet`, where a folder has several. A CSV is of one data set.
         Raises:
-            ConfigError: an unknown dataset, or none given where there are several.
-            DataError: no logs, other columns, or a line that cannot be read; names file and line.
+            ConfigError: The dataset is unknown, or none is given where there are several.
+            DataError: There are no logs, other columns, or a line that cannot be read; the message names file and line.
         """
         path = Path(path)
         if dataset is not None and dataset not in DATASETS:
@@ -86,7 +89,7 @@ class Table:
 
     @cached_property
     def networks(self) -> dict[NetworkKey, tuple[Row, ...]]:
-        """The rows of each distinct network, in order of first row."""
+        """Return the rows of each distinct network, in order of first row."""
         found: dict[NetworkKey, list[Row]] = {}
         for row, network in zip(self.rows, self._key_of_row, strict=True):
             found.setdefault(network, []).append(row)
@@ -100,10 +103,10 @@ class Table:
         return isinstance(genotype, Genotype) and network_key(genotype) in self.networks
 
     def row(self, id: int) -> Row:
-        """The row of a SpikeNAS-Bench id.
+        """Return the row of a SpikeNAS-Bench id.
 
         Raises:
-            DataError: no such row.
+            DataError: There is no such row.
         """
         if id not in self._by_id:
             known = (
@@ -119,24 +122,25 @@ class Table:
         return {row.id: row for row in self.rows if row.id is not None}
 
     def having(self, metric: str) -> Table:
-        """The table of the rows that have a metric.
+        """Return the table of the rows that have a metric.
 
         Raises:
-            ConfigError: an unknown metric.
-            DataError: no row has it; names those that are there.
+            ConfigError: The metric is unknown.
+            DataError: No row has it; the message names the metrics that are there.
         """
         parsed = self._known(metric)
         return replace(self, rows=tuple(row for row in self.rows if row.accuracy(parsed) is not None))
 
     def row_values(self, metric: str = "test", adjusted: bool = False) -> tuple[float | None, ...]:
-        """Accuracy of each row, None where it has none.
+        """Return the accuracy of each row, None where it has none.
 
         Args:
             metric: `test`, `last` (validation accuracy after the last epoch) or `epoch K`.
-            adjusted: Less the effect of the cohort; see `cohorts`. A disconnected network stays as it is.
+            adjusted: Whether the effect of the cohort, as `cohorts` estimates it, is subtracted. A disconnected network
+                stays as it is.
         Raises:
-            ConfigError: an unknown metric.
-            DataError: no row has it; names those that are there.
+            ConfigError: The metric is unknown.
+            DataError: No row has it; the message names the metrics that are there.
         """
         parsed = self._known(metric)
         values = tuple(row.accuracy(parsed) for row in self.rows)
@@ -149,7 +153,10 @@ class Table:
         )
 
     def network_values(self, metric: str = "test", adjusted: bool = False) -> dict[NetworkKey, float]:
-        """Mean accuracy over the rows of each network that has any; arguments and errors as `row_values`."""
+        """Return the mean accuracy over the rows of each network that has any.
+
+        Arguments and errors are as in `row_values`.
+        """
         found: dict[NetworkKey, list[float]] = {}
         for network, value in zip(self._key_of_row, self.row_values(metric, adjusted), strict=True):
             if value is not None:
@@ -157,7 +164,10 @@ class Table:
         return {network: fmean(values) for network, values in found.items()}
 
     def cohorts(self, metric: str = "test") -> Cohorts:
-        """Effects of the blocks of 125 ids on a metric; none in a table without ids. Errors as `row_values`."""
+        """Estimate the effects of the blocks of 125 ids on a metric; there are none in a table without ids.
+
+        Errors are as in `row_values`.
+        """
         rows = zip(self.row_values(metric), self._key_of_row, self._cohort_of_row, strict=True)
         kept = [(v, network, cohort) for v, network, cohort in rows if v is not None and cohort is not None]
         values, networks, cohorts = zip(*kept, strict=True) if kept else ((), (), ())
@@ -165,7 +175,7 @@ class Table:
 
     @cached_property
     def _cohort_of_row(self) -> tuple[int | None, ...]:
-        """The block of each row; None without an id, or where training had nothing to work on."""
+        """Return the block of each row; None without an id, or where training had nothing to work on."""
         networks = self._key_of_row
         return tuple(
             row.id // COHORT if row.id is not None and network[0].connected else None
@@ -173,9 +183,9 @@ class Table:
         )
 
     def spread(self, metric: str = "test", adjusted: bool = False) -> float | None:
-        """Standard deviation between rows of equal, connected networks; None where nothing is left to estimate it.
+        """Return the standard deviation between rows of equal, connected networks; None where nothing is left for it.
 
-        Effects of cohorts are counted as estimated from the same rows. Arguments and errors as `row_values`.
+        Effects of cohorts are counted as estimated from the same rows. Arguments and errors are as in `row_values`.
         """
         groups: dict[NetworkKey, list[float]] = {}
         for network, value in zip(self._key_of_row, self.row_values(metric, adjusted), strict=True):
@@ -187,17 +197,17 @@ class Table:
         return math.sqrt(squares / free) if free > 0 else None
 
     def lookup(self, metric: str = "test", adjusted: bool = False) -> Lookup:
-        """An evaluator that answers from the table, one value for each distinct network.
+        """Make an evaluator that answers from the table, with one value for each distinct network.
 
         Seconds are those of the whole training in proportion to the epochs that the metric takes; rows without a time
         count with the table's mean time of an epoch, 0 in a table without times.
 
         Args:
             metric: `test`, `last` or `epoch K`.
-            adjusted: Less the effect of the cohort.
+            adjusted: Whether the effect of the cohort is subtracted.
         Raises:
-            ConfigError: an unknown metric.
-            DataError: no row has it; names those that are there.
+            ConfigError: The metric is unknown.
+            DataError: No row has it; the message names the metrics that are there.
         """
         parsed = self._known(metric)
         seconds: dict[NetworkKey, list[float]] = {}
@@ -219,7 +229,7 @@ class Table:
         return fmean(timed) if timed else 0.0
 
     def _known(self, metric: str) -> Metric:
-        """The metric, which at least one row has."""
+        """Parse a metric, and check that at least one row has it."""
         parsed = parse_metric(metric)
         if all(row.accuracy(parsed) is None for row in self.rows):
             epochs = listed(epoch for row in self.rows for epoch in row.epochs)
@@ -231,14 +241,15 @@ class Table:
 
     @cached_property
     def space(self) -> Space:
-        """The space whose networks the table has.
+        """Return the space whose networks the table has.
 
-        SpikeNAS-Bench's ops, else those that occur, `none` among them where an edge is missing. Where each network has
-        one cell in every place, the space is shared and its members are exactly the table's networks. Where cells
-        differ by place, members are the cells that occur anywhere, and not every combination need be in the table.
+        Its ops are SpikeNAS-Bench's, else those that occur, `none` among them where an edge is missing. Where each
+        network has one cell in every place, the space is shared and its members are exactly the table's networks. Where
+        cells differ by place, members are the cells that occur anywhere, and not every combination need be in the
+        table.
 
         Raises:
-            DataError: networks with different numbers of cells or nodes.
+            DataError: The networks have different numbers of cells or nodes.
         """
         genotypes = [row.genotype for row in self.rows]
         for what, sizes in (

@@ -15,7 +15,7 @@ from spikenas.cli import options as opt
 from spikenas.cli.app import messages, progress
 from spikenas.cli.options import Given, Option, command, listed
 from spikenas.cli.tabular import CONFIG, QUESTION, SETTINGS, TABLE, subject
-from spikenas.reporting.tables import agreement_table, significance_table
+from spikenas.reporting.tables import agreement_table, analysis_table
 
 _ASKED = (
     Option("data", None, "As of 'spikenas run'; repeatable: data sets are compared.", list[str], QUESTION),
@@ -109,7 +109,7 @@ def analyze(
     elif not given.quiet:
         console = Console()
         for answer in answers:
-            console.print(significance_table(asdict(answer)))
+            console.print(analysis_table(asdict(answer)))
         if agreement:
             console.print(agreement_table(asdict(agreement)))
         messages.print(f"the files are in {out}", highlight=False, markup=False)

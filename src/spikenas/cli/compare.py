@@ -76,14 +76,14 @@ def compare(
         STRATEGIES.check(name)
 
     from spikenas.bench.arena import Limits
-    from spikenas.bench.comparison import Question, Study
+    from spikenas.bench.comparison import Comparison, ComparisonSpec
 
     limits = [Limits(convs=number) for number in _numbers(asked["convs"])]
     for name in ("params", "flash", "ram"):
         for size in listed(name, asked[name]):
             budget = Config.parse({"budget": {name: size}}, given={f"budget.{name}": f"--{name}"}).budget
             limits.append(Limits(memory=budget))
-    question = Question(
+    spec = ComparisonSpec(
         evaluators=about.evaluators,
         strategies=None if names == ["all"] else () if names == ["none"] else tuple(dict.fromkeys(names)),
         limits=tuple(dict.fromkeys(limits)) or (Limits(memory=about.settings.budget),),
@@ -95,7 +95,7 @@ def compare(
         ranked=asked["networks"],
     )
     with progress(given.quiet, out) as report:
-        found = Study(question, about.settings, out, report, about.table, about.input, about.read).run()
+        found = Comparison(spec, about.settings, out, report, about.table, about.input, about.read).run()
     if given.as_json:
         content = {"ranks": [asdict(r) for r in found.ranks], "summaries": [asdict(s) for s in found.summaries]}
         typer.echo(json.dumps(content, indent=2))

@@ -1,17 +1,17 @@
-"""The method's first half: which operations matter, and what is decided of the space."""
+"""The first half of the method measures which operations matter, and decides the space that is searched."""
 
-from spikenas.enhancement.agreement import Agreement, Comparison, agreement_of, write_agreement
+from spikenas.enhancement.agreement import Agreement, AgreementSummary, agreement_of, write_agreement
 from spikenas.enhancement.analysis import Analysis, AnalysisResult, AnalysisSpec, AnalysisSubject
 from spikenas.enhancement.decisions import Decision, Enhancement, Enhancer, write_space
 from spikenas.enhancement.effects import Effect, Interval, Rule
 
 __all__ = [
     "Agreement",
+    "AgreementSummary",
     "Analysis",
     "AnalysisResult",
     "AnalysisSpec",
     "AnalysisSubject",
-    "Comparison",
     "Decision",
     "Effect",
     "Enhancement",

@@ -1,4 +1,4 @@
-"""Several data sets and evaluators: which verdicts agree."""
+"""Analyses of several data sets and evaluators agree or contradict each other in their verdicts."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ AGREEMENT_PLOTS = ("agreement.svg", "agreement.png")
 
 @dataclass(frozen=True)
 class Agreement:
-    """What several analyses say of one op.
+    """An agreement holds what several analyses say of one op.
 
     Attributes:
-        name: Of the variant.
-        verdicts: By data set and evaluator.
-        losses: The same, in standard deviations.
+        name: Name of the variant.
+        verdicts: Verdicts by data set and evaluator.
+        losses: Losses by data set and evaluator, in standard deviations.
         agreed: The verdict of all, which may be open; `mixed` where some are, `contradiction` where sure ones differ.
     """
 
@@ -41,13 +41,13 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Of all analyses.
+class AgreementSummary:
+    """An agreement summary compares all analyses, over all ops.
 
     Attributes:
-        agreements: An op each.
-        similarity: By pair of analyses, Spearman's correlation of the losses of the ops.
-        mean_similarity: Of all pairs; None where there is none, as with fewer than three ops.
+        agreements: An agreement for each op.
+        similarity: Spearman's correlation of the losses of the ops, by pair of analyses.
+        mean_similarity: Mean over all pairs; None where there is none, as with fewer than three ops.
     """
 
     agreements: list[Agreement]
@@ -56,15 +56,15 @@ class Comparison:
 
 
 def label(answer: AnalysisResult) -> str:
-    """Of one analysis, for people."""
+    """Return the name of an analysis, for people."""
     return f"{answer.data} by {answer.evaluator}"
 
 
-def agreement_of(answers: Sequence[AnalysisResult]) -> Comparison:
+def agreement_of(answers: Sequence[AnalysisResult]) -> AgreementSummary:
     """Compare analyses of the same ops.
 
     Raises:
-        ConfigError: they are of other ops.
+        ConfigError: The analyses are of different ops.
     """
     names = [tuple(effect.name for effect in answer.effects) for answer in answers]
     if len(set(names)) > 1:
@@ -82,7 +82,7 @@ def agreement_of(answers: Sequence[AnalysisResult]) -> Comparison:
         if len(losses[0]) > 2 and all(len(set(own)) > 1 for own in losses):
             similarity[f"{label(one)} | {label(other)}"] = float(stats.spearmanr(*losses).statistic)
     mean = fmean(similarity.values()) if similarity else None
-    return Comparison(agreements, similarity, mean)
+    return AgreementSummary(agreements, similarity, mean)
 
 
 def _together(verdicts: Mapping[str, Verdict]) -> str:
@@ -91,8 +91,8 @@ def _together(verdicts: Mapping[str, Verdict]) -> str:
     return "contradiction" if len(set(verdicts.values()) - {"open"}) > 1 else "mixed"
 
 
-def write_agreement(folder: Path, answers: Sequence[AnalysisResult], rule: Rule) -> Comparison:
-    """Compare, and write agreement.json, agreement.csv and the plot."""
+def write_agreement(folder: Path, answers: Sequence[AnalysisResult], rule: Rule) -> AgreementSummary:
+    """Compare analyses, and write agreement.json, agreement.csv and the plot."""
     found = agreement_of(answers)
     text = json.dumps(asdict(found), indent=1, allow_nan=False) + "\n"
     write_text(folder / AGREEMENT, text)

@@ -1,4 +1,4 @@
-"""One analysis: one data set or table, one evaluator; kept in a folder, and gone on with when it was stopped."""
+"""One analysis covers one data set or table with one evaluator; a folder keeps it, and a stopped analysis goes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spikenas._util.progress import Reporter
 from spikenas.config import Config, NetworkConfig
 from spikenas.enhancement.edges import EdgeEffect, Interaction, edge_effects
 from spikenas.enhancement.effect_plots import draw_analysis
-from spikenas.enhancement.effects import Effect, Judged, Rule, networks_of
+from spikenas.enhancement.effects import Effect, EffectEstimator, Rule, networks_of
 from spikenas.enhancement.samples import Sample, Sampler, SampleSet
 from spikenas.enhancement.variants import ALL, Variant, variants_of, without
 from spikenas.nas.strategies import STRATEGIES
@@ -42,18 +42,19 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class AnalysisSpec:
-    """What is asked about the ops of a space.
+    """An analysis specification says what is asked about the ops of a space.
 
     Attributes:
-        evaluator: See `EvaluatorFactory.evaluators`.
+        evaluator: Name of the evaluator, as in `EvaluatorFactory.make`.
         added: Ops that the space lacks, whose worth is asked too.
-        seeds: Repetitions, at least 5.
-        draws: Networks of each space and seed, at least 2; with a strategy its most evaluations.
-        initialisations: Of a score or a training; seed k asks number k modulo their number. None is one for each seed.
-        strategy: Repeats that search instead of drawing networks.
-        rule: When an op is removable.
-        metric: Of a table, what is true.
-        adjusted: Whether it is less the effect of the cohort.
+        seeds: Number of repetitions, at least 5.
+        draws: Number of networks of each space and seed, at least 2; with a strategy its largest number of evaluations.
+        initialisations: Number of initialisations of a score or a training; seed k asks number k modulo their number.
+            None is one for each seed.
+        strategy: Name of a search strategy that is repeated instead of drawing networks.
+        rule: Rule that says when an op is removable.
+        metric: Metric of a table that is taken as true.
+        adjusted: Whether the effect of the cohort is subtracted from the metric.
     """
 
     evaluator: str
@@ -85,20 +86,21 @@ class AnalysisSpec:
 
 @dataclass(frozen=True)
 class AnalysisResult:
-    """The answer.
+    """An analysis result says what each op of a space is worth, and which ops are kept.
 
     Attributes:
         data: Name of the data set or table.
-        evaluator: Who judged.
-        ops: Of the whole space.
-        kept: What is left when the removable ops are taken away together, as far as that is below the tolerance too.
-        effects: Of each op alone.
-        together: Of the removable ops together: each set that was tried, the last one is what was taken away.
+        evaluator: Name of the evaluator.
+        ops: Ops of the whole space.
+        kept: Ops that are left when the removable ones are taken away together, as far as that is below the tolerance
+            too.
+        effects: Effect of each op alone.
+        together: Effects of the removable ops together: each set that was tried; the last one is what was taken away.
         edges: Effect of each op on each edge.
-        interactions: Pairs of them, the surest first.
-        networks: Distinct networks that were looked at.
-        candidates: Distinct cells of the whole space.
-        candidates_kept: Of the space of the ops kept.
+        interactions: Pairs of such effects, the surest first.
+        networks: Number of distinct networks that were sampled.
+        candidates: Number of distinct cells of the whole space.
+        candidates_kept: Number of distinct cells of the space of the kept ops.
     """
 
     data: str
@@ -115,25 +117,25 @@ class AnalysisResult:
 
 
 class EvaluatorMaker(Protocol):
-    """What makes evaluators by name, from images or from a table."""
+    """An evaluator maker makes evaluators by name, from images or from a table."""
 
     def make(
         self, name: str, network: NetworkConfig, folder: Path, initialisations: int = 1, candidates: int | None = None
     ) -> list[Evaluator]:
-        """Make the evaluators of a name; see `EvaluatorFactory.make`."""
+        """Make the evaluators of a name, as `EvaluatorFactory.make` does."""
 
 
 @dataclass(frozen=True)
 class AnalysisSubject:
-    """What an analysis is about.
+    """A subject is what an analysis is about.
 
     Attributes:
-        name: Of the data set or table, for people.
-        config: Network with its width decided, budget and seed.
-        space: The cells that are compared.
-        cost: Gives the footprint of a genotype.
+        name: Name of the data set or table, for people.
+        config: Configuration with the width of the network decided, budget and seed.
+        space: Space of the cells that are compared.
+        cost: Function that computes the footprint of a genotype.
         factory: Makes the evaluators.
-        truth: True accuracies, where they are known; networks without one are not looked at.
+        truth: True accuracies, where they are known; networks without one are not sampled.
     """
 
     name: str
@@ -145,7 +147,7 @@ class AnalysisSubject:
 
     @classmethod
     def of(cls, task: Task) -> AnalysisSubject:
-        """Make the subject of a task: its space, judged by scores or short trainings on its images.
+        """Make the subject of a task: its space, evaluated by scores or short trainings on its images.
 
         Raises:
             BudgetError: Nothing of the space meets the budget.
@@ -171,30 +173,30 @@ class Analysis:
     report: Reporter
 
     def run(self) -> AnalysisResult:
-        """Answer, and write analysis.json, effects.csv, networks.csv and the plot.
+        """Run the analysis, and write analysis.json, effects.csv, networks.csv and the plot.
 
         Raises:
-            ConfigError: an unknown evaluator, op or strategy, or ops that leave nothing.
-            BudgetError: nothing of a space fits.
-            DataError: the data or the table cannot be used.
-            RunError: the folder is in use, or workers die.
+            ConfigError: An evaluator, op or strategy is unknown, or the ops leave nothing.
+            BudgetError: Nothing of a space meets the budget.
+            DataError: The data or the table cannot be used.
+            RunError: The folder is in use, or workers die.
         """
         with sole_user(self.folder):
-            return self._answer()
+            return self._analyse()
 
-    def _answer(self) -> AnalysisResult:
+    def _analyse(self) -> AnalysisResult:
         spec, subject, sampler = self.spec, self.subject, self._sampler
         variants = variants_of(subject.space, [Op.parse(name) for name in spec.added])
         found = self._sample(sampler, variants, "which ops matter")
-        judged = Judged(
+        estimator = EffectEstimator(
             spec.rule,
             2 * len(variants[0].space.ops) + len(spec.added),
             sampler.cost,
             sampler.evaluators[0].known is None,
             sampler.truth,
         )
-        effects = judged.effects(variants, found)
-        kept, together, others = self._reduced(judged, variants, found, effects)
+        effects = estimator.effects(variants, found)
+        kept, together, others = self._reduced(estimator, variants, found, effects)
         base = networks_of(samples for samples in found if samples.variant == ALL)
         edges, interactions = edge_effects(list(base.values()), subject.space)
         networks = networks_of(found)
@@ -216,11 +218,11 @@ class Analysis:
 
     @property
     def name(self) -> str:
-        """The name of the data set or table, for people."""
+        """Name of the data set or table, for people."""
         return self.subject.name
 
     def check(self) -> None:
-        """See that the question can be asked, before anything is evaluated; errors as `run`, without RunError."""
+        """Check that the analysis can be made, before anything is evaluated; errors as in `run`, without RunError."""
         if len(self.subject.space.ops) > 1:
             variants_of(self.subject.space, [Op.parse(name) for name in self.spec.added])
         _ = self._sampler
@@ -256,7 +258,7 @@ class Analysis:
             return sampler.sample(variants, lambda done, total: progress(done, total, ""))
 
     def _reduced(
-        self, judged: Judged, variants: Sequence[Variant], found: list[SampleSet], effects: Sequence[Effect]
+        self, estimator: EffectEstimator, variants: Sequence[Variant], found: list[SampleSet], effects: Sequence[Effect]
     ) -> tuple[tuple[Op, ...], list[Effect], Variant]:
         """Take the removable ops away together; while that costs too much, keep the one that costs most alone."""
         space = variants[0].space
@@ -271,7 +273,7 @@ class Analysis:
             if len(going) == 1:
                 return tuple(op for op in space.ops if op not in ops), tried, variant
             samples = self._sample(self._sampler, [variant], variant.name)
-            (effect,) = judged.effects([variants[0], variant], [*found, *samples])
+            (effect,) = estimator.effects([variants[0], variant], [*found, *samples])
             tried.append(effect)
             if effect.verdict == "removable":
                 return tuple(op for op in space.ops if op not in ops), tried, variant
@@ -299,7 +301,11 @@ class Analysis:
 
 
 def write_effects(path: Path, answers: Iterable[AnalysisResult]) -> None:
-    """A line for each data set, evaluator and variant; raises RunError when it cannot be written."""
+    """Write a line for each data set, evaluator and variant.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
 
     def write(partial: Path) -> None:
         with partial.open("w", newline="", encoding="utf-8") as file:

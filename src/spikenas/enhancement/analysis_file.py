@@ -1,4 +1,4 @@
-"""An analysis that was made before, as the source of a decision."""
+"""An analysis that was made before can be the source of a decision."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def read_analysis(path: Path, asked: Config, evaluator: str) -> dict[str, Any]:
     Args:
         path: The folder of `spikenas analyze`, or its analysis.json.
         asked: The configuration it is taken for: its space must be the one that was analysed.
-        evaluator: Who evaluators in it.
+        evaluator: Name of the evaluator that the analysis must have.
+    Returns:
+        The values of analysis.json.
     Raises:
         ConfigError: It is not there or damaged, or it is of another space or evaluator.
     """
@@ -76,7 +78,9 @@ def read_analysis(path: Path, asked: Config, evaluator: str) -> dict[str, Any]:
     if not found.kept or not set(found.kept) <= set(found.ops):
         raise ConfigError(f"{path}: not an analysis (kept: expected some of its ops, got {', '.join(found.kept)})")
     if found.evaluator != evaluator:
-        raise ConfigError(f"{path}: judged by {found.evaluator!r}, this space by {evaluator!r}; give --by or --score")
+        raise ConfigError(
+            f"{path}: evaluated by {found.evaluator!r}, this space by {evaluator!r}; give --by or --score"
+        )
     own = (asked.space.nodes, asked.space.feedback)
     if (found.config.space.nodes, found.config.space.feedback) != own:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""From what matters and what fits to the space that is searched: ops, cells, width, head, sharing, T.
+"""Decisions lead from what matters and what fits to the space that is searched: ops, cells, width, head, sharing, T.
 
 Each decision has a reason and its evidence, and is taken only where the configuration leaves it open.
 """
@@ -39,19 +39,19 @@ LEAST_MAP = 4  # side of the last cell's maps
 _DEFAULT_CELLS = 2
 _SEARCHES = 3  # initialisations with which shared and separate cells are searched
 _EVALUATIONS = 100  # of each of these searches
-_SAMPLE = 64  # cells whose footprint is looked at for each width
+_SAMPLE = 64  # cells whose footprint is computed for each width
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One setting of the space.
+    """A decision sets one setting of the space.
 
     Attributes:
-        key: Of the configuration, such as `space.ops`.
-        value: What it is set to.
-        reason: Why, in a sentence.
-        evidence: What was measured for it.
-        given: Whether it was asked for, so that nothing was to be decided.
+        key: Key of the configuration, such as `space.ops`.
+        value: Value that it is set to.
+        reason: The reason, in a sentence.
+        evidence: What was measured for the decision.
+        given: Whether the value was asked for, so that nothing was to be decided.
     """
 
     key: str
@@ -63,7 +63,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Enhancement:
-    """The decisions, and the configuration that they make."""
+    """An enhancement holds the decisions, and the configuration that they make."""
 
     decisions: tuple[Decision, ...]
     config: Config
@@ -74,7 +74,7 @@ class Enhancer:
     """An enhancer decides what a configuration leaves open; its section `enhancement` says how.
 
     Args:
-        task: Keys that its configuration sets explicitly stay as they are.
+        task: The task; keys that its configuration sets explicitly stay as they are.
         folder: Keeps the evaluations, so that a second time they are not repeated.
         report: Shows the progress.
     """
@@ -84,12 +84,12 @@ class Enhancer:
     report: Reporter
 
     def run(self) -> Enhancement:
-        """Decide.
+        """Take all decisions, one after the other, each with the configuration that those before it made.
 
         Raises:
-            BudgetError: nothing meets the budget.
-            ConfigError: an analysis of something else.
-            DataError: the data cannot be used.
+            BudgetError: Nothing meets the budget.
+            ConfigError: The analysis is of something else.
+            DataError: The data cannot be used.
         """
         decisions: list[Decision] = []
         config = self.task.config
@@ -139,10 +139,10 @@ class Enhancer:
             return [self._as_configured(config, key)]
         settings = config.enhancement
         if settings.analysis:
-            found, source = read_analysis(Path(settings.analysis), self.task.asked, self._judge), settings.analysis
+            found, source = read_analysis(Path(settings.analysis), self.task.asked, self._evaluator), settings.analysis
         else:
             others = tuple(str(op) for op in SNASNET_OPS if str(op) not in config.space.ops)
-            spec = AnalysisSpec(self._judge, others, settings.seeds, settings.draws, rule=self._rule)
+            spec = AnalysisSpec(self._evaluator, others, settings.seeds, settings.draws, rule=self._rule)
             subject = AnalysisSubject.of(self._with(config))
             found = asdict(Analysis(spec, subject, self.folder / "analysis", self.report).run())
             source = str(self.folder / "analysis")
@@ -176,11 +176,11 @@ class Enhancer:
         if not tasks:
             self._with(config).sized()  # raises, with what would make room
         start = min(tasks, key=lambda cells: (abs(cells - _DEFAULT_CELLS), cells))
-        evidence = {"evaluator": self._judge, "cells": rows}
+        evidence = {"evaluator": self._evaluator, "cells": rows}
         if start != _DEFAULT_CELLS:
             left_out = rows[str(_DEFAULT_CELLS)]["left_out"]
             return [Decision(key, start, f"{_DEFAULT_CELLS} cells cannot be: {left_out}", evidence)]
-        if self._judge != TRAINING:
+        if self._evaluator != TRAINING:
             reason = (
                 "as configured: a score is taken at one width for all, so it cannot weigh depth against width; "
                 f"'spikenas enhance --by {TRAINING}' does"
@@ -188,10 +188,10 @@ class Enhancer:
             return [Decision(key, start, reason, evidence)]
         best, best_gain = start, 0.0
         confidence = 1 - (1 - self._rule.confidence) / (MOST_CELLS - 1)
-        looked = {cells: self._sampled(task) for cells, task in tasks.items()}
-        for cells, found in looked.items():
+        sampled = {cells: self._sampled(task) for cells, task in tasks.items()}
+        for cells, found in sampled.items():
             rows[str(cells)]["found"] = fmean(one.found.score for one in found if one.found)
-            pairs = zip(found, looked[start], strict=True)
+            pairs = zip(found, sampled[start], strict=True)
             gains = [a.found.value - b.found.value for a, b in pairs if a.found and b.found]
             if cells != start and len(gains) > 1:
                 interval = Interval.of(gains, confidence)
@@ -206,14 +206,18 @@ class Enhancer:
         return [Decision(key, best, reason, evidence)]
 
     def _possible(self, config: Config) -> tuple[dict[int, Task], dict[str, Any]]:
-        """The numbers of cells that can be, at the width that the budget leaves; and a row of evidence for each."""
+        """Find the numbers of cells that can be, at the width that the budget leaves.
+
+        Returns:
+            The task of each number, and a row of evidence for each.
+        """
         tasks: dict[int, Task] = {}
         rows: dict[str, Any] = {}
         stride = 2 if config.network.stem_stride == 2 else 1
         for cells in range(1, MOST_CELLS + 1):
             side = min(self.task.input.height, self.task.input.width) // stride // 2 ** (cells - 1)
             if side < LEAST_MAP:
-                small = f"the last cell would see maps of {side}x{side}, less than {LEAST_MAP}x{LEAST_MAP}"
+                small = f"the last cell would have maps of {side}x{side}, less than {LEAST_MAP}x{LEAST_MAP}"
                 rows[str(cells)] = {"left_out": small}
                 continue
             try:
@@ -227,7 +231,7 @@ class Enhancer:
         return tasks, rows
 
     def _sampled(self, task: Task) -> list[SampleSet]:
-        """Networks of a task, trained shortly at the width that they will have."""
+        """Sample networks of a task, trained shortly at the width that they will have."""
         wide = task.but({"short_training.channels": task.config.network.channels})
         settings = task.config.enhancement
         evaluators = self._evaluators(wide, settings.seeds, settings.draws)
@@ -236,13 +240,16 @@ class Enhancer:
             return sampler.sample([whole(task.space)], lambda done, total: progress(done, total, ""))
 
     def _evaluators(self, task: Task, count: int, candidates: int) -> list[Evaluator]:
-        """So many initialisations, which remember what they said of networks of as many cells."""
+        """Make evaluators with `count` initialisations, which keep what they said of networks of as many cells."""
         network = task.config.network
         folder = self.folder / f"cells-{network.cells}"
-        return EvaluatorFactory(task).make(self._judge, network, folder, count, candidates)
+        return EvaluatorFactory(task).make(self._evaluator, network, folder, count, candidates)
 
     def _bits(self, config: Config) -> list[Decision]:
-        """A score cannot see bits, so they are not traded for width here; the evidence says what they would buy."""
+        """Keep the bits, since a score does not depend on them.
+
+        So they are not traded for width here; the evidence says what they would buy.
+        """
         key = "network.weight_bits"
         if self._given(key) or config.budget == BudgetConfig() or config.network.channels != "auto":
             free = config.budget == BudgetConfig()
@@ -312,7 +319,7 @@ class Enhancer:
                     progress(number + 1, _SEARCHES, "")
         both = scores["shared"].keys() & scores["separate"].keys()
         separate = bool(both) and all(scores["separate"][number] > scores["shared"][number] for number in both)
-        evidence = {"evaluator": self._judge, "scores": scores, "evaluations": evaluations}
+        evidence = {"evaluator": self._evaluator, "scores": scores, "evaluations": evaluations}
         reason = (
             f"with {_EVALUATIONS} evaluations, cells of their own have a higher score with every initialisation"
             if separate
@@ -348,14 +355,14 @@ class Enhancer:
         return [Decision(key, config.network.timesteps, reason)]
 
     @property
-    def _judge(self) -> str:
+    def _evaluator(self) -> str:
         return self.task.config.enhancement.by or self.task.config.search.score
 
     def _given(self, key: str) -> bool:
         return self.task.asked.is_decided(key)
 
     def _as_configured(self, config: Config, key: str, reason: str = "") -> Decision:
-        """A setting that stays: because it was asked for, or else for a reason."""
+        """Keep a setting, because it was asked for, or else for a reason."""
         section, _, name = key.partition(".")
         value = getattr(getattr(config, section), name)
         given = self._given(key)

@@ -1,4 +1,4 @@
-"""Where an op helps: the effect of each op on each edge, and of pairs of them."""
+"""A regression finds where an op helps: the effect of each op on each edge, and of pairs of them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from spikenas.space.cell import Edge, pairs
 from spikenas.space.graph import CellGraph
 from spikenas.space.space import Space
 
-_LEAST = 8  # networks that have a pair, for it to be looked at
+_LEAST = 8  # networks that have a pair, for its interaction to be estimated
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class EdgeEffect:
-    """An op on an edge, against the mean of the ops on that edge; other edges as they are.
+    """An edge effect compares an op on an edge with the mean of the ops on that edge, other edges as they are.
 
     Attributes:
-        edge: Such as `0-1`.
-        op: Name.
-        effect: In standard deviations of the networks.
-        error: Standard error of it.
+        edge: The edge, such as `0-1`.
+        op: Name of the op.
+        effect: Effect in standard deviations of the networks.
+        error: Standard error of the effect.
     """
 
     edge: str
@@ -38,14 +38,14 @@ class EdgeEffect:
 
 @dataclass(frozen=True)
 class Interaction:
-    """Two ops on two edges, beyond the sum of their effects.
+    """An interaction is what two ops on two edges do beyond the sum of their effects.
 
     Attributes:
-        edges: Both.
-        ops: On each.
-        effect: In standard deviations of the networks.
-        error: Standard error of it.
-        networks: How many have both, networks that need not be written so counted in part.
+        edges: Both edges.
+        ops: The op on each edge.
+        effect: Effect in standard deviations of the networks.
+        error: Standard error of the effect.
+        networks: Number of networks that have both; networks that need not be written so count in part.
         p: Probability of as much by chance, for all pairs together (false discovery rate, Benjamini-Hochberg).
     """
 
@@ -61,7 +61,7 @@ Matrix = NDArray[np.float64]
 
 
 def edge_effects(samples: Sequence[Sample], space: Space) -> tuple[list[EdgeEffect], list[Interaction]]:
-    """Least squares over networks: value = mean + sum over edges of the effect of the op there.
+    """Fit by least squares over networks: value = mean + sum over edges of the effect of the op there.
 
     A network can be written as several cells, with other ops on its dead edges or with nodes exchanged. It counts as
     the mean of all of them, so that no way of writing is preferred. The effects on an edge sum to 0; where networks
@@ -69,7 +69,7 @@ def edge_effects(samples: Sequence[Sample], space: Space) -> tuple[list[EdgeEffe
 
     Args:
         samples: Distinct networks with finite values, a fair sample of the space.
-        space: Whose ops and edges.
+        space: The space whose ops and edges are fitted.
     Returns:
         Effects by edge and op, and interactions, the surest first; none where there are too few networks.
     """
@@ -97,7 +97,11 @@ def edge_effects(samples: Sequence[Sample], space: Space) -> tuple[list[EdgeEffe
 
 
 def _uses(forms: Sequence[CellGraph], space: Space) -> Matrix:
-    """[networks, edges of a cell, what an edge can be]: of all ways to write a network, the share that has it there."""
+    """Count how each network can be written.
+
+    Returns:
+        Of all ways to write a network, the share that has a choice on an edge: [networks, edges of a cell, choices].
+    """
     index = {edge: k for k, edge in enumerate(space.edges)}
     position = {form: k for k, form in enumerate(forms)}
     counts = np.zeros((len(forms), len(pairs(space.nodes)), len(space.edges)))
@@ -112,7 +116,7 @@ def _uses(forms: Sequence[CellGraph], space: Space) -> Matrix:
 def _interactions(
     uses: Matrix, basis: Matrix, residuals: Matrix, names: Sequence[str], ops: Sequence[str]
 ) -> list[Interaction]:
-    """Each pair as one more column of the design."""
+    """Fit each pair as one more column of the design."""
     freedom = len(residuals) - basis.shape[1] - 2
     if float(residuals @ residuals) < _ROUNDING * len(residuals) or freedom < 1:
         return []

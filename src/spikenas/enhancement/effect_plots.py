@@ -1,4 +1,4 @@
-"""Pictures of an analysis: losses with intervals, edges and ops, memory with and without an op, candidates."""
+"""Plots of an analysis show losses with intervals, edges and ops, memory with and without an op, and candidates."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def draw_analysis(
     """Draw all of an analysis.
 
     Args:
-        path: Its ending says the format, such as .svg or .png.
-        answer: What is drawn.
-        variants: The whole space first.
+        path: The file; its ending says the format, such as .svg or .png.
+        answer: The result that is drawn.
+        variants: All variants, the whole space first.
         base: Distinct networks drawn from the whole space.
-        networks: Those of all variants.
-        rule: Its tolerance is drawn.
+        networks: Distinct networks of all variants.
+        rule: Rule whose tolerance is drawn.
     Raises:
-        RunError: it cannot be written.
+        RunError: The file cannot be written.
     """
     from matplotlib.figure import Figure
 
@@ -70,12 +70,12 @@ def draw_analysis(
         axes.set_visible(False)
     bottom.supxlabel("flash, KiB", fontsize="small")
     bottom.supylabel(answer.evaluator, fontsize="small")
-    figure.suptitle(f"{answer.data}, judged by {answer.evaluator}", x=0.01, ha="left")
+    figure.suptitle(f"{answer.data}, evaluated by {answer.evaluator}", x=0.01, ha="left")
     save_figure(figure, path)
 
 
 def draw_losses(axes: Axes, effects: Sequence[Effect], rule: Rule) -> None:
-    """The loss of each variant with its interval, and the tolerance."""
+    """Draw the loss of each variant with its interval, and the tolerance."""
     for row, effect in enumerate(reversed(effects)):
         loss, colour = effect.loss_sd, COLOURS[effect.verdict]
         axes.plot([loss.low, loss.high], [row, row], color=colour, linewidth=2.5, solid_capstyle="butt")
@@ -130,7 +130,7 @@ def _draw_edges(axes: Axes, answer: AnalysisResult) -> None:
 
 
 def _draw_memory(axes: Axes, title: str, samples: Sequence[Sample], others: Container[CellGraph]) -> None:
-    """Value against flash of networks that use an op and of the others."""
+    """Draw value against flash of networks that use an op and of the others."""
     uses = [sample.genotype.cells[0].canonical not in others for sample in samples]
     for wanted, label, colour in ((True, "with", "C1"), (False, "without", "C0")):
         own = [sample for sample, use in zip(samples, uses, strict=True) if use == wanted]

@@ -1,4 +1,4 @@
-"""What an op is worth: losses with intervals, verdicts, how the best use it, and its memory."""
+"""Effects say what an op is worth: losses with intervals, verdicts, how many of the best use it, and its memory."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _FEW = 200  # edges whose memory is measured for each op
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its confidence interval.
+    """An interval is a mean of differences with its confidence interval.
 
     Attributes:
-        mean: Of the differences.
+        mean: Mean of the differences.
         low: Lower end.
         high: Upper end.
     """
@@ -42,24 +42,24 @@ class Interval:
 
     @classmethod
     def of(cls, values: Sequence[float], confidence: float) -> Interval:
-        """By Student's t distribution; of at least two values that are independent."""
+        """Compute the interval of at least two independent values by Student's t distribution."""
         mean, half = fmean(values), half_width(values, confidence)
         return cls(mean, mean - half, mean + half)
 
     def scaled(self, factor: float) -> Interval:
-        """In other units; `factor` is positive."""
+        """Return the interval in other units; `factor` is positive."""
         return Interval(self.mean * factor, self.low * factor, self.high * factor)
 
 
 @dataclass(frozen=True)
 class Share:
-    """How many of the networks looked at use an op.
+    """A share says how many of the sampled networks use an op.
 
     Attributes:
-        share: Of the best tenth.
-        low: Lower end of the 95% interval (Wilson).
-        high: Upper end.
-        among_all: Of all networks.
+        share: Share of the best tenth that use it.
+        low: Lower end of its 95% interval (Wilson).
+        high: Upper end of its 95% interval.
+        among_all: Share of all networks that use it.
     """
 
     share: float
@@ -70,7 +70,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Memory:
-    """What one more edge with an op takes, mean over the edges that have it."""
+    """A memory is what one more edge with an op takes, the mean over the edges that have it."""
 
     params: float
     flash_bytes: float
@@ -79,26 +79,26 @@ class Memory:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a variant of the space does, against the whole space.
+    """An effect says how a variant of the space differs from the whole space.
 
     Attributes:
-        name: Of the variant.
-        removed: Ops it lacks.
-        added: Ops it has besides.
-        verdict: See `verdict_on`.
-        loss: By how much less good the network is that is found in as many looks; negative where it is better.
+        name: Name of the variant.
+        removed: Ops that the variant lacks.
+        added: Ops that the variant has besides.
+        verdict: The verdict that `verdict_on` gives.
+        loss: Value lost by the network that is found among as many samples; negative where it is better.
         loss_sd: The loss in standard deviations of the whole space's networks.
-        typical: By how much less good networks are on average, with an interval of its own.
+        typical: Value lost by the networks on average, with an interval of its own.
         spread: Standard deviation of the whole space's networks.
-        best_lost: By how much less good the very best is, where the truth of all networks is known; else None.
-        seeds: In how many both found something.
-        failed: In how many the whole space had something, and the variant nothing.
-        candidates: Distinct cells of the variant.
-        flash_bytes: How much more flash the networks found take.
-        gain_per_kib: Of an added op: what it brings for each KiB that the networks found take more, as ratio of the
-            two means; None where they take no more.
-        share: How many of the whole space's best use the op; None for added and several ops.
-        memory: Of an edge with the op; None for several ops.
+        best_lost: Value lost by the very best network, where the truth of all networks is known; else None.
+        seeds: Number of seeds with which both found something.
+        failed: Number of seeds with which the whole space had something, and the variant nothing.
+        candidates: Number of distinct cells of the variant.
+        flash_bytes: Additional flash that the networks found take, in bytes.
+        gain_per_kib: Gain of an added op for each KiB that the networks found take more, as ratio of the two means;
+            None where they take no more.
+        share: Share of the whole space's best networks that use the op; None for added and several ops.
+        memory: Memory of an edge with the op; None for several ops.
     """
 
     name: str
@@ -120,7 +120,7 @@ class Effect:
 
 
 def verdict_on(loss_sd: Interval, tolerance: float, added: bool, failures: float = 0.0) -> Verdict:
-    """The rule.
+    """Give the verdict on a loss.
 
     A removed op is `removable` if the whole interval of the loss lies below the tolerance, and `needed` if it lies
     above, or if without it most seeds find nothing. An added op is `worthwhile` if the whole interval of the gain lies
@@ -128,8 +128,8 @@ def verdict_on(loss_sd: Interval, tolerance: float, added: bool, failures: float
     losses with all seeds are open too, since then nothing was drawn.
 
     Args:
-        loss_sd: In standard deviations of the space's networks.
-        tolerance: In the same unit.
+        loss_sd: Loss in standard deviations of the space's networks.
+        tolerance: Tolerance in the same unit.
         added: Whether the op is added rather than removed.
         failures: Share of the seeds in which the variant had nothing.
     """
@@ -144,11 +144,11 @@ def verdict_on(loss_sd: Interval, tolerance: float, added: bool, failures: float
 
 @dataclass(frozen=True)
 class Rule:
-    """How sure a verdict has to be.
+    """A rule says how sure a verdict has to be.
 
     Attributes:
         tolerance: Loss that is accepted, in standard deviations of the space's networks.
-        confidence: That the intervals of the losses of an analysis hold together.
+        confidence: Confidence with which the intervals of the losses of an analysis hold together.
     """
 
     tolerance: float = 0.25
@@ -156,34 +156,37 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What all effects of an analysis are made from.
+class EffectEstimator:
+    """An effect estimator estimates all effects of an analysis from samples.
 
     Attributes:
         rule: Tolerance and confidence.
-        family: Number of losses that hold together (Bonferroni).
-        cost: Footprint of a genotype.
-        by_judge: Whether seeds that asked the same evaluator count as one: its weights and images are the same in all.
+        family: Number of losses whose intervals hold together (Bonferroni).
+        cost: Function that computes the footprint of a genotype.
+        by_evaluator: Whether seeds that asked the same evaluator count as one: its weights and images are the same in
+            all.
         truth: True accuracies, where they are known.
     """
 
     rule: Rule
     family: int
     cost: Cost
-    by_judge: bool
+    by_evaluator: bool
     truth: Mapping[NetworkKey, float] | None = None
 
     def effects(self, variants: Sequence[Variant], found: Sequence[SampleSet]) -> list[Effect]:
-        """The effect of each variant but the first, which is the whole space.
+        """Estimate the effect of each variant but the first, which is the whole space.
 
         Differences are paired: both variants with the same seed, evaluator and, as far as they have them in common,
         networks.
 
         Args:
-            variants: The whole space first.
-            found: Of all of them.
+            variants: All variants, the whole space first.
+            found: Samples of all variants.
+        Returns:
+            An effect for each variant but the first.
         Raises:
-            DataError: the networks of the whole space have no scores, or all the same.
+            DataError: The networks of the whole space have no scores, or all the same.
         """
         base = networks_of(samples for samples in found if samples.variant == ALL)
         spread = stdev([sample.value for sample in base.values()]) if len(base) > 1 else 0.0
@@ -240,10 +243,10 @@ class Judged:
     def _interval(
         self, pairs: Sequence[tuple[SampleSet, SampleSet]], differences: Sequence[float], confidence: float
     ) -> Interval:
-        """Of the differences; of one for each evaluator where seeds that share one count as one."""
+        """Compute the interval of the differences; where seeds that share an evaluator count as one, of their means."""
         units: dict[int, list[float]] = {}
         for (one, _), difference in zip(pairs, differences, strict=True):
-            units.setdefault(one.evaluator if self.by_judge else one.seed, []).append(difference)
+            units.setdefault(one.evaluator if self.by_evaluator else one.seed, []).append(difference)
         values = [fmean(unit) for unit in units.values()]
         if len(values) < 2:
             mean = fmean(values) if values else 0.0
@@ -258,10 +261,10 @@ class Judged:
 
 
 def networks_of(found: Iterable[SampleSet]) -> Mapping[NetworkKey, Sample]:
-    """Distinct networks that have a score, with the mean of their values over evaluators.
+    """Return the distinct networks that have a score, with the mean of their values over evaluators.
 
     What an initialisation adds to all networks is no difference between them; it is estimated from the networks that
-    several have judged, and taken off.
+    several initialisations have scored, and subtracted.
     """
     scored = [(one.evaluator, sample) for one in found for sample in one.samples if math.isfinite(sample.value)]
     first: dict[tuple[int, NetworkKey], Sample] = {}
@@ -281,7 +284,7 @@ def _mean(samples: SampleSet) -> float:
 
 
 def _share(samples: Iterable[Sample], variant: Variant) -> Share:
-    """How many use what the variant lacks: they are none of its networks."""
+    """Count the networks that use what the variant lacks, which are none of its networks."""
     ranked = sorted(samples, key=lambda sample: -sample.value)
     uses = [sample.genotype.cells[0].canonical not in variant.forms for sample in ranked]
     best = uses[: max(1, round(BEST_SHARE * len(uses)))]
@@ -290,7 +293,7 @@ def _share(samples: Iterable[Sample], variant: Variant) -> Share:
 
 
 def _memory(samples: Iterable[Sample], op: Op, cost: Cost) -> Memory | None:
-    """The footprint with an edge less the footprint without it."""
+    """Average the footprint with an edge less the footprint without it."""
     differences: list[tuple[int, int, int]] = []
     for sample in samples:
         cell = sample.genotype.cells[0]

@@ -1,4 +1,4 @@
-"""Looking at variants of a space: for each of several seeds some of its networks, and what a evaluator says of them."""
+"""A sampler draws or searches some networks of each variant of a space for each of several seeds, and scores them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from spikenas.training.evaluators import Evaluator
 
 @dataclass(frozen=True)
 class Sample:
-    """A network that was looked at.
+    """A sample is a network that was drawn or found, with its score.
 
     Attributes:
-        genotype: As drawn.
+        genotype: The genotype as drawn.
         score: What the evaluator says; -inf where it cannot.
-        value: How good it is: its true accuracy where that is known, else the score.
-        cost: Its footprint.
+        value: How good the network is: its true accuracy where that is known, else the score.
+        cost: Footprint of the network.
     """
 
     genotype: Genotype
@@ -40,13 +40,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class SampleSet:
-    """What was looked at in one variant with one seed.
+    """A sample set holds the samples of one variant with one seed.
 
     Attributes:
-        variant: Its name.
+        variant: Name of the variant.
         seed: Position of the seed.
         evaluator: Number of the initialisation that was asked.
-        samples: In the order of looking; none where nothing was found.
+        samples: The samples in the order in which they were drawn; none where nothing was found.
     """
 
     variant: str
@@ -56,24 +56,24 @@ class SampleSet:
 
     @property
     def found(self) -> Sample | None:
-        """What a search would take: the first of the highest score."""
+        """Return the sample that a search would take: the first of the highest score."""
         scored = [sample for sample in self.samples if math.isfinite(sample.score)]
         return max(scored, key=lambda sample: sample.score) if scored else None
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """How variants are looked at.
+    """A sampler samples variants of a space with several seeds.
 
     Attributes:
         evaluators: Initialisations of one evaluator; seed k asks number k modulo their number.
-        cost: Footprint of a genotype.
-        budget: What exceeds it is not looked at.
-        seeds: How many.
-        draws: Networks of a variant with each seed; with a strategy its most evaluations.
-        seed: Of all draws.
-        strategy: Repeats the search of that name instead of drawing networks.
-        truth: True accuracies, where they are known; networks without one are not looked at.
+        cost: Function that computes the footprint of a genotype.
+        budget: Limits; networks that exceed them are not sampled.
+        seeds: Number of seeds.
+        draws: Number of networks of a variant with each seed; with a strategy its largest number of evaluations.
+        seed: Seed of all draws.
+        strategy: Name of a search strategy that is repeated instead of drawing networks.
+        truth: True accuracies, where they are known; networks without one are not sampled.
     """
 
     evaluators: Sequence[Evaluator]
@@ -88,11 +88,13 @@ class Sampler:
     def sample(
         self, variants: Sequence[Variant], on_sample: Callable[[int, int], None] = lambda done, total: None
     ) -> list[SampleSet]:
-        """Sample at each variant with each seed; a variant without a network that fits has none.
+        """Sample each variant with each seed; a variant without a network that fits has no samples.
 
         Args:
-            variants: Each is looked at with the same seeds.
+            variants: The variants; each is sampled with the same seeds.
             on_sample: Called after each evaluation with how many were done, and of how many at most.
+        Returns:
+            A sample set for each variant and seed.
         """
         found = list[SampleSet]()
         total = len(variants) * self.seeds * self.draws
@@ -147,7 +149,7 @@ class Sampler:
             yield self._sample(Genotype.parse(trial.genotype), -math.inf if trial.value is None else trial.value)
 
     def _known(self, evaluator: Evaluator, network: NetworkKey) -> bool:
-        """Whether the evaluator and, where there is one, the truth have an answer."""
+        """Tell whether the evaluator and, where there is one, the truth have an answer for a network."""
         return (evaluator.known is None or network in evaluator.known) and (self.truth is None or network in self.truth)
 
     def _sample(self, genotype: Genotype, score: float) -> Sample:

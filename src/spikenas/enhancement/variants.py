@@ -1,4 +1,4 @@
-"""A space, the same space without an op or with one more, and draws from them that have as much in common as can be."""
+"""Variants are a space, the same without an op or with one more; their draws have as much in common as can be."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Variant:
-    """A space to be searched.
+    """A variant is a space that is compared with others.
 
     Attributes:
         name: `all`, `without conv1x1`, `with conv5x5`, or several ops joined by +.
-        space: One cell in all places of a network.
+        space: The space, with one cell in all places of a network.
         removed: Ops that the whole space has and this one lacks.
         added: Ops that only this one has.
     """
@@ -36,11 +36,11 @@ class Variant:
 
     @cached_property
     def forms(self) -> frozenset[CellGraph]:
-        """Canonical forms of its cells."""
+        """Return the canonical forms of its cells."""
         return frozenset(cell.canonical for cell in self.space.distinct_cells)
 
     def draws(self, seed: int) -> Iterator[Genotype]:
-        """Its distinct networks in random order.
+        """Yield its distinct networks in random order.
 
         Each cell has a random number that depends on the seed and on what the cell is, and the smallest come first. So
         variants share the cells that are in both, and a difference between them is not one between other draws.
@@ -61,15 +61,15 @@ class Variant:
 
 
 def whole(space: Space) -> Variant:
-    """The space itself, with one cell in all places of a network."""
+    """Return the space itself as a variant, with one cell in all places of a network."""
     return Variant(ALL, replace(space, shared=True))
 
 
 def without(space: Space, *ops: Op) -> Variant:
-    """The space without some ops.
+    """Return the variant without some ops.
 
     Raises:
-        ConfigError: one is not among its ops, or nothing but none is left.
+        ConfigError: An op is not among those of the space, or nothing but none is left.
     """
     for op in ops:
         if op not in space.ops:
@@ -82,10 +82,10 @@ def without(space: Space, *ops: Op) -> Variant:
 
 
 def with_op(space: Space, op: Op) -> Variant:
-    """The space with one more op.
+    """Return the variant with one more op.
 
     Raises:
-        ConfigError: it is among its ops, or the space is that of a table.
+        ConfigError: The op is among those of the space, or the space is that of a table.
     """
     if op in space.ops:
         raise ConfigError(f"op {op}: already in the space")
@@ -95,10 +95,14 @@ def with_op(space: Space, op: Op) -> Variant:
 
 
 def variants_of(space: Space, added: Sequence[Op] = ()) -> list[Variant]:
-    """The whole space, it without each of its ops, and with each of others; errors as `without` and `with_op`."""
+    """Return the whole space, and the variants without each of its ops and with each of the added ones.
+
+    Raises:
+        ConfigError: A variant cannot be made, for the reasons of `without` and `with_op`.
+    """
     return [whole(space), *(without(space, op) for op in space.ops), *(with_op(space, op) for op in added)]
 
 
 def listed(ops: Sequence[Op]) -> str:
-    """For people."""
+    """Join ops to a list for people."""
     return ", ".join(map(str, ops))

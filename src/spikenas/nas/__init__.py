@@ -1,4 +1,4 @@
-"""The search: strategies, the loop that runs them, and the store of their trials."""
+"""The search consists of strategies, the loop that runs them, and the store of their trials."""
 
 from spikenas.nas.driver import SearchResult, search
 from spikenas.nas.evaluation import Evaluation, EvaluationFunction, RecordedEvaluation

@@ -1,4 +1,4 @@
-"""Evaluating each network once: over several searches, and over several runs of a command."""
+"""A cache around an executor evaluates each network once, over several searches and several runs of a command."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _COLUMNS = ("genotype", "score", "seconds", "synops")
 
 
 class CachedExecutor:
-    """An executor around another one, which is asked for each network once.
+    """A cached executor asks another executor about each distinct network once, and keeps the results.
 
     Args:
-        open: Makes the other one, when there is something that is not known; leaving the context ends it.
-        order: Positions of genotypes in the order in which they are best evaluated.
-        path: CSV that keeps the results, each as it comes; what it holds is known from the start.
+        open: Makes the other executor when a network is not known yet; leaving the context ends it.
+        order: Gives the positions of genotypes in the order in which they are best evaluated.
+        path: CSV file that keeps the results, each as it comes; what it holds is known from the start.
     Attributes:
-        on_new: Called after each network that was evaluated with the number that are known.
+        on_new: Function that is called after each newly evaluated network with the number of known networks.
     Raises:
-        RunError: the file cannot be used.
+        RunError: The file cannot be used.
     """
 
     def __init__(
@@ -54,7 +54,10 @@ class CachedExecutor:
                 raise RunError(f"{path}: line {number} cannot be read as scores; remove the file") from None
 
     def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
-        """Results in the order of the genotypes; equal networks have the result of the first, its seconds too."""
+        """Yield the results in the order of the genotypes.
+
+        Equal networks have the result of the first, including its seconds.
+        """
         for start in range(0, len(genotypes), TOGETHER):
             part = genotypes[start : start + TOGETHER]
             new = [*{g.canonical: g for g in reversed(part) if g.canonical not in self._known}.values()][::-1]
@@ -73,7 +76,7 @@ class CachedExecutor:
 
     @property
     def seconds(self) -> float:
-        """What all that is known took."""
+        """Total time of all known evaluations."""
         return sum(result.seconds for result in self._known.values())
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The one loop that runs every strategy: it counts, filters, evaluates and keeps."""
+"""One loop runs every strategy: it counts, filters, evaluates and stores the candidates."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _Key = tuple[tuple[CellGraph, ...], Status]
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found.
+    """A search result names the best network that a search found, and the effort it took.
 
     Attributes:
-        genotype: The best that fits.
-        score: Its score.
-        trials: Number of candidates looked at, equal networks counted once.
-        scored: Number of them that were scored.
+        genotype: The genotype with the best score among those that meet the budget.
+        score: Score of that genotype.
+        trials: Number of candidates that were tried; equal networks count once.
+        scored: Number of those candidates that were scored.
     """
 
     genotype: Genotype
@@ -56,31 +56,33 @@ def search(
     strategy without an end, when 1,000 proposals in a row led to no evaluation.
 
     Args:
-        space: What is not in it, or not connected, is not evaluated and costs nothing.
+        space: Candidates outside it, or not connected, are not evaluated and cost nothing.
         strategy: Chooses the candidates.
-        budget: Limits; what cannot meet them is not evaluated and costs nothing.
-        cost: Footprint of a genotype; asked once for equal networks.
-        executor: Evaluates genotypes; each network at most once.
-        store: Keeps each trial as it comes. What it already holds is not evaluated again.
-        evaluations: Most candidates that are scored; None is no limit.
+        budget: Limits; candidates that cannot meet them are not evaluated and cost nothing.
+        cost: Computes the footprint of a genotype; called once for equal networks.
+        executor: Evaluates genotypes, each network at most once.
+        store: Keeps each trial as it comes. Trials that it already holds are not evaluated again.
+        evaluations: Largest number of candidates that are scored; None is no limit.
         on_trial: Called for each proposal with its trial, how much is done, and of how much.
+    Returns:
+        The best network, its score and the number of candidates.
     Raises:
-        NothingFoundError: nothing that was looked at is in the space, fits and has a score.
-        RunError: the store holds trials of another search.
+        NothingFoundError: No candidate is in the space, meets the budget and has a score.
+        RunError: The store holds trials of another search.
     """
     return _Search(space, strategy, budget, cost, executor, store, evaluations, on_trial).run()
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be done about a proposal.
+    """A plan says what is to be done about a proposal.
 
     Attributes:
-        proposal: What was asked.
-        status: What it will be.
-        footprint: Of the candidate or, over budget, of a completion; None outside the space.
-        position: Its place among the trials; None for a repetition.
-        stored: The trial, where the store has it.
+        proposal: The proposal of the strategy.
+        status: Status that its trial will have.
+        footprint: Footprint of the candidate or, over budget, of one of its completions; None outside the space.
+        position: Its position among the trials; None for a repetition.
+        stored: Its trial, where the store already has it.
     """
 
     proposal: Proposal
@@ -91,16 +93,19 @@ class _Plan:
 
     @property
     def key(self) -> _Key:
-        """Equal for equal candidates. In one step a candidate may be scored that is over budget by itself."""
+        """The key is equal for equal candidates with the same status.
+
+        The status is part of it because in one step a candidate may be scored that is over budget by itself.
+        """
         return self.proposal.genotype.canonical, self.status
 
     @property
     def to_evaluate(self) -> bool:
-        """Whether it takes an evaluation."""
+        """Whether the proposal takes an evaluation."""
         return self.status == "scored" and self.position is not None and self.stored is None
 
     def trial(self, position: int, result: Evaluation | None) -> Trial:
-        """The trial with what the evaluation says."""
+        """Make the trial of the proposal, with the result of its evaluation if there is one."""
         cost, score = self.footprint, None
         if result:
             score = result.score if math.isfinite(result.score) else -math.inf
@@ -132,11 +137,11 @@ class _Search:
     footprints: dict[tuple[CellGraph, ...], Footprint] = field(default_factory=dict)
     proposals: int = 0
     scored: int = 0
-    in_vain: int = 0  # proposals since the last evaluation
+    unproductive: int = 0  # proposals since the last evaluation
 
     def run(self) -> SearchResult:
         while not self._ended and (batch := self.strategy.ask()):
-            told = self._answer(batch)
+            told = self._evaluate(batch)
             if len(told) == len(batch):
                 self.strategy.tell(told)
         best, score = self._best()
@@ -144,17 +149,17 @@ class _Search:
 
     @property
     def _ended(self) -> bool:
-        in_vain = self.strategy.expected is None and self.in_vain >= PATIENCE
-        return in_vain or self.scored == self.evaluations
+        stuck = self.strategy.expected is None and self.unproductive >= PATIENCE
+        return stuck or self.scored == self.evaluations
 
-    def _answer(self, batch: Sequence[Proposal]) -> list[Trial]:
-        """A trial for each proposal, as far as the limit allows."""
+    def _evaluate(self, batch: Sequence[Proposal]) -> list[Trial]:
+        """Return a trial for each proposal, as far as the limit on evaluations allows."""
         plans = self._plans(batch)
         results = iter(self.executor.evaluate([plan.proposal.genotype for plan in plans if plan.to_evaluate]))
         told = []
         for plan in plans:
             self.proposals += 1
-            self.in_vain += 1
+            self.unproductive += 1
             if plan.position is not None:
                 trial = plan.stored
                 if trial is None:
@@ -163,7 +168,7 @@ class _Search:
                 self.known[plan.key] = trial
                 if trial.status == "scored":
                     self.scored += 1
-                    self.in_vain = 0
+                    self.unproductive = 0
             told.append(self.known[plan.key])
             self._report(told[-1])
         return told
@@ -174,7 +179,7 @@ class _Search:
         for proposal in batch:
             if scored == self.evaluations:
                 break
-            plan = self._look_at(proposal)
+            plan = self._plan(proposal)
             if plan.key not in self.known and plan.key not in new:
                 plan = replace(plan, position=position, stored=self._recall(plan, position))
                 new.add(plan.key)
@@ -183,7 +188,7 @@ class _Search:
             plans.append(plan)
         return plans
 
-    def _look_at(self, proposal: Proposal) -> _Plan:
+    def _plan(self, proposal: Proposal) -> _Plan:
         genotype = proposal.genotype
         if genotype not in self.space or not genotype.connected:
             return _Plan(proposal, "outside", None)
@@ -200,7 +205,7 @@ class _Search:
         return self.footprints[key]
 
     def _recall(self, plan: _Plan, position: int) -> Trial | None:
-        """The trial that the store has at a position, which must be this one."""
+        """Return the trial that the store has at a position, and check that it belongs to this plan."""
         trial = self.store.get(position)
         expected = plan.proposal.step, str(plan.proposal.genotype), plan.status
         if trial and (trial.step, trial.genotype, trial.status) != expected:
@@ -224,7 +229,7 @@ class _Search:
                 best = trial, trial.value
         if best:
             return best
-        name, looked_at = self.strategy.name, len(self.known)
+        name, tried = self.strategy.name, len(self.known)
         if fitting:
             raise NothingFoundError(
                 f"strategy {name!r}: none of the {len(fitting)} candidates that fit has a score; more different "
@@ -232,9 +237,8 @@ class _Search:
             )
         if any(trial.status != "outside" for trial in self.known.values()):
             raise NothingFoundError(
-                f"strategy {name!r}: none of the {looked_at} candidates it looked at meets the budget; "
-                "a narrower network may"
+                f"strategy {name!r}: none of the {tried} candidates it tried meets the budget; a narrower network may"
             )
         raise NothingFoundError(
-            f"strategy {name!r}: none of the {looked_at} candidates it looked at is a connected network of the space"
+            f"strategy {name!r}: none of the {tried} candidates it tried is a connected network of the space"
         )

@@ -1,4 +1,4 @@
-"""What a search asks of whatever judges its candidates: a score, a lookup of accuracies, a training."""
+"""An evaluation is what a search learns about a candidate from a score, a lookup of accuracies or a training."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from spikenas.space.genotype import Genotype
 
 
 class Evaluation(Protocol):
-    """What an evaluator returns."""
+    """An evaluation is what an evaluator returns for one candidate."""
 
     @property
     def score(self) -> float:
-        """Higher is better; -inf when it cannot be computed."""
+        """Score of the candidate; higher is better, -inf where it cannot be computed."""
 
     @property
     def seconds(self) -> float:
-        """What it took; of a lookup the seconds of the training that it stands for."""
+        """Time that the evaluation took; for a lookup, the seconds of the training that it stands for."""
 
     @property
     def synops(self) -> float | None:
-        """Additions caused by spikes, per inference; None where they are not known."""
+        """Number of additions caused by spikes, per inference; None where it is not known."""
 
 
 @dataclass(frozen=True)
 class RecordedEvaluation:
-    """An evaluation that was made before, or stands for a training in a table.
+    """A recorded evaluation was made before, or stands for a training in a table.
 
     Attributes:
-        score: Higher is better; of a table an accuracy, a fraction.
-        seconds: What it took, or what the training would have taken.
-        synops: Additions caused by spikes, per inference; None where they are not known.
+        score: Score of the candidate; higher is better. In a table it is an accuracy, a fraction.
+        seconds: Time that the evaluation took, or that the training would have taken.
+        synops: Number of additions caused by spikes, per inference; None where it is not known.
     """
 
     score: float

@@ -1,7 +1,7 @@
-"""Where candidates are evaluated: in this process, in a pool of processes, or on Ray. The results are the same.
+"""Executors evaluate candidates in this process, in a pool of processes, or on Ray, all with the same results.
 
-`InProcess` calls the evaluator. The other two are crews: each worker makes its own evaluator, is given candidates one
-by one, and is replaced when it dies.
+`InProcess` calls the evaluator itself. The other two are worker pools: each worker makes its own evaluator, is given
+candidates one by one, and is replaced when it dies.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from spikenas.space.genotype import Genotype
 
 
 class Executor(Protocol):
-    """Evaluates candidates; a context manager that ends its workers."""
+    """An executor evaluates candidates; as a context manager it ends its workers."""
 
     def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
-        """Results in the order of the genotypes, each as soon as it and all before it are known.
+        """Yield the results in the order of the genotypes, each as soon as it and all before it are known.
 
         Raises:
-            SpikeNASError: the evaluator raised it, when its turn comes.
-            RunError: workers die, three times at one candidate or before they are ready.
+            SpikeNASError: The evaluator raised it for a genotype; it is raised when the turn of that genotype comes.
+            RunError: Workers die, three times at one candidate or before they are ready.
         """
 
     def __enter__(self) -> Self: ...
@@ -44,16 +44,18 @@ FEW = 200  # candidates that are done before workers are ready
 def open_executor(
     settings: ExecutorConfig, make: Make, on_retry: Tell = lambda message: None, candidates: int | None = None
 ) -> Executor:
-    """The executor that a configuration asks for; its workers start at once.
+    """Open the executor that a configuration asks for; its workers start at once.
 
     Args:
-        settings: Kind, number of workers, address. `auto` is Ray where an address is given, in process with one
+        settings: Kind, number of workers and address. `auto` is Ray where an address is given, in process with one
             worker or, where their number is not set, for few candidates, else a pool.
         make: Makes an evaluator; picklable; called once in each worker.
-        on_retry: Told in one line of each worker that is replaced.
-        candidates: About how many there will be, where that is known.
+        on_retry: Called with a line of text for each worker that is replaced.
+        candidates: Approximate number of candidates, where it is known.
+    Returns:
+        The open executor.
     Raises:
-        ConfigError: an address without Ray, or several workers in process.
+        ConfigError: There is an address without Ray, or several workers in process.
         RunError: Ray is not installed, or not at that address.
     """
     kind, workers = settings.kind, settings.workers or available_cores()
@@ -74,18 +76,18 @@ def open_executor(
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
 class InProcess:
-    """Evaluates here, one after the other."""
+    """An in-process executor evaluates one candidate after the other in this process."""
 
     evaluator: EvaluationFunction
 
     def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
-        """See `Executor`."""
+        """Yield the results in the order of the genotypes; errors as in `Executor.evaluate`."""
         return map(self.evaluator, genotypes)
 
     def __enter__(self) -> Self:

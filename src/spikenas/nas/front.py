@@ -1,4 +1,4 @@
-"""The Pareto front of a search: score against one cost."""
+"""The Pareto front of a search weighs the score against one cost."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _COST: dict[Objective, Callable[[Trial], float | None]] = {
 
 
 def front(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
-    """The trials that no other one beats: higher score at no higher cost, or lower cost at no lower score.
+    """Return the trials that no other one beats by a higher score at no higher cost, or a lower cost at no lower score.
 
     Args:
-        trials: Those without a finite score, or without the cost, are left out.
+        trials: Trials of a search; those without a finite score, or without the cost, are left out.
         objective: The cost.
     Returns:
-        By rising cost and score; of trials equal in both the first alone.
+        The trials by rising cost and score; of trials that are equal in both, the first alone.
     """
     cost = _COST[objective]
     points = [

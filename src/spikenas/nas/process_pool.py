@@ -1,4 +1,4 @@
-"""Evaluation in processes of this machine."""
+"""A process pool evaluates candidates in processes of this machine."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class _Process(Worker):
 
 
 class ProcessPool(WorkerPool[_Process]):
-    """Evaluates in processes of this machine, each with one thread of arithmetic.
+    """A process pool has worker processes on this machine, each with one thread of arithmetic.
 
-    They start when the pool is made, beside each other and beside what is done here. They are new interpreters, not
-    forks, which threads would not survive.
+    The processes start when the pool is made, beside each other and beside what is done here. They are new
+    interpreters, not forks, which threads would not survive.
 
     Args:
         make: Makes an evaluator; picklable; called once in each worker.
-        workers: How many processes.
-        on_retry: Told in one line of each worker that is replaced.
+        workers: Number of processes.
+        on_retry: Called with a line of text for each worker that is replaced.
     """
 
     def __init__(self, make: Make, workers: int, on_retry: Tell = lambda message: None) -> None:
@@ -48,7 +48,7 @@ class ProcessPool(WorkerPool[_Process]):
         context = get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(there,), daemon=True)
-        with there, _starting():
+        with there, _single_threaded_start():
             process.start()
         sender = Thread(target=_send, args=(here, self._make), daemon=True)  # blocks until the process reads
         sender.start()
@@ -79,8 +79,8 @@ class ProcessPool(WorkerPool[_Process]):
 
 
 @contextmanager
-def _starting() -> Iterator[None]:
-    """A process that starts meanwhile does arithmetic with one thread, and Ctrl-C does not reach it."""
+def _single_threaded_start() -> Iterator[None]:
+    """Let a process that starts in this context do arithmetic with one thread, and keep Ctrl-C from it."""
     resource_tracker.ensure_running()  # starting it unblocks the signal
     threads = os.environ.get("OMP_NUM_THREADS")
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -104,7 +104,7 @@ def _exit_reason(code: int) -> str:
 
 
 def _serve(pipe: Connection) -> None:
-    """What a worker process does: make an evaluator, then answer each genotype with an outcome."""
+    """Run a worker process: make an evaluator, then answer each genotype with an outcome."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     inbox: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_receive, args=(pipe, inbox), daemon=True).start()
@@ -115,7 +115,7 @@ def _serve(pipe: Connection) -> None:
 
 
 def _receive(pipe: Connection, inbox: SimpleQueue[bytes]) -> None:
-    """Fill the inbox; end the process with its parent, whatever it is at."""
+    """Fill the inbox, and end the process with its parent, whatever it is doing."""
     with suppress(EOFError, OSError):
         while True:
             inbox.put(pipe.recv_bytes())

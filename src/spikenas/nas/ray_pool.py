@@ -1,4 +1,4 @@
-"""Evaluation on Ray: on one machine or, with an address, on a cluster."""
+"""A Ray pool evaluates candidates on one machine or, with an address, on a cluster."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class _Actor(Worker):
 
 
 class RayPool(WorkerPool[_Actor]):
-    """Evaluates in Ray actors of one CPU each.
+    """A Ray pool has Ray actors of one CPU each as its workers.
 
     A Ray that this process has started or joined before is used and left as it is.
 
     Args:
         make: Makes an evaluator; picklable; sent once to each node, called once in each actor.
         workers: Number of actors; None takes the CPUs of the Ray.
-        address: Of a cluster, as `ray.init` takes it; None starts a Ray here for as long as the pool is open.
-        on_retry: Told in one line of each worker that is replaced.
+        address: Address of a cluster, as `ray.init` takes it; None starts a Ray here for as long as the pool is open.
+        on_retry: Called with a line of text for each worker that is replaced.
     Raises:
         RunError: Ray is not installed, or not at that address.
     """
@@ -57,7 +57,7 @@ class RayPool(WorkerPool[_Actor]):
             _join(address, workers)
         try:
             self._make = ray.put(make)
-            self._actor = ray.remote(num_cpus=1, max_restarts=0)(_Evaluating)
+            self._actor = ray.remote(num_cpus=1, max_restarts=0)(_EvaluatorActor)
             super().__init__(workers or int(ray.cluster_resources().get("CPU", 1)), on_retry)
         except BaseException:
             self._leave()
@@ -94,8 +94,8 @@ class RayPool(WorkerPool[_Actor]):
             self._ray.shutdown()
 
 
-class _Evaluating:
-    """What an actor runs."""
+class _EvaluatorActor:
+    """An actor makes an evaluator, and answers each genotype with an outcome."""
 
     def __init__(self, make: Make) -> None:
         self._made = Outcome.of(make)

@@ -1,4 +1,4 @@
-"""Trials in an SQLite file, committed one by one, so that a search that was killed goes on where it was."""
+"""A store commits trials one by one to an SQLite file, so that a search that was killed goes on where it was."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Status = Literal["scored", "over budget", "outside"]
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate and what became of it.
+    """A trial is a candidate and what became of it.
 
     Attributes:
-        position: Its place in the search, from 0.
-        step: The step of the search, such as `cell 2` or `refine 1, cell 2`.
-        genotype: Text form.
+        position: Position in the search, counted from 0.
+        step: Step of the search, such as `cell 2` or `refine 1, cell 2`.
+        genotype: The genotype in its text form.
         status: Whether it was scored, left out by the memory filter, or is no connected network of the space.
-        score: Higher is better; None when it was not scored, -inf when it cannot be computed.
+        score: Score, higher is better; None when it was not scored, -inf when it cannot be computed.
         params: Learnable parameters, of the candidate as scored or, when left out by the memory filter, of its smallest
             completion; None outside the space.
-        flash_bytes: Flash of the same.
-        ram_bytes: RAM of the same.
-        seconds: What the score took.
-        synops: Additions caused by spikes, per inference; None where they are not known.
+        flash_bytes: Flash of the same network, in bytes.
+        ram_bytes: RAM of the same network, in bytes.
+        seconds: Time that the score took.
+        synops: Number of additions caused by spikes, per inference; None where it is not known.
     """
 
     position: int
@@ -48,11 +48,11 @@ class Trial:
 
     @property
     def value(self) -> float | None:
-        """The score if there is one and it could be computed."""
+        """Score of the candidate, or None where there is none or it could not be computed."""
         return self.score if self.score is not None and math.isfinite(self.score) else None
 
     def meets(self, budget: BudgetConfig) -> bool:
-        """Whether the candidate was scored and itself meets every limit."""
+        """Tell whether the candidate was scored and itself meets every limit."""
         figures = ((self.params, budget.params), (self.flash_bytes, budget.flash), (self.ram_bytes, budget.ram))
         return self.status == "scored" and all(
             limit is None or (figure is not None and figure <= limit) for figure, limit in figures
@@ -63,10 +63,12 @@ _COLUMNS = tuple(field.name for field in fields(Trial))
 
 
 def read_trials(path: Path) -> list[Trial]:
-    """The trials of a file, which another process may be writing; none where there is no file.
+    """Read the trials of a file, which another process may be writing.
 
+    Returns:
+        The trials in the order of their positions; none where there is no file.
     Raises:
-        RunError: it is not a trial store.
+        RunError: The file is not a trial store.
     """
     if not path.exists():
         return []
@@ -79,12 +81,12 @@ def read_trials(path: Path) -> list[Trial]:
 
 
 class TrialStore:
-    """The trials of one search, in the order of their positions.
+    """A trial store keeps the trials of one search in the order of their positions.
 
     Args:
         path: The SQLite file; None keeps the trials in memory.
     Raises:
-        RunError: the file is not a trial store, or cannot be written.
+        RunError: The file is not a trial store, or cannot be written.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -101,7 +103,7 @@ class TrialStore:
             raise self._unusable(error) from None
 
     def get(self, position: int) -> Trial | None:
-        """The trial at a position, if it is known."""
+        """Return the trial at a position, or None where it is not known."""
         rows = self._rows("WHERE position = ?", position)
         return rows[0] if rows else None
 
@@ -116,10 +118,10 @@ class TrialStore:
         return RunError(f"{self.path}: not a trial store that can be used ({error}); remove it or choose another --out")
 
     def add(self, trial: Trial) -> None:
-        """Keep a trial.
+        """Store a trial.
 
         Raises:
-            RunError: it cannot be written, for want of space for example.
+            RunError: The trial cannot be written, for want of space for example.
         """
         marks = ", ".join("?" * len(_COLUMNS))
         try:

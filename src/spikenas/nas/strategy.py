@@ -1,4 +1,4 @@
-"""What a search strategy is: it asks about genotypes and is told what became of them."""
+"""A search strategy asks about genotypes and is told what became of them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Cost = Callable[[Genotype], Footprint]
 
 @dataclass(frozen=True)
 class Problem:
-    """What every strategy is given.
+    """A problem is what every strategy is given.
 
     Attributes:
-        space: Where to look.
+        space: The space to search.
         budget: Limits on the network that is found.
-        cost: Footprint of a genotype.
-        seed: Of every random choice.
+        cost: Function that computes the footprint of a genotype.
+        seed: Seed of every random choice.
     """
 
     space: Space
@@ -35,13 +35,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A genotype that a strategy asks about.
+    """A proposal is a genotype that a strategy asks about.
 
     Attributes:
         genotype: The candidate.
         step: Name of the step that it belongs to, for people.
         completions: Networks of which at least one must meet each limit, for a candidate with cells that are still
-            open; none of them: the candidate itself must.
+            open. Where there are none, the candidate itself must meet them.
     """
 
     genotype: Genotype
@@ -50,15 +50,15 @@ class Proposal:
 
 
 class Strategy(ABC):
-    """A way through the space.
+    """A strategy is a way through the space.
 
     `ask` and `tell` take turns. A strategy must not depend on anything but the problem, its own arguments and what it
     was told: a search is resumed by asking it again from the start.
 
     Attributes:
-        name: As in `search.strategy`.
-        summary: One line for people.
-        source: Where it is from.
+        name: Name of the strategy, as in `search.strategy`.
+        summary: Description in one line, for people.
+        source: Publication or software that it is from.
     """
 
     name: ClassVar[str]
@@ -67,7 +67,7 @@ class Strategy(ABC):
 
     @classmethod
     def configured(cls, problem: Problem, settings: SearchConfig) -> Self:
-        """The strategy with what the configuration says about it."""
+        """Make the strategy with what the configuration says about it."""
         return cls(problem)
 
     def __init__(self, problem: Problem) -> None:
@@ -76,16 +76,16 @@ class Strategy(ABC):
 
     @property
     def expected(self) -> int | None:
-        """About how many proposals it makes until it ends by itself; None when it never does."""
+        """Approximate number of proposals until the strategy ends by itself; None when it never does."""
         return None
 
     @abstractmethod
     def ask(self) -> Sequence[Proposal]:
-        """The next candidates, any number at once; none when there is nothing left to do."""
+        """Return the next candidates, any number at once; none when there is nothing left to do."""
 
     @abstractmethod
     def tell(self, trials: Sequence[Trial]) -> None:
-        """What became of the candidates asked last, in their order.
+        """Take note of what became of the candidates that were asked last, in their order.
 
         A candidate equal to an earlier one comes with the earlier one's trial. `trial.value` is None for what is
         outside the space, over budget or without a score.

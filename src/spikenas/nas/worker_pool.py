@@ -1,4 +1,4 @@
-"""Workers elsewhere: what they send back, who evaluates what, and what happens when one dies."""
+"""A worker pool decides who evaluates what, takes in what workers send back, and replaces workers that die."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_DEATHS = 3
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a call in a worker: a value, or an error and the worker's traceback as text."""
+    """An outcome is what came of a call in a worker: a value, or an error and the worker's traceback as text."""
 
     value: Any = None
     error: Exception | None = None
@@ -31,14 +31,14 @@ class Outcome:
 
     @classmethod
     def of(cls, work: Callable[[], Any]) -> Outcome:
-        """Call, and keep what comes of it."""
+        """Call a function, and keep what comes of it."""
         try:
             return cls(work())
         except Exception as error:
             return cls(error=error, trace=traceback.format_exc())
 
     def pack(self) -> bytes:
-        """Pickled; what cannot be is an error that says so."""
+        """Pickle the outcome; one that cannot be pickled becomes an error that says so."""
         try:
             packed = pickle.dumps(self)
             if self.error:
@@ -50,19 +50,19 @@ class Outcome:
 
     @staticmethod
     def unpack(packed: bytes) -> Outcome:
-        """What `pack` was called on."""
+        """Restore the outcome that `pack` was called on."""
         outcome: Outcome = pickle.loads(packed)
         return outcome
 
     def get(self) -> Any:
-        """The value, or the error raised."""
+        """Return the value, or raise the error."""
         if self.error:
             raise self.error from (_InWorkerError(self.trace) if self.trace else None)
         return self.value
 
 
 class _InWorkerError(Exception):
-    """Shows a worker's traceback above that of the error it sent."""
+    """This error shows a worker's traceback above that of the error it sent."""
 
     def __str__(self) -> str:
         return f"in a worker:\n\n{self.args[0]}"
@@ -70,7 +70,7 @@ class _InWorkerError(Exception):
 
 @dataclass(eq=False)
 class Worker:
-    """What every kind of worker has.
+    """A worker has a queue of candidates; every kind of worker adds what it runs on.
 
     Attributes:
         queue: Numbers of the candidates it was given and has not answered, in order; it works on the first.
@@ -85,16 +85,17 @@ W = TypeVar("W", bound=Worker)
 
 
 class WorkerPool(ABC, Generic[W]):
-    """Workers that are given candidates, and replaced when they die.
+    """A worker pool gives candidates to workers, and replaces workers when they die.
 
-    A worker answers in order, so the candidate that it died of is the first of its queue. No other is blamed.
+    A worker answers in order, so the candidate that it died of is the first of its queue. The failure counts for that
+    candidate alone; the others are given out again.
 
     Args:
-        workers: How many.
-        on_retry: Told in one line of each worker that is replaced.
+        workers: Number of workers.
+        on_retry: Called with a line of text for each worker that is replaced.
     Attributes:
-        ahead: Candidates that a worker may have beside the one it works on; 0 where an answer can be lost with a worker
-            that dies after it.
+        ahead: Number of candidates that a worker may have beside the one it works on; 0 where an answer can be lost
+            with a worker that dies after it.
     """
 
     ahead: ClassVar[int] = 1
@@ -121,18 +122,18 @@ class WorkerPool(ABC, Generic[W]):
 
     @abstractmethod
     def _give(self, worker: W, genotype: Genotype) -> None:
-        """Have a worker evaluate; one that is dead is not an error here."""
+        """Have a worker evaluate a genotype; a worker that is dead is not an error here."""
 
     @abstractmethod
     def _messages(self) -> Iterator[tuple[W, Outcome | str]]:
-        """At least one worker with its next outcome, or with the reason it ended."""
+        """Wait for messages, and yield at least one worker with its next outcome or with the reason it ended."""
 
     @abstractmethod
     def _stop(self, worker: W) -> None:
         """End a worker that may be dead."""
 
     def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
-        """See `Executor`."""
+        """Yield the results in the order of the genotypes; errors as in `Executor.evaluate`."""
         numbers = range(self._next, self._next + len(genotypes))
         self._next = numbers.stop
         self._open.update(zip(numbers, genotypes, strict=True))
@@ -180,7 +181,7 @@ class WorkerPool(ABC, Generic[W]):
                 self._false_starts = 0
 
     def _assign(self) -> None:
-        """One candidate for each idle worker; those ahead while enough for all are left."""
+        """Give one candidate to each idle worker, and candidates ahead while enough for all workers are left."""
         ready = [worker for worker in self._workers if worker.ready]
         for length in range(1 + self.ahead):
             left = len(self._workers) if length else 1

@@ -1,4 +1,4 @@
-"""One page about one run or several: `report.html`, which needs nothing beside it."""
+"""A report is one page about one run or several: `report.html`, which needs nothing beside it."""
 
 from spikenas.reporting.page import write_report
 from spikenas.reporting.saved import SavedRun, load_run

@@ -1,4 +1,4 @@
-"""What is wrong with a run, and what to do about it."""
+"""Checks find what is wrong with a run, and say what to do about it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Level = Literal["problem", "warning", "good", "unknown"]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """A check examines one property of a run.
 
     Attributes:
-        level: How it stands.
-        subject: What was looked at.
-        finding: What was seen.
+        level: How good or bad the finding is.
+        subject: What was checked.
+        finding: What was found.
         remedy: What to do, where something is to be done.
     """
 
@@ -37,7 +37,7 @@ class Check:
 
 
 def checks(run: SavedRun) -> list[Check]:
-    """All checks of a run, what is wrong first."""
+    """Make all checks of a run, what is wrong first."""
     found = [
         *(Check("problem", "files", line, "remove the file; the stage that writes it does so again")
           for line in run.unreadable),
@@ -93,7 +93,7 @@ def _operations(run: SavedRun) -> Iterator[Check]:
 
 
 def decided_ops(run: SavedRun) -> list[str]:
-    """The ops that were searched."""
+    """Return the ops that were searched."""
     return [str(op) for op in run.config.space.ops]
 
 

@@ -1,4 +1,4 @@
-"""Plots of the network found: its training, its mistakes, its spikes, its memory."""
+"""These plots show the network found: its training, its mistakes, its spikes, its memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spikenas.reporting.style import COLOURS, GOOD, KIB, LIMIT, SCALE, Plot, Spe
 
 
 def training_plot(runs: Sequence[SavedRun]) -> Plot | None:
-    """Accuracy and loss over the epochs."""
+    """Plot accuracy and loss over the epochs; None where no run has any."""
     shown = [run for run in runs if run.epochs]
     if not shown:
         return None
@@ -50,7 +50,7 @@ def training_plot(runs: Sequence[SavedRun]) -> Plot | None:
 
 
 def confusion_plot(run: SavedRun) -> Plot | None:
-    """Which class is taken for which."""
+    """Plot which class is taken for which; None without an evaluation."""
     if run.evaluation is None:
         return None
     counts = run.evaluation["confusion"]
@@ -80,7 +80,7 @@ def confusion_plot(run: SavedRun) -> Plot | None:
 
 
 def spikes_plot(run: SavedRun) -> Plot | None:
-    """Firing rate of each layer, and what its spikes cost."""
+    """Plot the firing rate of each layer, and what its spikes cost; None without firing rates."""
     if run.evaluation is None or not run.evaluation["firing_rates"]:
         return None
     rates = run.evaluation["firing_rates"]
@@ -112,7 +112,7 @@ def spikes_plot(run: SavedRun) -> Plot | None:
 
 
 def flash_plot(run: SavedRun) -> Plot | None:
-    """Flash by layer."""
+    """Plot flash by layer; None where no network is known."""
     cost = run.cost
     if cost is None:
         return None
@@ -163,7 +163,7 @@ def flash_plot(run: SavedRun) -> Plot | None:
 
 
 def ram_plot(run: SavedRun) -> Plot | None:
-    """RAM in use at each step of an inference."""
+    """Plot RAM in use at each step of an inference; None where no network is known."""
     cost = run.cost
     if cost is None:
         return None

@@ -1,4 +1,4 @@
-"""The page: what was found as HTML, with the plots as compressed data. Nothing is loaded from anywhere."""
+"""The page shows what was found as HTML, with the plots as compressed data. Nothing is loaded from anywhere."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from spikenas.targets import find_target
 
 @dataclass(frozen=True)
 class Bar:
-    """One kind of memory against its limit.
+    """A bar shows one kind of memory against its limit.
 
     Attributes:
-        name: What.
-        used: In words.
-        limit: In words; empty without one.
-        share: Of the limit, 0 to 1; None without one.
+        name: Kind of memory.
+        used: Amount that is used, in words.
+        limit: Limit in words; empty without one.
+        share: Share of the limit that is used, 0 to 1 where it is met; None without a limit.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Section:
-    """One run on the page."""
+    """A section shows one run on the page."""
 
     number: int
     run: SavedRun
@@ -66,18 +66,18 @@ def write_report(folders: Sequence[Path], path: Path) -> None:
     """Write a page about runs.
 
     Args:
-        folders: Run folders, at least one; also of runs that are not done.
+        folders: Run folders, at least one, also of runs that are not done.
         path: The file.
     Raises:
-        ConfigError: one is no run folder.
-        RunError: the file cannot be written.
+        ConfigError: A folder is no run folder.
+        RunError: The file cannot be written.
     """
     text = render([load_run(folder) for folder in folders])
     write_text(path, text)
 
 
 def render(runs: Sequence[SavedRun]) -> str:
-    """The page as text."""
+    """Return the page as text."""
     sections = [_section(number, run) for number, run in enumerate(runs)]
     shared = [plot for plot in (comparison_plot(runs), training_plot(runs)) if plot and len(runs) > 1]
     drawn = [*shared, *(plot for section in sections for plot in section.plots.values())]
@@ -98,7 +98,7 @@ def render(runs: Sequence[SavedRun]) -> str:
 
 
 def _finite(values: Any) -> Any:
-    """The same with None for what JSON has no number for."""
+    """Return the same values with None for those that JSON has no number for."""
     if isinstance(values, dict):
         return {key: _finite(value) for key, value in values.items()}
     if isinstance(values, list | tuple):
@@ -136,7 +136,7 @@ def _cells(run: SavedRun, number: int) -> Markup:
 
 
 def edge_notes(plan: Plan, cost: Footprint) -> dict[tuple[int, str], str]:
-    """What an edge computes and what it takes, by number of the cell and op."""
+    """Describe what an edge computes and what it takes, by number of the cell and op."""
     costs = {layer.name: layer for layer in cost.layers}
     found: dict[tuple[int, str], str] = {}
     for number, cell in enumerate(plan.genotype.cells, start=1):
@@ -193,7 +193,7 @@ def _packed(text: str) -> str:
 
 
 def _headline(section: Section) -> str:
-    """The answer in a sentence."""
+    """Return the answer in a sentence."""
     run = section.run
     if run.memory is None:
         return f"No network yet: {run.status}."

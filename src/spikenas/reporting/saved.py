@@ -1,4 +1,4 @@
-"""What a run folder holds, also of a run that was killed or is still going. Nothing is locked or written."""
+"""A saved run is what a run folder holds, even of a run that was killed or goes on. Nothing is locked or written."""
 
 from __future__ import annotations
 
@@ -51,23 +51,23 @@ _SIZES = ("params", "flash_bytes", "ram_bytes", "channels")
 
 @dataclass(frozen=True, repr=False)
 class SavedRun:
-    """What is there; what is not is None or empty.
+    """A saved run holds what is in a run folder; what is not there is None or empty.
 
     Attributes:
-        folder: The run.
-        config: Its settings; those that were asked for while it is undecided.
-        best: best.json.
-        space: space.json.
-        analysis: The analysis of ops that `space` was made from.
+        folder: The run folder.
+        config: Settings of the run; while it is undecided, those that were asked for.
+        best: Values of best.json.
+        space: Values of space.json.
+        analysis: Analysis of ops that `space` was made from.
         trials: All candidates, in order.
-        epochs: Of the training.
-        evaluation: evaluation.json; without what it says of other integers than those of `quantisation`.
-        quantisation: quantise.json.
-        measured: footprint.json, if it is of these integers.
+        epochs: Epochs of the training.
+        evaluation: Values of evaluation.json, without what it says of other integers than those of `quantisation`.
+        quantisation: Values of quantise.json.
+        measured: Values of footprint.json, if it is of these integers.
         history: A line for each stage that was done.
         mistakes: Pictures of `evaluation["mistakes"]`, as addresses that hold them.
-        classes: Names, where they are known.
-        plan: Of the network found, with the bits of its integers once they are made.
+        classes: Names of the classes, where they are known.
+        plan: Plan of the network found, with the bits of its integers once they are made.
         unreadable: A line for each file that is there and cannot be used.
         undecided: Whether the space is not decided yet.
     """
@@ -91,12 +91,12 @@ class SavedRun:
 
     @property
     def name(self) -> str:
-        """What the run is called."""
+        """Name of the run, which is that of its folder."""
         return self.folder.resolve().name
 
     @property
     def frame(self) -> pandas.DataFrame:
-        """The trials, a row each, in the order of the search.
+        """Return the trials, a row each, in the order of the search.
 
         Raises:
             ConfigError: pandas is not installed.
@@ -115,7 +115,7 @@ class SavedRun:
 
     @property
     def summary(self) -> dict[str, str]:
-        """The figures that say how good it is and what it takes, in words."""
+        """Return the figures that say how good the network is and what it takes, in words."""
         found: dict[str, str] = {}
         evaluation, best = self.evaluation or {}, self.best
         if "quantised_test_accuracy" in evaluation:
@@ -140,7 +140,7 @@ class SavedRun:
 
     @cached_property
     def cost(self) -> Footprint | None:
-        """Memory of the network found."""
+        """Footprint of the network found; None where no network is known."""
         return footprint(self.plan) if self.plan else None
 
     @property
@@ -150,18 +150,18 @@ class SavedRun:
 
     @property
     def accuracy(self) -> float | None:
-        """On the test set, of the integers where they were evaluated."""
+        """Accuracy on the test set, of the integers where they were evaluated."""
         found = self.evaluation or {}
         return found.get("quantised_test_accuracy", found.get("test_accuracy"))
 
     @property
     def kept(self) -> Epoch | None:
-        """The epoch whose weights were kept."""
+        """Return the epoch whose weights were kept."""
         return kept_epoch(self.epochs, self.config.train.keep) if self.epochs else None
 
     @property
     def status(self) -> str:
-        """How far it is."""
+        """Return a text that says how far the run is."""
         stage = next_stage(State(self.folder, self.config))
         if stage is None:
             return "complete"
@@ -173,7 +173,7 @@ class SavedRun:
 
     @property
     def commands(self) -> list[str]:
-        """What was typed, in order; what was typed again counts once, at its last."""
+        """Return the commands that were typed, in order; one that was typed again counts once, at its last."""
         typed = [line["command"] for line in self.history]
         return [text for n, text in enumerate(typed) if text not in typed[n + 1 :]]
 
@@ -190,7 +190,7 @@ def load_run(folder: str | Path) -> SavedRun:
     """Read a run folder.
 
     Raises:
-        ConfigError: it has no configuration that can be used, so that it is no run folder, or not yet.
+        ConfigError: The folder has no configuration that can be used, so that it is no run folder, or not yet.
     """
     folder = Path(folder)
     if not any((folder / name).exists() for name in (CONFIG, ASKED)):
@@ -232,7 +232,7 @@ def load_run(folder: str | Path) -> SavedRun:
 
 
 class _Reader:
-    """Reads what is there, and keeps a line for what cannot be used."""
+    """A reader reads what is there, and keeps a line for what cannot be used."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

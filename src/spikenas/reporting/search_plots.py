@@ -1,4 +1,4 @@
-"""Plots of the search: candidates, its course, the ops it had, runs beside each other."""
+"""These plots show the search: candidates, its course, the ops it had, runs beside each other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHANGE = 1e-12  # of a best score that counts
 
 
 def trials_plot(run: SavedRun) -> Plot | None:
-    """Score against memory: every scored candidate, the front and the budget; first the memory that is tightest."""
+    """Plot score against memory: every scored candidate, the front and the budget; the tightest memory comes first."""
     scored = [trial for trial in run.trials if trial.value is not None]
     if not scored:
         return None
@@ -26,13 +26,13 @@ def trials_plot(run: SavedRun) -> Plot | None:
     found = [trial for trial in scored if run.best and trial.genotype == run.best["genotype"]][:1]
     data: list[Spec] = []
     for number, (name, own) in enumerate([*groups.items(), ("found", found)]):
-        looks: Spec = {"size": 6, "opacity": 0.7, "color": COLOURS[number % len(COLOURS)]}
+        marker: Spec = {"size": 6, "opacity": 0.7, "color": COLOURS[number % len(COLOURS)]}
         if name == "found":
-            looks = {"size": 15, "symbol": "star", "color": LIMIT, "line": {"width": 1, "color": "#fff"}}
+            marker = {"size": 15, "symbol": "star", "color": LIMIT, "line": {"width": 1, "color": "#fff"}}
         data.append({
             "type": "scatter", "mode": "markers", "name": name, "y": [_rounded(trial.value) for trial in own],
             "text": [trial.genotype for trial in own], "customdata": [_details(trial) for trial in own],
-            "marker": looks,
+            "marker": marker,
             "hovertemplate": "%{text}<br>score %{y}<br>%{customdata[0]}<extra>%{fullData.name}</extra>",
         })  # fmt: skip
     data.append({
@@ -68,7 +68,7 @@ def trials_plot(run: SavedRun) -> Plot | None:
 
 
 def search_plot(run: SavedRun) -> Plot | None:
-    """Scores in the order of the search, and the best so far."""
+    """Plot the scores in the order of the search, and the best so far."""
     scored = [(trial.position + 1, trial.value, trial) for trial in run.trials if trial.value is not None]
     if len(scored) < 2:
         return None
@@ -106,7 +106,7 @@ def search_plot(run: SavedRun) -> Plot | None:
 
 
 def operations_plot(run: SavedRun) -> Plot | None:
-    """What leaving out or adding each op costs, by the analysis that the space was made from."""
+    """Plot what leaving out or adding each op costs, by the analysis that the space was made from."""
     if run.analysis is None:
         return None
     effects = [effect for effect in reversed(run.analysis["effects"]) if effect["seeds"]]
@@ -136,7 +136,7 @@ def operations_plot(run: SavedRun) -> Plot | None:
 
 
 def comparison_plot(runs: Sequence[SavedRun]) -> Plot | None:
-    """Accuracy against flash of several runs."""
+    """Plot accuracy against flash of several runs."""
     shown = [(run, run.memory, run.accuracy) for run in runs if run.memory and run.accuracy is not None]
     if len(shown) < 2:
         return None
@@ -158,7 +158,7 @@ def comparison_plot(runs: Sequence[SavedRun]) -> Plot | None:
 
 
 def _used(run: SavedRun, which: str) -> float:
-    """The share of a limit that the network found takes; little where there is none."""
+    """Return the share of a limit that the network found takes; without a limit, a value that sorts behind."""
     limit = getattr(run.config.budget, which)
     used = (run.best or {}).get(which if which == "params" else f"{which}_bytes", 0)
     return used / limit if limit else {"flash": 0.0, "ram": -1.0, "params": -2.0}[which]

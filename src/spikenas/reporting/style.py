@@ -1,4 +1,4 @@
-"""What a plot on the page is: plain data of Plotly, drawn in the browser, and the same in words."""
+"""A plot on the page is plain data of Plotly, drawn in the browser, and the same in words."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot and what it says without being seen.
+    """A plot is data to be drawn, together with its message in words.
 
     Attributes:
-        name: Unique on the page.
-        title: What it shows.
+        name: Name that is unique on the page.
+        title: What the plot shows.
         summary: Its message, in a sentence or two.
         spec: `data` and `layout` of Plotly.
+        header: Column names of the same data as a table.
+        rows: Rows of the same data as a table.
+        height: Height in pixels.
         views: Other abscissae of the same points, by name: `x` of each trace, and `layout`.
-        header: Of the same as a table.
-        rows: Of the same as a table.
-        height: In pixels.
     """
 
     name: str

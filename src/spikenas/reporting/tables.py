@@ -1,4 +1,4 @@
-"""Footprints and results as tables and JSON values."""
+"""Tables and JSON values show footprints and results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from spikenas.targets import Target
 
 
 def footprint_table(plan: Plan, cost: Footprint) -> RenderableType:
-    """Layer by layer, the program and the stack, and the three figures."""
+    """Show a footprint layer by layer, the program and the stack, and the three figures."""
     table = Table(title=str(plan.genotype), title_justify="left", box=None, pad_edge=False)
     for name in ("layer", "output"):
         table.add_column(name)
@@ -36,7 +36,7 @@ def footprint_table(plan: Plan, cost: Footprint) -> RenderableType:
 
 
 def footprint_json(plan: Plan, cost: Footprint) -> dict[str, Any]:
-    """The same as values."""
+    """Return a footprint as JSON values."""
     return {
         "genotype": str(plan.genotype),
         "params": cost.params,
@@ -75,7 +75,7 @@ def footprint_json(plan: Plan, cost: Footprint) -> dict[str, Any]:
 
 
 def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
-    """What a run found, its accuracy, its memory against the budget, and where the files are."""
+    """Show what a run found, its accuracy, its memory against the budget, and where the files are."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column()
@@ -111,14 +111,14 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
 
 
 def target_table(rows: list[tuple[Target, list[Need]]]) -> RenderableType:
-    """The devices, and for a network what it needs of each."""
+    """Show the devices, and for a network what it needs of each."""
     table = Table(box=None, pad_edge=False)
     for name in ("target", "device", "core"):
         table.add_column(name, no_wrap=name == "target")
     table.add_column("flash left", justify="right")
     table.add_column("RAM left", justify="right")
-    judged = any(found for _, found in rows)
-    if judged:
+    checked = any(found for _, found in rows)
+    if checked:
         table.add_column("the network")
     for target, found in rows:
         left = [format_size(size) if size else "" for size in (target.flash_left, target.ram_left)]
@@ -129,13 +129,13 @@ def target_table(rows: list[tuple[Target, list[Need]]]) -> RenderableType:
             for need in found
             if need.over
         ]
-        verdict = [Text(", ".join(over), style="red") if over else Text("fits", style="green")] if judged else []
+        verdict = [Text(", ".join(over), style="red") if over else Text("fits", style="green")] if checked else []
         table.add_row(target.name, target.title, core, *left, *verdict)
     return table
 
 
 def front_table(rows: list[dict[str, Any]]) -> RenderableType:
-    """The networks of a Pareto front, a line each."""
+    """Show the networks of a Pareto front, a line each."""
     table = Table(title="Pareto front", title_justify="left", box=None, pad_edge=False)
     table.add_column("genotype", overflow="fold")
     for name in ("score", "params", "flash", "RAM", "synops"):
@@ -148,7 +148,7 @@ def front_table(rows: list[dict[str, Any]]) -> RenderableType:
 
 
 def rank_table(ranks: list[dict[str, Any]]) -> RenderableType:
-    """Rank correlations, an evaluator a line, the best first."""
+    """Show rank correlations, an evaluator a line, the best first."""
     table = Table(title="Rank correlation with accuracy", title_justify="left", box=None, pad_edge=False)
     table.add_column("evaluator", no_wrap=True)
     for name in ("Spearman", "equal memory", "all rows", "Kendall", "ms"):
@@ -186,15 +186,15 @@ def _spread(figure: dict[str, Any]) -> str:
 
 
 def summary_table(summaries: list[dict[str, Any]]) -> RenderableType:
-    """Searches compared, the best first; over all budgets where there are several."""
+    """Show the searches compared, the best first; over all budgets where there are several."""
     several = any(summary["budget"] == "all" for summary in summaries)
     shown = [summary for summary in summaries if (summary["budget"] == "all") == several]
-    judged = "regret" if any("regret" in summary["figures"] for summary in shown) else "score"
-    sign = 1 if judged == "regret" else -1
-    table = Table(title=f"Searches by {judged}", title_justify="left", box=None, pad_edge=False)
+    criterion = "regret" if any("regret" in summary["figures"] for summary in shown) else "score"
+    sign = 1 if criterion == "regret" else -1
+    table = Table(title=f"Searches by {criterion}", title_justify="left", box=None, pad_edge=False)
     for name in ("by", "strategy"):
         table.add_column(name, no_wrap=True)
-    for name in (judged, "accuracy", "pctile", "evals", "s", "eval s"):
+    for name in (criterion, "accuracy", "pctile", "evals", "s", "eval s"):
         table.add_column(name, justify="right", no_wrap=True)
 
     def mean(summary: dict[str, Any], name: str, form: str) -> str:
@@ -202,16 +202,16 @@ def summary_table(summaries: list[dict[str, Any]]) -> RenderableType:
         return "" if figure is None else form.format(figure["mean"])
 
     def order(summary: dict[str, Any]) -> tuple[str, float]:
-        figure = summary["figures"].get(judged)
+        figure = summary["figures"].get(criterion)
         return summary["evaluator"], sign * figure["mean"] if figure else math.inf
 
     for summary in sorted(shown, key=order):
-        figure = summary["figures"].get(judged)
+        figure = summary["figures"].get(criterion)
         interval = f" ±{figure['high'] - figure['mean']:.3f}" if figure and figure["high"] is not None else ""
         table.add_row(
             summary["evaluator"],
             summary["strategy"],
-            (mean(summary, judged, "{:.3f}") + interval) or f"failed {summary['failed']}",
+            (mean(summary, criterion, "{:.3f}") + interval) or f"failed {summary['failed']}",
             mean(summary, "accuracy", "{:.2%}"),
             mean(summary, "percentile", "{:.1f}"),
             mean(summary, "evaluations", "{:.0f}"),
@@ -222,9 +222,9 @@ def summary_table(summaries: list[dict[str, Any]]) -> RenderableType:
     return Group(table, Text(note, style="dim"))
 
 
-def significance_table(answer: dict[str, Any]) -> RenderableType:
-    """Which ops matter, those that cost most first; then added ones, and sets of ops."""
-    title = f"{answer['data']}, judged by {answer['evaluator']}"
+def analysis_table(answer: dict[str, Any]) -> RenderableType:
+    """Show which ops matter, those that cost most first; then added ones, and sets of ops."""
+    title = f"{answer['data']}, evaluated by {answer['evaluator']}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("space", overflow="fold")
     table.add_column("verdict", no_wrap=True)
@@ -241,7 +241,7 @@ def significance_table(answer: dict[str, Any]) -> RenderableType:
             format_size(round(memory["flash_bytes"])) if memory else "",
         )
     note = (
-        f"Kept: {', '.join(answer['kept'])}. {answer['networks']:,} networks. Loss of the best of as many looks in "
+        f"Kept: {', '.join(answer['kept'])}. {answer['networks']:,} networks. Loss of the best of as many samples in "
         f"standard deviations of the networks ({answer['effects'][0]['spread']:.3g}); use of the op by the best tenth, "
         "and by all; flash of one more edge with it."
     )
@@ -254,7 +254,7 @@ def significance_table(answer: dict[str, Any]) -> RenderableType:
 
 
 def agreement_table(agreement: dict[str, Any]) -> RenderableType:
-    """Verdicts by data set and evaluator."""
+    """Show verdicts by data set and evaluator."""
     table = Table(title="Agreement", title_justify="left", box=None, pad_edge=False)
     table.add_column("space", no_wrap=True)
     first = agreement["agreements"][0]
@@ -269,7 +269,7 @@ def agreement_table(agreement: dict[str, Any]) -> RenderableType:
 
 
 def decision_table(space: dict[str, Any]) -> RenderableType:
-    """What was decided of a space, and why."""
+    """Show what was decided of a space, and why."""
     table = Table(title="The space", title_justify="left", box=None, pad_edge=False)
     table.add_column("setting", no_wrap=True)
     table.add_column("value")

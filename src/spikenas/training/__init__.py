@@ -1,1 +1,1 @@
-"""Training, its checkpoints and log, evaluation, and a short training in the place of a score."""
+"""Training has a loop, checkpoints, a log, an evaluation, and a short form that takes the place of a score."""

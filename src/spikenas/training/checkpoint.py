@@ -1,4 +1,4 @@
-"""Networks in safetensors files: weights, and in the header all that is needed to build the network again."""
+"""Networks are kept in safetensors files, whose headers hold all that is needed to build the networks again."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _FORMAT = "spikenas-1"
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network and what its inputs must go through.
+    """A model is a trained network with the preprocessing that its inputs need.
 
     Attributes:
-        network: Ready for inference.
-        classes: Names, in the order of the outputs.
-        statistics: Of the channels of the training images.
-        task: What it was trained on, where that is at hand.
+        network: The network, ready for inference.
+        classes: Names of the classes, in the order of the outputs.
+        statistics: Mean and standard deviation of each channel of the training images.
+        task: The task it was trained on, where that is at hand.
     """
 
     network: Network
@@ -50,16 +50,17 @@ class Model:
 
     @property
     def plan(self) -> Plan:
-        """The layers of the network."""
+        """Return the layers of the network."""
         return self.network.plan
 
     def predict(self, what: Any) -> Prediction | list[Prediction]:
-        """Say the class of one item or several, with the preprocessing of training.
+        """Predict the class of one item or several, with the preprocessing of training.
 
         Args:
-            what: A path, an image of Pillow, an array or tensor, a batch or a list; see `spikenas.data.items.as_items`.
+            what: A path, an image of Pillow, an array or tensor, a batch or a list, as `spikenas.data.items.as_items`
+                takes it.
         Returns:
-            A prediction; of several items a list.
+            A prediction; for several items a list of them.
         Raises:
             DataError: An item cannot be decoded, or is of another shape or type.
         """
@@ -72,7 +73,7 @@ class Model:
         return found[0] if single else found
 
     def evaluate(self, split: Split, device: str = "cpu") -> Evaluation:
-        """Run every item of a split; see `spikenas.training.evaluation.evaluate`."""
+        """Run every item of a split through the network, as `spikenas.training.evaluation.evaluate` does."""
         from spikenas.training.evaluation import evaluate
 
         return evaluate(self, split, device)
@@ -90,7 +91,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any])
     """Write tensors and a header of JSON values, whole or not at all.
 
     Raises:
-        RunError: it cannot be written.
+        RunError: The file cannot be written.
     """
     metadata = {_FORMAT: json.dumps(header)}  # one key: safetensors writes several in no fixed order
     kept = {key: tensor.detach().contiguous() for key, tensor in tensors.items()}
@@ -100,8 +101,10 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any])
 def load_tensors(path: Path, written_by: str = "train") -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `save_tensors` wrote, by the command `written_by`.
 
+    Returns:
+        The tensors by name, and the header.
     Raises:
-        RunError: not there, truncated, or not written by SpikeNAS.
+        RunError: The file is not there, is truncated, or was not written by SpikeNAS.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -120,12 +123,12 @@ def load_tensors(path: Path, written_by: str = "train") -> tuple[dict[str, Tenso
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """Read the header alone of what `save_tensors` wrote; errors as `load_tensors`."""
+    """Read the header alone of what `save_tensors` wrote; errors as in `load_tensors`."""
     return load_tensors(path)[1]
 
 
 def model_header(plan: Plan, classes: tuple[str, ...], statistics: Statistics) -> dict[str, Any]:
-    """The header that `load_model` builds a network from."""
+    """Return the header that `load_model` builds a network from."""
     return {
         "genotype": str(plan.genotype),
         "network": plan.network.model_dump(mode="json"),
@@ -139,7 +142,7 @@ def load_model(path: Path) -> Model:
     """Build the network that a file describes, with its weights.
 
     Raises:
-        RunError: not there, truncated, foreign, or its weights are not those of its genotype.
+        RunError: The file is not there, truncated or foreign, or its weights are not those of its genotype.
     """
     tensors, header = load_tensors(path)
     try:
@@ -160,7 +163,7 @@ def load_weights(network: Network, tensors: dict[str, Tensor], path: Path) -> No
     """Put tensors into a network.
 
     Raises:
-        RunError: a tensor is missing, left over or of another shape; names the first.
+        RunError: A tensor is missing, left over or of another shape; the message names the first.
     """
     own = network.state_dict()
     for key in sorted(own.keys() | tensors.keys()):

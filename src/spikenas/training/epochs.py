@@ -1,4 +1,4 @@
-"""The epochs of a training, as train.csv holds them."""
+"""A training log, train.csv, holds a line for each epoch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from spikenas._util.run_files import CHECKPOINT
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of train.csv.
+    """An epoch is one line of train.csv.
 
     Attributes:
-        epoch: From 1.
+        epoch: Number of the epoch, counted from 1.
         lr: Learning rate of its last step.
-        train_loss: Mean cross-entropy in nats.
-        train_accuracy: Share of the training images, as augmented.
-        validation_loss: Mean cross-entropy in nats.
-        validation_accuracy: Share of the validation images.
+        train_loss: Mean cross-entropy on the training images, in nats.
+        train_accuracy: Share of the training images, as augmented, that are classified correctly.
+        validation_loss: Mean cross-entropy on the validation images, in nats.
+        validation_accuracy: Share of the validation images that are classified correctly.
         seconds: Wall time.
     """
 
@@ -37,17 +37,19 @@ class Epoch:
 
 
 def kept_epoch(epochs: Sequence[Epoch], keep: str) -> Epoch:
-    """The epoch whose weights model.safetensors holds: the `last`, or the `best` on the validation images."""
+    """Return the epoch whose weights model.safetensors holds: the `last`, or the `best` on the validation images."""
     if keep == "last":
         return epochs[-1]
     return max(epochs, key=lambda row: (row.validation_accuracy, -row.validation_loss, row.epoch))
 
 
 def read_log(path: Path) -> list[Epoch]:
-    """The epochs in a train.csv; none when the file is not there.
+    """Read the epochs of a train.csv.
 
+    Returns:
+        The epochs in order; none when the file is not there.
     Raises:
-        RunError: it is not such a file.
+        RunError: The file is not a training log.
     """
     if not path.exists():
         return []

@@ -1,4 +1,4 @@
-"""Evaluation of a trained network: accuracy, firing rates, synaptic operations."""
+"""The evaluation of a trained network measures accuracy, firing rates and synaptic operations."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ MISTAKES = 24  # at most, that are named
 
 @dataclass(frozen=True, order=True)
 class Mistake:
-    """An image that is classified wrongly.
+    """A mistake is an image that is classified wrongly.
 
     Attributes:
-        excess: By how much the wrong class is more probable than the right one.
+        excess: Probability of the wrong class less that of the right one.
         index: Position in the split.
         label: The right class.
-        predicted: The wrong one.
+        predicted: The wrong class.
     """
 
     excess: float
@@ -43,17 +43,18 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a trained network does on labelled images.
+    """An evaluation says what a trained network does on labelled images.
 
     Attributes:
-        accuracy: Share classified correctly.
+        accuracy: Share of the images that are classified correctly.
         images: Number of images.
-        firing_rates: By LIF layer: spikes per neuron per timestep.
-        synops: Additions that spikes cause in convolutions and linear layers, per inference.
-        synops_by_layer: The same by the LIF layer whose spikes cause them.
-        macs: Multiplications by values that are no spikes (stem, behind depthwise and pooling), per inference.
-        confusion: [true class][predicted class], counts.
-        mistakes: The worst, at most `MISTAKES`, the worst first.
+        firing_rates: Spikes per neuron per timestep, by LIF layer.
+        synops: Number of additions that spikes cause in convolutions and linear layers, per inference.
+        synops_by_layer: The same number by the LIF layer whose spikes cause the additions.
+        macs: Number of multiplications by values that are no spikes (stem, behind depthwise and pooling), per
+            inference.
+        confusion: Numbers of images, [true class][predicted class].
+        mistakes: The worst mistakes, at most `MISTAKES`, the worst first.
         seconds: Wall time of the forward passes.
     """
 
@@ -81,11 +82,13 @@ def evaluate(
     Args:
         model: The network and its statistics.
         split: Images and labels.
-        device: Where to compute.
-        batch: Images at a time.
-        progress: Called with the images done and all images.
+        device: Device that computes.
+        batch: Number of images at a time.
+        progress: Called with the number of images done and that of all images.
+    Returns:
+        Accuracy, firing rates, operations and mistakes.
     Raises:
-        RunError: the split has labels that the network has no output for.
+        RunError: The split has no images, or labels that the network has no output for.
     """
     network, plan = model.network.to(device).eval(), model.network.plan
     classes = plan.input.classes
@@ -139,7 +142,7 @@ def _mistakes(outputs: Tensor, labels: Tensor, first: int) -> list[Mistake]:
 
 
 def _macs(plan: Plan, layer: LayerSpec) -> int:
-    """Multiplications of a layer whose input is not spikes; once where it is static or averaged over T."""
+    """Count the multiplications of a layer whose input is not spikes; once where it is static or averaged over T."""
     if not layer.weights or plan.by_name[layer.terms[0].layer].kind == "lif":
         return 0
     averaged = layer.kind == "linear" and not any(reader.kind == "lif" for reader, _ in plan.readers[layer.name])

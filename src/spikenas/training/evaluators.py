@@ -1,4 +1,4 @@
-"""Evaluators by name: a training-free score, or a short training, each with its initialisations."""
+"""Evaluators are made by name: a training-free score, or a short training, each with its initialisations."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Evaluator:
     """An evaluator says how good a candidate is.
 
     Attributes:
-        name: What it is called by people and in results.
+        name: Name for people and in results.
         identity: Digest of all that its answers depend on.
-        executor: Runs it.
-        known: Networks that it has an answer for; None is all.
+        executor: Executor that runs it.
+        known: Networks that it has an answer for; None is all networks.
     """
 
     name: str
@@ -44,7 +44,7 @@ class EvaluatorFactory:
     """An evaluator factory makes the evaluators of a name.
 
     Args:
-        task: Says data, fidelity, executor and seed.
+        task: The task that gives data, fidelity, executor and seed.
     """
 
     task: Task
@@ -58,8 +58,10 @@ class EvaluatorFactory:
             name: A score, or `train`.
             network: Settings of the network that will be built.
             folder: Keeps what scores and trainings said, each network once over all runs of a command.
-            initialisations: How many there are, with the configuration's seed and those after it.
-            candidates: About how many networks a score will be asked for; None where that is not known.
+            initialisations: Number of initialisations, with the configuration's seed and those after it.
+            candidates: Approximate number of networks that a score will be asked for; None where it is not known.
+        Returns:
+            An evaluator for each initialisation.
         Raises:
             ConfigError: The name is unknown.
             DataError: The data cannot be used.
@@ -84,7 +86,7 @@ class EvaluatorFactory:
 
 
 def needs_images(name: str) -> bool:
-    """Say whether an evaluator looks at images, rather than into a table or file."""
+    """Tell whether an evaluator needs images, rather than a table or file."""
     return name in SCORES or name == TRAINING
 
 
@@ -94,15 +96,15 @@ def known_evaluators() -> str:
 
 
 def short_name(name: str) -> str:
-    """Return what an evaluator is called in names of files: of a CSV its stem."""
+    """Return the name of an evaluator for names of files; for a CSV it is the stem of its path."""
     return Path(name).stem if name.lower().endswith(".csv") else name
 
 
 def require_distinct(names: Sequence[str]) -> None:
-    """Check that no evaluator is there twice.
+    """Check that no evaluator is named twice.
 
     Raises:
-        ConfigError: One is.
+        ConfigError: An evaluator is named twice.
     """
     short = [short_name(name) for name in names]
     if twice := [name for name in short if short.count(name) > 1]:

@@ -1,4 +1,4 @@
-"""Training by surrogate gradient: a loop over epochs, a checkpoint after each, exact resume."""
+"""The training loop trains by surrogate gradient, with a checkpoint after each epoch and exact resume."""
 
 from __future__ import annotations
 
@@ -48,25 +48,25 @@ def train(
     progress: Progress = lambda done, total, epochs: None,
     network: Network | None = None,
 ) -> list[Epoch]:
-    """Train a network on the training split, choose its weights on the validation split.
+    """Train a network on the training split, and choose its weights on the validation split.
 
-    Writes `model.safetensors`, `checkpoint.safetensors` and `train.csv` to the folder after every epoch; goes on from
-    the checkpoint where there is one. On a CPU with the same number of threads an interrupted training ends with the
-    same bits.
+    The loop writes `model.safetensors`, `checkpoint.safetensors` and `train.csv` to the folder after every epoch, and
+    goes on from the checkpoint where there is one. On a CPU with the same number of threads an interrupted training
+    ends with the same bits.
 
     Args:
         plan: The network.
-        dataset: Its test split is not touched.
-        statistics: Of the channels, for normalisation.
-        config: `train`, `seed`, `device` and `threads` are read.
-        folder: Where the files go; None writes none.
+        dataset: The images; the test split is not touched.
+        statistics: Mean and standard deviation of each channel, for normalisation.
+        config: The configuration; `train`, `seed`, `device` and `threads` are read.
+        folder: Folder for the files; None writes none.
         progress: Called after each step with the steps done, the steps of the whole training and the epochs done.
-        network: Of that plan, whose training goes on from its weights; None begins with new ones.
+        network: A network of that plan whose training goes on from its weights; None begins with new ones.
     Returns:
         All epochs.
     Raises:
-        DivergedError: a loss that is not finite.
-        RunError: a checkpoint that does not fit.
+        DivergedError: The loss is not finite.
+        RunError: A checkpoint does not fit, or there are fewer images than processes.
     """
     with threads(config.threads):
         return _train(plan, dataset, statistics, config, folder, progress, network)
@@ -157,11 +157,11 @@ def _train(
 
 
 def learning_rate(epoch: float, config: Config) -> float:
-    """Linear warm-up, then half a cosine down to 0.
+    """Return the learning rate: a linear warm-up, then half a cosine down to 0.
 
     Args:
-        epoch: Epochs done, with their fraction.
-        config: `train` is read.
+        epoch: Number of epochs done, with their fraction.
+        config: The configuration; `train` is read.
     """
     settings = config.train
     warmup = min(settings.warmup_epochs, settings.epochs / 2)
@@ -187,7 +187,7 @@ def _accelerator(config: Config, folder: Path | None) -> Accelerator:
 
 
 def _groups(network: Network, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay on weights, none on BatchNorm and biases."""
+    """Group the parameters: weight decay on weights, none on BatchNorm and biases."""
     weights = [parameter for parameter in network.parameters() if parameter.dim() > 1]
     others = [parameter for parameter in network.parameters() if parameter.dim() == 1]
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
@@ -203,7 +203,7 @@ def _batches(
 
 
 def _prepared(images: Tensor, statistics: Statistics, plan: Plan) -> Tensor:
-    """[B, C, H, W] or [B, T, C, H, W] as the network takes it."""
+    """Normalise images [B, C, H, W] or [B, T, C, H, W], and arrange them as the network takes them."""
     x = normalise(images, statistics.mean, statistics.std)
     return x.contiguous(memory_format=torch.channels_last) if plan.input.static else x.transpose(0, 1)
 
@@ -245,7 +245,7 @@ def _save(
     folder: Path,
     keep: str,
 ) -> None:
-    """The model where it is the best so far, then the log, then the checkpoint that makes the epoch count."""
+    """Write the model where it is the best so far, then the log, then the checkpoint that makes the epoch count."""
     weights = network.state_dict()
     if kept_epoch(epochs, keep) is epochs[-1]:
         save_tensors(folder / MODEL, weights, header)
@@ -260,7 +260,7 @@ def _save(
 
 
 def _resume(network: Network, optimiser: torch.optim.Optimizer, plan: Plan, folder: Path) -> list[Epoch]:
-    """Load the checkpoint, if it and its model are there; returns the epochs it has behind it."""
+    """Load the checkpoint, if it and its model are there, and return the epochs that it has behind it."""
     path = folder / CHECKPOINT
     if not path.exists() or not (folder / MODEL).exists():
         return []

@@ -1,4 +1,4 @@
-"""What a network says of an item: a class, and how sure it is."""
+"""A network predicts the class of an item, and how probable it is."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network says of one item.
+    """A prediction is what a network says of one item.
 
     Attributes:
         label: Name of the most probable class.
-        probability: Its probability, 0 to 1.
-        probabilities: Of all classes, by name.
+        probability: Probability of that class, 0 to 1.
+        probabilities: Probabilities of all classes, by name.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""A short training in the place of a score: validation accuracy after a few epochs on few, small images."""
+"""A short training takes the place of a score: validation accuracy after a few epochs on few, small images."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ _WARMUP_EPOCHS = 0.3
 
 
 class ShortTraining:
-    """Trains each genotype from the same seed; the score is its accuracy on validation images after the last epoch.
+    """A short training trains each genotype from the same seed, and scores it by its accuracy on validation images.
+
+    The accuracy is that after the last epoch.
 
     Args:
-        config: With the settings of the short training in their places; `network`, `train`, `seed` and `device` are
-            read.
-        dataset: The images; its test split is not touched.
-        statistics: Of their channels.
+        config: The configuration, with the settings of the short training in their places; `network`, `train`, `seed`
+            and `device` are read.
+        dataset: The images; the test split is not touched.
+        statistics: Mean and standard deviation of each channel.
     """
 
     def __init__(self, config: Config, dataset: DataSet, statistics: Statistics) -> None:
@@ -46,7 +48,11 @@ class ShortTraining:
         self.input = InputSpec(*dataset.shape, len(dataset.classes), dataset.static)
 
     def __call__(self, genotype: Genotype) -> ScoreResult:
-        """Train one genotype with one thread; -inf without a path from input to output, or where training diverges."""
+        """Train one genotype with one thread.
+
+        Returns:
+            The validation accuracy; -inf without a path from input to output, or where training diverges.
+        """
         start = time.perf_counter()
         if not genotype.connected:
             return ScoreResult(-math.inf, 0.0)
@@ -61,7 +67,7 @@ class ShortTraining:
 
 @dataclass(frozen=True, eq=False)
 class TrainingFactory:
-    """What it takes to build a `ShortTraining` in another process; can be pickled."""
+    """A training factory builds a `ShortTraining`, also in another process; it can be pickled."""
 
     config: Config
     classes: tuple[str, ...]
@@ -71,7 +77,7 @@ class TrainingFactory:
     validation: tuple[NDArray[Any], NDArray[np.int64]]
 
     def __call__(self) -> ShortTraining:
-        """A new one."""
+        """Build a new short training."""
         (images, labels), (held_out, held_out_labels) = self.train, self.validation
         split = Split(held_out_labels, held_out)
         shape = images.shape[-3], images.shape[-2], images.shape[-1]
@@ -82,19 +88,19 @@ class TrainingFactory:
 
     @cached_property
     def digest(self) -> str:
-        """Equal for equal recipes of one version of the package."""
+        """The digest is equal for equal recipes of one version of the package."""
         config = self.config
         settings = config.network, config.train, config.seed, config.device, self.statistics, self.classes
         arrays = [array.tobytes() for array in (*self.train, *self.validation)]
         return digest_of(version("spikenas"), *map(repr, settings), *arrays)
 
     def sharing_order(self, genotypes: Sequence[Genotype]) -> list[int]:
-        """As they are: trainings share nothing."""
+        """Return the positions of the genotypes in their order, since trainings share nothing."""
         return list(range(len(genotypes)))
 
 
 def training_factory(task: Task) -> TrainingFactory:
-    """Make the recipe of the short training that a task asks for, on shares of training and validation images."""
+    """Make the factory of the short training that a task asks for, on shares of training and validation images."""
     config, dataset, settings = task.config, task.dataset, task.config.short_training
     side = side_of(settings.image_size, config, task.input)
     images = _share(dataset.train, settings.images, side, seed_of(config.seed, "short training"))
@@ -118,7 +124,7 @@ def training_factory(task: Task) -> TrainingFactory:
 
 
 def _share(split: Split, count: int, side: tuple[int, int], seed: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """About as many items, stratified, decoded and resized."""
+    """Draw about as many items, stratified, and decode and resize them."""
     if count < len(split):
         _, split = split.divide(count / len(split), [seed], keep=0)
     items = split.load().items

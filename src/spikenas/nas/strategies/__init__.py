@@ -1,4 +1,4 @@
-"""The search strategies by name. Packages register them in the group `spikenas.strategies`."""
+"""Search strategies are found by name. Packages register them in the group `spikenas.strategies`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optuna's samplers: TPE, Gaussian process, NSGA-II. They need the extra `optuna`."""
+"""These strategies use Optuna's samplers TPE, Gaussian process and NSGA-II. They need the extra `optuna`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 
-_MOST_IN_VAIN = 3
+_MOST_UNPRODUCTIVE = 3
 _Asked = tuple[int | None, tuple[int, ...]]  # number of the sampler's trial, None for a draw of our own; options
 
 
-class _Sampler(Strategy):
-    """A sampler of Optuna over the edges, as categories.
+class _OptunaStrategy(Strategy):
+    """An Optuna strategy lets a sampler of Optuna choose the ops of the edges, which are categories to it.
 
-    What has no score is told as the worst score so far, or, while there is none, as failed.
+    A network without a score is told as the worst score so far or, while there is none, as failed.
 
     Args:
-        problem: Space, budget, seed.
-        batch: Networks asked about at once.
+        problem: Space, budget and seed.
+        batch: Number of networks that are proposed at once.
     Raises:
         ConfigError: Optuna is not installed.
     """
@@ -52,14 +52,14 @@ class _Sampler(Strategy):
 
     @abstractmethod
     def sampler(self, seed: int) -> BaseSampler:
-        """A new sampler."""
+        """Make a new sampler."""
 
     def values(self, score: float, trial: Trial) -> tuple[float, ...] | None:
-        """What Optuna is told for a score; None tells that the trial failed."""
+        """Return what Optuna is told for a score; None tells that the trial failed."""
         return (score,)
 
     def ask(self) -> Sequence[Proposal]:
-        """What the sampler proposes."""
+        """Return the networks that the sampler proposes."""
         self._asked = [self._next() for _ in range(self.batch)]
         return [Proposal(self.space.decode(vector), self.name) for _, vector in self._asked]
 
@@ -106,14 +106,14 @@ class _Sampler(Strategy):
             optuna.logging.set_verbosity(before)
 
 
-class _Model(_Sampler):
-    """A sampler with a model of the score, which takes time to fit and learns nothing from a repetition.
+class _ModelBasedStrategy(_OptunaStrategy):
+    """The sampler of such a strategy models the score; its model takes time to fit and learns nothing from repetitions.
 
-    A genotype that it proposes again is replaced by a random one. After three proposals in a row that led to no
-    evaluation the next are random until one does.
+    A genotype that the sampler proposes again is replaced by a random one. After three proposals in a row that led to
+    no evaluation, the next are random until one does.
 
     Args:
-        problem: Space, seed.
+        problem: Space and seed.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -121,17 +121,17 @@ class _Model(_Sampler):
         self._rng = random.Random(seed_of(problem.seed, self.name))
         self._seen: set[tuple[int, ...]] = set()
         self._latest = -1
-        self._in_vain = 0
+        self._unproductive = 0
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """See `_Sampler`."""
+        """Hand the results to the sampler, and count the proposals that led to no evaluation."""
         super().tell(trials)
         new = [trial for trial in trials if trial.position > self._latest]
         self._latest = max([self._latest, *(trial.position for trial in new)])
-        self._in_vain = 0 if any(trial.status == "scored" for trial in new) else self._in_vain + 1
+        self._unproductive = 0 if any(trial.status == "scored" for trial in new) else self._unproductive + 1
 
     def _next(self) -> _Asked:
-        if self._in_vain < _MOST_IN_VAIN:
+        if self._unproductive < _MOST_UNPRODUCTIVE:
             number, vector = super()._next()
             if vector not in self._seen:
                 self._seen.add(vector)
@@ -141,43 +141,46 @@ class _Model(_Sampler):
         return None, self.space.encode(self.space.sample(self._rng))
 
 
-class TPE(_Model):
-    """Tree-structured Parzen estimator, Optuna's defaults."""
+class TPE(_ModelBasedStrategy):
+    """This strategy uses Optuna's tree-structured Parzen estimator with its defaults."""
 
     name = "tpe"
     summary = "tree-structured Parzen estimator of Optuna"
     source = "Bergstra et al. 2011; Watanabe 2023, arXiv 2304.11127; Optuna"
 
     def sampler(self, seed: int) -> BaseSampler:
-        """See `_Sampler`."""
+        """Make a new TPE sampler."""
         from optuna.samplers import TPESampler
 
         return TPESampler(seed=seed)
 
 
-class GaussianProcess(_Model):
-    """Gaussian process with expected improvement, Optuna's defaults; a proposal takes tenths of a second."""
+class GaussianProcess(_ModelBasedStrategy):
+    """This strategy uses Optuna's Gaussian process with expected improvement and its defaults.
+
+    A proposal takes tenths of a second.
+    """
 
     name = "gp"
     summary = "Gaussian process of Optuna"
     source = "Optuna's GPSampler: Matern 5/2 kernel, log expected improvement"
 
     def sampler(self, seed: int) -> BaseSampler:
-        """See `_Sampler`."""
+        """Make a new Gaussian process sampler."""
         from optuna.samplers import GPSampler
 
         return GPSampler(seed=seed)
 
 
-class NSGA2(_Sampler):
-    """NSGA-II with two objectives: the score, and the memory figure that the budget limits.
+class NSGA2(_OptunaStrategy):
+    """This strategy uses NSGA-II with two objectives: the score, and the memory figure that the budget limits.
 
-    The figure is the first of flash, RAM and params that has a limit, flash when none has. What is outside the space
+    The figure is the first of flash, RAM and params that has a limit, flash when none has. A network outside the space
     has no figure and is told as failed.
 
     Args:
-        problem: Space, budget, seed.
-        population: Size of a generation; it is asked about at once.
+        problem: Space, budget and seed.
+        population: Size of a generation, which is proposed at once.
     """
 
     name = "nsga2"
@@ -191,12 +194,12 @@ class NSGA2(_Sampler):
         self._figure = "flash" if limits.flash else "ram" if limits.ram else "params" if limits.params else "flash"
 
     def sampler(self, seed: int) -> BaseSampler:
-        """See `_Sampler`."""
+        """Make a new NSGA-II sampler."""
         from optuna.samplers import NSGAIISampler
 
         return NSGAIISampler(population_size=self.batch, seed=seed)
 
     def values(self, score: float, trial: Trial) -> tuple[float, ...] | None:
-        """See `_Sampler`."""
+        """Return the score and the memory figure; None where the network has no figure."""
         memory = {"flash": trial.flash_bytes, "ram": trial.ram_bytes, "params": trial.params}[self._figure]
         return None if memory is None else (score, memory)

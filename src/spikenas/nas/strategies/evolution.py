@@ -1,4 +1,4 @@
-"""Regularised evolution."""
+"""Regularised evolution keeps a population of networks in which the oldest die."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spikenas.space.space import Space
 
 
 class Evolution(Strategy):
-    """A population in which the oldest die: the best of a random few has a child with one edge changed.
+    """Evolution keeps a population: the best of a random few has a child with one edge changed, and the oldest die.
 
     Networks without a score do not enter the population. The paper's population is 100 and its sample 25, for 20,000
     networks; ours are for hundreds. Its identity mutation is left out.
@@ -23,7 +23,7 @@ class Evolution(Strategy):
         problem: Space and seed.
         population: Number of living networks.
         sample: Number of them, drawn with replacement, of which the best is a parent.
-        batch: Children asked about at once.
+        batch: Number of children that are proposed at once.
     """
 
     name = "evolution"
@@ -40,7 +40,7 @@ class Evolution(Strategy):
         self._asked: list[Genotype] = []
 
     def ask(self) -> Sequence[Proposal]:
-        """Random networks until the population is complete, then children."""
+        """Return random networks until the population is complete, then children."""
         missing = self._size - len(self._population)
         if missing:
             self._asked = [self.space.sample(self._rng) for _ in range(missing)]
@@ -49,7 +49,7 @@ class Evolution(Strategy):
         return [Proposal(genotype, "first generation" if missing else "child") for genotype in self._asked]
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Those with a score live; as many of the oldest die."""
+        """Add the networks with a score to the population; as many of the oldest die."""
         for genotype, trial in zip(self._asked, trials, strict=True):
             if trial.value is not None:
                 self._population.append((trial.value, genotype))
@@ -60,7 +60,7 @@ class Evolution(Strategy):
 
 
 def mutate(space: Space, genotype: Genotype, rng: random.Random) -> Genotype:
-    """The genotype with another op at one random edge; the same where the space has only one."""
+    """Return the genotype with another op at one random edge, or the same genotype where the space has only one op."""
     vector = list(space.encode(genotype))
     position = rng.randrange(len(vector))
     others = [option for option in range(space.choices[position]) if option != vector[position]]

@@ -1,4 +1,4 @@
-"""Every network of the space."""
+"""Exhaustive search tries every network of the space."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _BATCH = 64
 
 
 class Exhaustive(Strategy):
-    """All combinations of distinct cells, the last cell varying fastest.
+    """Exhaustive search tries all combinations of distinct cells, the last cell varying fastest.
 
     Raises:
-        ConfigError: there are more than a million.
+        ConfigError: There are more than a million networks.
     """
 
     name = "exhaustive"
@@ -35,12 +35,12 @@ class Exhaustive(Strategy):
 
     @property
     def expected(self) -> int:
-        """See `Strategy`."""
+        """Number of distinct networks of the space."""
         return int(len(self.space.distinct_cells) ** self.space.free_cells)
 
     def ask(self) -> Sequence[Proposal]:
-        """The next in enumeration order."""
+        """Return the next networks in the order of enumeration."""
         return [Proposal(genotype, "all") for genotype in islice(self._left, _BATCH)]
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Nothing depends on the results."""
+        """Do nothing, since no proposal depends on the results."""

@@ -1,4 +1,4 @@
-"""LightSNN's pruning of a supernet, for any evaluator."""
+"""LightSNN prunes a supernet; here any evaluator can guide it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _MOST_DRAWS = 10
 
 
 class LightSNN(Strategy):
-    """A supernet in which every edge has all ops, pruned by one op an edge and round until one op an edge is left.
+    """LightSNN prunes a supernet with all ops on every edge, by one op an edge and round, until each edge has one op.
 
-    LightSNN builds the supernet and prunes the ops whose absence harms its SAHD least. A supernet has no place in a
+    The original builds the supernet and prunes the ops whose absence harms its SAHD least. A supernet has no place in a
     table of trained networks, nor a footprint to be held against a budget. So here each round draws networks from the
     supernet, each op of an edge equally often, and prunes from every edge the op whose networks have the lowest mean
     score. An op without a scored network, because none of its networks fits for example, is pruned first; ties are
-    broken at random. The last candidate is the network that is left; the search keeps the best of all it saw.
+    broken at random. The last candidate is the network that is left; the search keeps the best of all candidates.
 
     Args:
         problem: Space and seed.
-        samples: Networks scored in a round; where many are over budget or outside the space, up to ten times as many
-            are asked about.
+        samples: Number of networks scored in a round; where many are over budget or outside the space, up to ten times
+            as many are proposed.
     """
 
     name = "lightsnn"
@@ -45,11 +45,11 @@ class LightSNN(Strategy):
 
     @property
     def expected(self) -> int:
-        """See `Strategy`."""
+        """Number of networks of all rounds, and the one that is left."""
         return (max(self.space.choices) - 1) * self.samples + 1
 
     def ask(self) -> Sequence[Proposal]:
-        """Networks of the supernet, or the one that is left."""
+        """Return networks of the supernet, or the one that is left."""
         if self._done:
             return ()
         self._done = all(len(options) == 1 for options in self._left)
@@ -58,7 +58,7 @@ class LightSNN(Strategy):
         return [Proposal(self.space.decode(vector), step) for vector in self._asked]
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Prune once enough of the round are scored."""
+        """Prune the supernet once enough networks of the round are scored."""
         self._round += zip(self._asked, trials, strict=True)
         scored = sum(trial.status == "scored" for _, trial in self._round)
         if not self._done and (scored >= self.samples or len(self._round) >= _MOST_DRAWS * self.samples):
@@ -75,7 +75,7 @@ class LightSNN(Strategy):
         return list(zip(*columns, strict=True))
 
     def _pruned(self, position: int, options: list[int]) -> list[int]:
-        """The options of an edge without the worst."""
+        """Return the options of an edge without the worst one."""
         if len(options) == 1:
             return options
 

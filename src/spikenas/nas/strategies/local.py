@@ -1,4 +1,4 @@
-"""Local search with restarts."""
+"""Local search moves to better neighbours, and restarts where there are none."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from spikenas.space.genotype import Genotype
 
 
 class LocalSearch(Strategy):
-    """First improvement: from a random network to a better neighbour until there is none, then from another.
+    """Local search goes from a random network to a better neighbour until there is none, then starts from another.
 
-    Neighbours differ in one edge. They are asked about in random order, a few at once; the best of these is moved to
-    if it is better than the network they are neighbours of.
+    This is first improvement. Neighbours differ in one edge. They are proposed in random order, a few at once; the
+    search moves to the best of these if it is better than the network they are neighbours of.
 
     Args:
         problem: Space and seed.
-        batch: Neighbours asked about at once.
+        batch: Number of neighbours that are proposed at once.
     """
 
     name = "local"
@@ -35,7 +35,7 @@ class LocalSearch(Strategy):
         self._asked: list[Genotype] = []
 
     def ask(self) -> Sequence[Proposal]:
-        """A random network to start from, or the next neighbours."""
+        """Return a random network to start from, or the next neighbours."""
         if self._neighbours:
             self._asked, self._neighbours = self._neighbours[: self.batch], self._neighbours[self.batch :]
             return [Proposal(genotype, "neighbour") for genotype in self._asked]
@@ -44,7 +44,7 @@ class LocalSearch(Strategy):
         return [Proposal(self._asked[0], "start")]
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Move to the best of them if it is better."""
+        """Move to the best of the proposed networks if it is better."""
         for genotype, trial in zip(self._asked, trials, strict=True):
             if trial.value is not None and (self._score is None or trial.value > self._score):
                 self._score = trial.value

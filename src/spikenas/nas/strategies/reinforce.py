@@ -1,4 +1,4 @@
-"""REINFORCE with one categorical distribution for each edge."""
+"""REINFORCE learns one categorical distribution for each edge."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _MOST_ADVANTAGE = 3.0
 
 
 class Reinforce(Strategy):
-    """A policy whose edges are independent, moved along the gradient of the expected score.
+    """REINFORCE moves a policy with independent edges along the gradient of the expected score.
 
     The baseline is a moving average of the scores. An advantage is divided by the moving standard deviation and cut at
-    3, so that the scale of a score does not matter. What has no score counts as the worst score so far. A repeated
-    network teaches nothing again, or free repetitions would make the policy settle. All edges begin uniform.
+    3, so that the scale of a score does not matter. A network without a score counts as the worst score so far. A
+    repeated network teaches nothing again, or free repetitions would make the policy settle. All edges begin uniform.
 
     Args:
         problem: Space and seed.
-        batch: Networks drawn from the policy for each of its updates.
+        batch: Number of networks drawn from the policy for each of its updates.
         rate: Learning rate of the logits.
     """
 
@@ -45,14 +45,14 @@ class Reinforce(Strategy):
         self._variance = 0.0
 
     def ask(self) -> Sequence[Proposal]:
-        """Networks drawn from the policy."""
+        """Return networks drawn from the policy."""
         cumulative = np.cumsum(self._policy(), axis=1)
         drawn = self._rng.random((self.batch, len(cumulative), 1))
         self._vectors = np.minimum((drawn > cumulative).sum(axis=2), len(self.space.edges) - 1)
         return [Proposal(self.space.decode(vector), "policy") for vector in self._vectors.tolist()]
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """One step of gradient ascent."""
+        """Take one step of gradient ascent."""
         new = {trial.position: k for k, trial in reversed(list(enumerate(trials))) if trial.position > self._latest}
         if not new:
             return

@@ -1,7 +1,8 @@
-"""SpikeNAS's search, Algorithm 1: cell by cell.
+"""SpikeNAS's own search, Algorithm 1, goes cell by cell.
 
-Source: Putra & Shafique 2024, arXiv 2402.11322, Algorithm 1. Ours: equal networks are one candidate; the memory filter
-asks for the smallest completion of a candidate; `refine` passes; a share of the cells where evaluations are limited.
+Source: Putra & Shafique 2024, arXiv 2402.11322, Algorithm 1. Our changes: equal networks are one candidate; the memory
+filter asks for the smallest completion of a candidate; there are `refine` passes; steps try a share of the cells where
+evaluations are limited.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ class _Step:
 
 
 class SpikeNAS(Strategy):
-    """Cell by cell, every distinct cell in each place.
+    """SpikeNAS goes cell by cell, and tries every distinct cell in each place.
 
     Args:
-        problem: Space, budget, cost.
+        problem: Space, budget, cost and seed.
         previous: Whether the cells found before stay (`fixed`) or follow the cell that is tried (`same`).
         refine: Number of further passes, each exchanging one cell after the other.
-        evaluations: Most candidates that may be scored. Each step may score an equal share of those that the steps
-            before left; where that is less than its cells, it takes them in random order.
+        evaluations: Largest number of candidates that may be scored. Each step may score an equal share of those that
+            the steps before left; where that is less than its cells, it takes them in random order.
     Raises:
-        ConfigError: refining passes where all cells are one, or a space that cannot be enumerated.
+        ConfigError: Refining passes are asked where all cells are one, or the space cannot be enumerated.
     """
 
     name = "spikenas"
@@ -72,12 +73,12 @@ class SpikeNAS(Strategy):
 
     @classmethod
     def configured(cls, problem: Problem, settings: SearchConfig) -> Self:
-        """See `Strategy`."""
+        """Make the strategy with `search.previous`, `search.refine` and `search.evaluations` of the configuration."""
         return cls(problem, settings.previous, settings.refine, settings.evaluations)
 
     @property
     def expected(self) -> int:
-        """See `Strategy`."""
+        """Approximate number of proposals: those of the steps that are done, and a share for each step to come."""
         return self._before + self._steps_to_go * self._share
 
     def _fair_share(self) -> int:
@@ -87,7 +88,7 @@ class SpikeNAS(Strategy):
         return min(cells, max(1, (self._evaluations - len(self._scored)) // self._steps_to_go))
 
     def ask(self) -> Sequence[Proposal]:
-        """The next of the step's candidates."""
+        """Return the next of the step's candidates."""
         most = min(_BATCH, self._share - self._new)
         return self._step.proposals[len(self._told) :][:most] if self._step else ()
 
@@ -98,9 +99,10 @@ class SpikeNAS(Strategy):
     def tell(self, trials: Sequence[Trial]) -> None:
         """Take the best of the step once it is complete, and go on from it.
 
+        A later step without any candidate that fits and has a score goes on from what was found before.
+
         Raises:
-            NothingFoundError: none of the first step's candidates fits and has a score. A later step without any goes
-                on from what was found before.
+            NothingFoundError: None of the first step's candidates fits and has a score.
         """
         self._told.extend(trials)
         self._scored |= {trial.genotype for trial in trials if trial.status == "scored"}
@@ -127,7 +129,7 @@ class SpikeNAS(Strategy):
                 found = best.cells
 
     def _grow(self, c: int, found: tuple[Cell, ...]) -> _Step:
-        """Every cell in place c; earlier cells stay or follow, later ones are not searched yet."""
+        """Make the step of every cell in place c; earlier cells stay or follow, later ones are not searched yet."""
         name, open_cells = f"cell {c}", self.space.cells - c
         follow = not found or self.previous == "same"
         proposals = []
@@ -139,19 +141,19 @@ class SpikeNAS(Strategy):
         return _Step(name, tuple(proposals))
 
     def _exchange(self, k: int, c: int, found: tuple[Cell, ...]) -> _Step:
-        """Every cell in place c (from 0), all others as found."""
+        """Make the step of every cell in place c (from 0), with all others as found."""
         name = f"refine {k}, cell {c + 1}"
         candidates = (Genotype((*found[:c], cell, *found[c + 1 :])) for cell in self._tried())
         return _Step(name, tuple(Proposal(candidate, name) for candidate in candidates))
 
     def _tried(self) -> Sequence[Cell]:
-        """The cells in the order in which a step tries them."""
+        """Return the cells in the order in which a step tries them."""
         cells = self.space.distinct_cells
         return cells if self._share == len(cells) else self._rng.sample(cells, len(cells))
 
     @cached_property
     def _smallest_cells(self) -> tuple[Cell, ...]:
-        """For each limit of the budget, the cell that takes least of it."""
+        """Return, for each limit of the budget, the cell that takes least of it."""
         if self.problem.budget == BudgetConfig():
             return self.space.distinct_cells[:1]
         costs = {cell: self.problem.cost(Genotype((cell,) * self.space.cells)) for cell in self.space.distinct_cells}

@@ -1,4 +1,4 @@
-"""Random search as SNASNet does it."""
+"""Random search draws networks as SNASNet does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BATCH = 16
 
 
 class RandomSearch(Strategy):
-    """Every edge drawn uniformly, the one from the cell's input to its output among the ops other than none.
+    """Random search draws every edge uniformly, but the one from a cell's input to its output is never `none`.
 
     So every cell is connected unless that edge is feedback.
     """
@@ -32,11 +32,11 @@ class RandomSearch(Strategy):
         self._options = [some if pair == whole else self.space.edges for pair in pairs(self.space.nodes)]
 
     def ask(self) -> Sequence[Proposal]:
-        """Independent draws."""
+        """Return independent draws."""
         return [Proposal(self.space.network(self._cells()), "random") for _ in range(_BATCH)]
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Nothing depends on the results."""
+        """Do nothing, since no proposal depends on the results."""
 
     def _cells(self) -> list[Cell]:
         return [Cell(self._edges(), self.space.nodes) for _ in range(self.space.free_cells)]
