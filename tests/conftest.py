@@ -12,6 +12,11 @@ from spikenas.cli import main
 from support import SHARED, SMALL, Main, Spikenas, Unpack
 
 
+def pytest_configure() -> None:
+    """One thread for each process, since tests run side by side; before anything imports torch."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture
 def process(tmp_path: Path) -> Spikenas:
     """Runs the command line in a process of its own, in an empty folder."""
@@ -85,9 +90,9 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[P
 
 
 def command_line(*arguments: object) -> None:
-    """Run the command line in a process of its own, with one thread."""
+    """Run the command line in a process of its own."""
     command = [sys.executable, "-m", "spikenas", *map(str, arguments)]
-    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    subprocess.run(command, check=True)
 
 
 @pytest.fixture(scope="session")

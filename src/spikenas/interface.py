@@ -57,7 +57,7 @@ class Found:
         task: What was searched, with the width decided.
         best: The genotype with the best score among those that fit.
         score: Its score; higher is better.
-        candidates: All that were looked at, in order.
+        candidates: All that were tried, in order.
     """
 
     task: Task

@@ -69,7 +69,7 @@ def test_the_report_is_not_complete_where_integers_are_next(folder: Path) -> Non
 
 
 def test_what_a_stage_lacks_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no run folder; 'spikenas search --out .*' makes one"):
+    with pytest.raises(ConfigError, match=r"no run folder; 'spikenas search --out .*' makes one"):
         require_run(tmp_path)
     with pytest.raises(RunError, match=r"quantised\.safetensors: no such file; 'spikenas quantise --out .*' writes it"):
         require_input(STAGES["deploy"], tmp_path)

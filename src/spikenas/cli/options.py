@@ -141,7 +141,7 @@ EXECUTOR = (
 )
 ENHANCEMENT = (
     Option("analysis", "enhancement.analysis", "Folder of 'spikenas analyze', whose ops are taken."),
-    Option("by", "enhancement.by", f"Who judges: a score, or {TRAINING}; the score when absent."),
+    Option("by", "enhancement.by", f"Evaluator: a score, or {TRAINING}; the score when absent."),
     Option("seeds", "enhancement.seeds", "Repetitions, 30 when absent.", int),
     Option("draws", "enhancement.draws", "Networks of each space and seed, 12 when absent.", int),
     Option("tolerance", "enhancement.tolerance", "Loss that is accepted, in standard deviations.", float),

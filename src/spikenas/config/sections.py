@@ -189,7 +189,7 @@ class SpaceConfig(Section):
 
 
 class SearchConfig(Section):
-    """How candidates are chosen and judged. `previous` and `refine` are read by the strategy spikenas alone."""
+    """How candidates are chosen and evaluated. `previous` and `refine` are read by the strategy spikenas alone."""
 
     strategy: str = "spikenas"
     evaluations: int | None = Field(
@@ -208,7 +208,7 @@ class EnhancementConfig(Section):
 
     enabled: bool = Field(True, description="decide ops, cells and sharing; false searches the space as configured")
     analysis: str | None = Field(None, description="folder of 'spikenas analyze', whose ops are taken")
-    by: str | None = Field(None, description="who judges: a score, or train; search.score when absent")
+    by: str | None = Field(None, description="evaluator: a score, or train; search.score when absent")
     seeds: int = Field(30, ge=5, description="repetitions")
     draws: int = Field(12, ge=2, description="networks of each space and seed")
     tolerance: float = Field(0.25, ge=0, le=5, description="loss that is accepted, in standard deviations")
@@ -230,7 +230,7 @@ class FidelityConfig(Section):
 
 
 class ShortTrainingConfig(Section):
-    """How a candidate is trained where a short training judges it, without augmentation; else as in `train`."""
+    """How a candidate is trained where a short training evaluates it, without augmentation; else as in `train`."""
 
     epochs: int = Field(5, ge=1, description="more where there are fewer images, so that as many are seen")
     images: int = Field(4000, ge=1, description="training images, stratified; all where there are fewer")

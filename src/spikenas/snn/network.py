@@ -138,8 +138,8 @@ class Network(nn.Module):
 
         Args:
             values: The input, and what the built layers read of the others, [T or 1, B, ...] by layer.
-            observe: Function that is called with each layer and its output, in the plan's order; of a stage with feedback,
-                with those of its LIF layers and with those that other stages read.
+            observe: Function that is called with each layer and its output, in the plan's order; of a stage with
+                feedback, with those of its LIF layers and with those that other stages read.
 
         Returns:
             Values that no built layer reads, by layer.
