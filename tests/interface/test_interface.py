@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 import spikenas as sn
+from spikenas._util.threads import threads
 from spikenas.config import BudgetConfig, Config
 from spikenas.data import OpenedData
 from spikenas.integers import as_bytes, run_reference
@@ -206,7 +207,7 @@ def test_wrong_input_is_one_line(tmp_path: Path) -> None:
 def test_threads_count_everywhere_and_are_as_before(
     task: sn.Task, found: sn.Found, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    before, seen = torch.get_num_threads(), []
+    seen: list[int] = []
     from spikenas.pipeline import finishing
 
     for name in ("evaluate_model", "evaluate_integers"):
@@ -216,11 +217,12 @@ def test_threads_count_everywhere_and_are_as_before(
             name,
             lambda *args, real=real, **named: seen.append(torch.get_num_threads()) or real(*args, **named),
         )
-    settings = QUICK | {"threads": before + 1, "enhancement.enabled": False, "train.epochs": 1}
-    sn.run("digits", out=tmp_path / "r", settings=settings, progress=False)
+    settings = QUICK | {"threads": 1, "enhancement.enabled": False, "train.epochs": 1}
+    with threads(2):
+        sn.run("digits", out=tmp_path / "r", settings=settings, progress=False)
+        assert torch.get_num_threads() == 2
     assert seen
-    assert set(seen) == {before + 1}
-    assert torch.get_num_threads() == before
+    assert set(seen) == {1}
 
 
 def test_an_opened_data_set_is_divided_for_each_seed_without_opening_it_again() -> None:

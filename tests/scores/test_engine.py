@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from spikenas._util.errors import ScoreError
+from spikenas._util.threads import threads
 from spikenas.config import FidelityConfig, NetworkConfig
 from spikenas.scores import SCORES
 from spikenas.scores.engine import Scorer, ScorerFactory
@@ -37,10 +38,9 @@ def test_same_score_in_any_order_with_any_number_of_threads() -> None:
     genotypes = [g for g in (space.sample(rng) for _ in range(12)) if g.connected]
     forward = scorer()
     first = {genotype: forward(genotype).score for genotype in genotypes}
-    torch.set_num_threads(1)
-    backward = scorer()
-    second = {genotype: backward(genotype).score for genotype in reversed(genotypes)}
-    torch.set_num_threads(2)
+    with threads(2):
+        backward = scorer()
+        second = {genotype: backward(genotype).score for genotype in reversed(genotypes)}
     assert first == second
     assert len(set(first.values())) > 3
     assert all(map(math.isfinite, first.values()))

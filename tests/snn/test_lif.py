@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from spikenas._util.errors import ConfigError
+from spikenas._util.threads import threads
 from spikenas.snn import kernels
 from spikenas.snn.lif import LIF, _TorchLIF, lif, lif_step
 
@@ -118,9 +119,9 @@ def test_double_precision() -> None:
 def test_number_of_threads_changes_nothing(dtype: torch.dtype) -> None:
     x, weights = currents(5, 3, 20_003, dtype=dtype), currents(5, 3, 20_003, dtype=dtype, seed=1)
     results = []
-    for threads in (1, 2, 3):
-        torch.set_num_threads(threads)
-        results.append(run(lif, x, weights, *DEFAULTS) + run(lif, x[:1], weights, *DEFAULTS))
+    for number in (1, 2, 3):
+        with threads(number):
+            results.append(run(lif, x, weights, *DEFAULTS) + run(lif, x[:1], weights, *DEFAULTS))
     for other in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
 
