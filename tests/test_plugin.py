@@ -90,3 +90,14 @@ def test_a_package_that_cannot_be_imported_is_one_line(installed: Path, tmp_path
     done = python(site, tmp_path, "-m", "spikenas", "search", *options)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("spikenas: score 'broken': not_there_at_all:SCORE cannot be loaded")
+
+
+def test_a_name_that_two_packages_register_is_refused(installed: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    (site / "double-1.0.dist-info").mkdir(parents=True)
+    (site / "double-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: double\nVersion: 1.0\n")
+    (site / "double-1.0.dist-info" / "entry_points.txt").write_text("[spikenas.scores]\ncmrr = elsewhere:SCORE\n")
+    code = "from spikenas.scores import SCORES; SCORES.find('sahd'); SCORES.find('cmrr')"
+    done = python(site, tmp_path, "-c", code)
+    assert done.returncode == 1
+    assert "ScoreError: score 'cmrr': registered by spikenas and double" in done.stderr

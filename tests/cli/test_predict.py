@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,7 @@ def test_csv_and_table(run: Main, trained: Path, images: Path) -> None:
         (["text.png"], "text.png: cannot be decoded as image (unknown format)"),
         (["empty"], "empty: holds no images"),
         (["odd"], "odd/cat: no class of the network, which has 0, 1, 2, 3, 4"),
+        (["deep"], "deep: holds no images"),
         (["text.png", "--json", "--csv"], "--json --csv: one of them"),
     ],
 )
@@ -80,6 +82,8 @@ def test_wrong_input_is_one_line(run: Main, trained: Path, tmp_path: Path, argum
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "empty").mkdir()
     (tmp_path / "odd" / "cat").mkdir(parents=True)
+    (tmp_path / "odd" / "3").mkdir()
+    (tmp_path / "deep" / "er").mkdir(parents=True)
     status, _, err = run("predict", "--out", trained, *arguments, "-q")
     assert (status, len(err.splitlines())) == (2, 1)
     assert message in err
@@ -89,3 +93,11 @@ def test_a_folder_that_is_no_run(run: Main, tmp_path: Path) -> None:
     status, _, err = run("predict", "--out", tmp_path / "r", "x.png")
     assert (status, len(err.splitlines())) == (2, 1)
     assert "no run folder" in err
+
+
+def test_a_folder_of_other_folders_is_searched(run: Main, trained: Path, images: Path, tmp_path: Path) -> None:
+    shutil.copytree(images / "3", tmp_path / "new" / "monday")
+    status, out, _ = run("predict", "--out", trained, tmp_path / "new", "--json", "-q")
+    assert status == 0
+    assert len(json.loads(out)["predictions"]) == 4
+    assert json.loads(out)["folders"] == []

@@ -108,15 +108,13 @@ def test_truncated_files_are_named(tmp_path, suffix, share):
     Image.fromarray(rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(DataError, match=rf"^{path}: cannot be decoded as image \(.+\); replace it") as caught:
+    with pytest.raises(DataError, match=rf"^{path}: cannot be decoded as image \(.+\)$") as caught:
         ImageDecoder((3, 20, 20))(str(path))
     assert "\n" not in str(caught.value)
 
 
 def test_missing_file_is_named(tmp_path):
-    with pytest.raises(
-        DataError, match=r"gone\.png: cannot be decoded as image \(No such file or directory\); replace"
-    ):
+    with pytest.raises(DataError, match=r"gone\.png: cannot be decoded as image \(No such file or directory\)$"):
         ImageDecoder((3, 2, 2))(str(tmp_path / "gone.png"))
 
 
@@ -127,5 +125,5 @@ def test_what_a_codec_stumbles_over_is_not_shown(tmp_path, monkeypatch, error):
 
     (tmp_path / "a.png").touch()
     monkeypatch.setattr(Image, "open", stumble)
-    with pytest.raises(DataError, match=r"a\.png: cannot be decoded as image \(damaged\); replace"):
+    with pytest.raises(DataError, match=r"a\.png: cannot be decoded as image \(damaged\)$"):
         ImageDecoder((3, 2, 2))(str(tmp_path / "a.png"))

@@ -77,6 +77,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the commands of the pages speak of."""
     folder = tmp_path_factory.mktemp("workshop")
     write_images(folder / "my-images", each=20)
+    shutil.copytree(folder / "my-images" / "3", folder / "new-images")
     (folder / "table.csv").write_text(
         "genotype,accuracy,seconds\n" + "".join(f"{one},{k / 9},60\n" for k, one in CELLS)
     )

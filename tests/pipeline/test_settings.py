@@ -8,11 +8,12 @@ import pytest
 import tomli_w
 
 import spikenas as sn
-from spikenas._util.errors import ConfigError
+from spikenas._util.errors import ConfigError, RunError
 from spikenas.cli import options as opt
 from spikenas.cli.options import Given
 from spikenas.config import BudgetConfig, Config, DataConfig, SpaceConfig
-from spikenas.pipeline.settings import Settings
+from spikenas.pipeline.folder import RunFolder
+from spikenas.pipeline.settings import Settings, fix
 from spikenas.targets import find_target
 
 ALL = (
@@ -117,3 +118,15 @@ def test_task_takes_the_same_words() -> None:
     task = sn.Task("digits", target="stm32f103", ram="8KiB", seed=3, settings={"network.cells": 1})
     asked = by_options(data="digits", target="stm32f103", ram="8KiB", seed=3, cells=1)
     assert task.asked == asked
+
+
+def test_what_a_space_was_decided_by_is_fixed_with_it(tmp_path: Path) -> None:
+    for name in ("trials.db", "space.json"):
+        (tmp_path / name).touch()
+    with RunFolder(tmp_path) as run:
+        fix(run, Config())
+        fix(run, Config().but({"enhancement.enabled": False}))
+        with pytest.raises(RunError, match=r"was made with enhancement\.by = None, not 'train'"):
+            fix(run, Config().but({"enhancement.by": "train"}))
+        (tmp_path / "space.json").unlink()
+        fix(run, Config().but({"enhancement.by": "train"}))

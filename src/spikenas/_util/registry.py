@@ -40,7 +40,10 @@ class Registry(MutableMapping[str, T], Generic[T]):
         """
         self.check(name)
         if name not in self._loaded:
-            entry = self._entries[name]
+            entry, *others = self._entries[name]
+            if others:
+                packages = " and ".join(one.dist.name if one.dist else "?" for one in (entry, *others))
+                raise self.error(f"{self.kind} {name!r}: registered by {packages}; one of them has to go")
             try:
                 self._loaded[name] = entry.load()
             except SpikeNASError:
@@ -80,8 +83,13 @@ class Registry(MutableMapping[str, T], Generic[T]):
         return len(list(iter(self)))
 
     @cached_property
-    def _entries(self) -> dict[str, EntryPoint]:
-        return {entry.name: entry for entry in sorted(entry_points(group=self.group), key=_order)}
+    def _entries(self) -> dict[str, list[EntryPoint]]:
+        found: dict[str, list[EntryPoint]] = {}
+        for entry in sorted(entry_points(group=self.group), key=_order):
+            known = found.setdefault(entry.name, [])
+            if all(entry.value != one.value for one in known):
+                known.append(entry)
+        return found
 
 
 def _order(entry: EntryPoint) -> tuple[bool, Any]:

@@ -59,7 +59,7 @@ def compare(
 ) -> None:
     """Compare search strategies by any evaluators, and evaluators by rank correlation; lists are separated by commas.
 
-    With a table of trained networks, searches are compared by true accuracies, which they do not see, and the evaluators
+    With a table of trained networks, searches are compared by true accuracies, which they do not see, and evaluators
     are correlated with them.
     """
     asked = given.values

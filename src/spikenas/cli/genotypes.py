@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -21,13 +21,13 @@ from spikenas.memory.fitting import fits, needs
 from spikenas.reporting.tables import footprint_json, footprint_table, target_table
 from spikenas.space.building import make_plan
 from spikenas.space.plan import Plan
-from spikenas.space.texts import BENCH_INPUT, is_bench, parse_input, read_genotype, read_genotypes
-from spikenas.targets import TARGETS
+from spikenas.space.texts import bench_input, is_bench, parse_input, read_genotype, read_genotypes
+from spikenas.targets import TARGETS, Target
 
 _CONFIG = Option("config", None, "Take the network's settings from a config.toml.", Path)
 _SEEN = (
     Option("input_shape", None, "Channels, height, width, such as 3x32x32.", flags=("--input",)),
-    Option("classes", None, "Number of classes, 10 when absent.", int, default=10),
+    Option("classes", None, "Number of classes, 10 when absent.", int),
 )
 _PLANNED = (_CONFIG, *_SEEN, *opt.NETWORK, opt.SPACE, opt.SET)
 _Genotypes = Annotated[
@@ -71,7 +71,7 @@ def targets(
 ) -> None:
     """List the devices; with a genotype, say which of them it fits, or by how much it does not."""
     plan = _planner(given, False)(genotype) if genotype else None
-    rows = [(target, needs(plan, target) if plan else []) for target in map(TARGETS.find, TARGETS)]
+    rows = [(target, needs(plan, target) if plan else []) for target in _loaded_targets()]
     if given.as_json:
         values = [
             {**target.model_dump(exclude={"cores"}), "needs": [asdict(need) for need in found], "fits": fits(found)}
@@ -82,14 +82,24 @@ def targets(
         Console().print(target_table(rows))
 
 
+def _loaded_targets() -> Iterator[Target]:
+    """The devices; one whose package cannot be imported is named and left out."""
+    for name in TARGETS:
+        try:
+            yield TARGETS.find(name)
+        except ConfigError as error:
+            messages.print(f"left out: {error}", highlight=False, markup=False, soft_wrap=True)
+
+
 def _planner(given: Given, as_written: bool) -> Callable[[str], Plan]:
     """Reads a genotype and plans it, by the options of a command."""
     whole = _settings(given)
-    space, classes, shape = whole.space.name, given.values["classes"], given.values["input_shape"]
+    space, asked, shape = whole.space.name, given.values["classes"], given.values["input_shape"]
+    classes = 10 if asked is None else asked
     settings = whole.network.but({"channels": whole.network.free_channels})
     fixed = _fixed_cells(given, whole)
-    if is_bench(space):
-        spec = BENCH_INPUT
+    if space is not None and is_bench(space) and shape is None and asked is None:
+        spec = bench_input(space)
     elif shape is None and whole.data.image_size:
         size = whole.data.image_size
         spec = parse_input(f"{whole.data.channels or 3}x{size}x{size}", classes)

@@ -14,7 +14,7 @@ from spikenas.config import BENCH, Config
 from spikenas.scores import SCORES, TRAINING
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec
-from spikenas.space.texts import BENCH_INPUT, is_bench, read_genotype
+from spikenas.space.texts import bench_input, is_bench, read_genotype
 
 if TYPE_CHECKING:
     from spikenas.bench import Table
@@ -101,7 +101,7 @@ def subject(given: Given, by: Sequence[str], data: str | None, default_space: st
             of_cifar10 = of_bench and dataset in (None, "cifar10")
             if not of_cifar10 or any(name in SCORES or name == TRAINING for name in names):
                 raise ConfigError(f"--table {file}: give --data too, the images that its networks see")
-            input = BENCH_INPUT
+            input = bench_input(BENCH)
     return Subject(
         settings,
         names,

@@ -171,11 +171,19 @@ class DataSet:
         return self.open_test()
 
 
+def broken_item(error: DataError) -> DataError:
+    """Return the error of an item of a data set, with what can be done about it."""
+    return DataError(f"{error}; replace it, or leave broken files out with --skip-broken (data.skip_broken = true)")
+
+
 def _decode(items: Array, decode: Decoder, progress: Progress | None) -> Array:
     decoded = np.empty((len(items), *decode.shape), decode.dtype)
 
     def fill(index: int) -> None:
-        decoded[index] = decode(items[index])
+        try:
+            decoded[index] = decode(items[index])
+        except DataError as error:
+            raise broken_item(error) from error
 
     _in_parallel(fill, len(items), progress)
     return decoded

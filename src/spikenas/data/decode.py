@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from spikenas._util.errors import DataError
 from spikenas._util.files import reason
 from spikenas.config import DataConfig
-from spikenas.data.dataset import Array
+from spikenas.data.dataset import Array, broken_item
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png"}
@@ -132,9 +132,9 @@ def _first(items: Iterable[Any], read: Callable[[Any], _First], skip_broken: boo
     for item in items:
         try:
             return read(item)
-        except DataError:
+        except DataError as error:
             if not skip_broken:
-                raise
+                raise broken_item(error) from error
     raise DataError(f"{item}: broken, and so is every other training file")
 
 
@@ -188,10 +188,7 @@ def _naming(item: Any, kind: str) -> Iterator[None]:
     except (DataError, MemoryError):
         raise
     except Exception as error:
-        raise DataError(
-            f"{item}: cannot be decoded as {kind} ({_why(error)}); "
-            "replace it, or leave broken files out with --skip-broken (data.skip_broken = true)"
-        ) from error
+        raise DataError(f"{item}: cannot be decoded as {kind} ({_why(error)})") from error
 
 
 def _why(error: Exception) -> str:

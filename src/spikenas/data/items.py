@@ -39,6 +39,8 @@ def as_items(what: Any, spec: InputSpec, timesteps: int) -> tuple[Array, bool]:
         return np.concatenate([as_items(one, spec, timesteps)[0] for one in what]), False
     decode = decoder_of(spec, timesteps)
     if isinstance(what, str | os.PathLike):
+        if not Path(what).is_file():
+            raise DataError(f"{os.fspath(what)}: no such file")
         return np.array(decode(os.fspath(what)))[None], True
     if isinstance(what, Image.Image):
         if not spec.static:
@@ -69,13 +71,13 @@ def labelled_folder(folder: Path, classes: Sequence[str], spec: InputSpec, times
         timesteps: Number of timesteps T of the network.
 
     Returns:
-        The items; None where the folder has no folders in it.
+        The items; None where none of the folders in it is a class.
 
     Raises:
-        DataError: A folder in it is no class, or there are no items.
+        DataError: Some folders in it are classes and others are not, or there are no items.
     """
     found = class_folder_files(folder, _suffixes(spec))
-    if not found:
+    if not set(found) & set(classes):
         return None
     if unknown := [name for name in found if name not in classes]:
         raise DataError(f"{folder / unknown[0]}: no class of the network, which has {', '.join(classes[:5])}")

@@ -74,6 +74,13 @@ def find_source(name: str) -> tuple[type[DataSource], Path]:
 
 def known_data() -> str:
     """List what a data set can be, for messages and help."""
-    named = [kind for kind in SOURCES if not SOURCES.find(kind).in_folder]
-    placed = [f"{kind}:FOLDER" for kind in SOURCES if SOURCES.find(kind).in_folder and kind != IMAGES]
-    return ", ".join((*named, *placed, "an image folder"))
+    placed = {}
+    for kind in SOURCES:
+        try:
+            placed[kind] = SOURCES.find(kind).in_folder
+        except DataError:  # of a package that cannot be imported, which is said when it is asked for
+            placed[kind] = False
+    named = [kind for kind, in_folder in placed.items() if not in_folder]
+    return ", ".join(
+        (*named, *(f"{kind}:FOLDER" for kind in placed if placed[kind] and kind != IMAGES), "an image folder")
+    )

@@ -72,7 +72,8 @@ def read_analysis(path: Path, asked: Config, evaluator: str) -> dict[str, Any]:
             Op.parse(op)
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"]))
-        raise ConfigError(f"{path}: not an analysis ({place or 'JSON'}: {explain(error)})") from None
+        said = f"{place}: {explain(error)}" if place else "not valid JSON"
+        raise ConfigError(f"{path}: not an analysis ({said}); 'spikenas analyze' writes one") from None
     except GenotypeError as error:
         raise ConfigError(f"{path}: not an analysis ({error})") from None
     if not found.kept or not set(found.kept) <= set(found.ops):

@@ -64,7 +64,7 @@ def synops_of(network: IntegerNetwork, frames: NDArray[np.uint8]) -> float:
     return additions / int(frames.shape[1])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class IntegerEvaluation:
     """Holds what an integer network does on labelled items.
 
@@ -77,6 +77,9 @@ class IntegerEvaluation:
     accuracy: float
     predictions: NDArray[np.int64]
     clipped: dict[str, float]
+
+    def __repr__(self) -> str:
+        return f"IntegerEvaluation: {self.accuracy:.2%} of {len(self.predictions):,} items right"
 
 
 def evaluate_integers(

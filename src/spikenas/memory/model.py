@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 
 from spikenas._util.markup import html_table
+from spikenas._util.units import format_size
 from spikenas.memory.arena import Arena, make_arena
 from spikenas.memory.kernels import kernel_name, tables
 from spikenas.memory.lowering import make_program
@@ -38,7 +39,7 @@ class LayerCost:
     ram_bytes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Footprint:
     """Holds what a plan costs.
 
@@ -53,6 +54,10 @@ class Footprint:
     code_bytes: int
     program: Program
     arena: Arena
+
+    def __repr__(self) -> str:
+        sizes = f"{format_size(self.flash_bytes)} flash, {format_size(self.ram_bytes)} RAM"
+        return f"Footprint: {self.params:,} params, {sizes}, the peak at {self.peak_step}"
 
     def _repr_html_(self) -> str:
         rows = [

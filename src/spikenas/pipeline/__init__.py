@@ -1,1 +1,1 @@
-"""RunFolder folders and the stages that fill them."""
+"""Run folders, and the stages that fill them."""

@@ -29,7 +29,7 @@ def run_stages(
     command: str,
     target: str | None = None,
 ) -> dict[str, Any]:
-    """RunFolder stages on a run folder; each does nothing when it is done.
+    """Run stages on a run folder; each does nothing when it is done.
 
     Args:
         settings: What the run is made with, and its folder.

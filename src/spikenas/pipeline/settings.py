@@ -14,7 +14,10 @@ from spikenas.config import Config
 from spikenas.pipeline.folder import RunFolder, is_leader
 from spikenas.pipeline.stages import DECIDED_FROM, STAGES
 
-_NEVER_FIXED = ("search.front", "data.root", "data.download")  # another view of, or way to, the same
+_NEVER_FIXED = (  # another view of, or way to, the same
+    *("search.front", "data.root", "data.download"),
+    *("enhancement.enabled",),
+)
 _NOT_DECIDED_FROM = ("search.evaluations", "search.refine")  # decided, but nothing else is decided from them
 
 
@@ -86,7 +89,7 @@ def decided(run: RunFolder, asked: Config, settings: Config) -> Config | None:
     if not run.has(ASKED):
         return settings if run.has(TRIALS) else None
     before, stored = Config.load(run / ASKED), Config.load(run / CONFIG)
-    for section in DECIDED_FROM:
+    for section in (*DECIDED_FROM, "enhancement"):
         for key, old, new in _differences(before, asked, section):
             if key not in _NOT_DECIDED_FROM:
                 raise RunError(
@@ -108,7 +111,7 @@ def fix(run: RunFolder, config: Config) -> None:
     old = Config.load(run / CONFIG) if run.has(CONFIG) else None
     if old:
         for stage in STAGES.values():
-            for section in stage.fixes if stage.witness and run.has(stage.witness) else ():
+            for section in stage.fixes if all(map(run.has, stage.witness)) else ():
                 for key, before, now in _differences(old, config, section):
                     was = f"{run.folder} was made with {key} = {before!r}, not {now!r}"
                     raise RunError(f"{was}; choose another --out or remove it")

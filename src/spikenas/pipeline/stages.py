@@ -106,8 +106,8 @@ class Stage:
         result: The file that is written last, and says what came of it.
         writes: The other files and folders.
         needs: A file that it cannot do without.
-        fixes: Sections of the configuration that cannot change once the file in `witness` is there.
-        witness: A file that shows that the stage has begun.
+        fixes: Sections of the configuration that cannot change once the files in `witness` are there.
+        witness: Files that show that something depends on these sections.
         done: Whether there is nothing left to do.
         wanted: Whether a run has this stage, by its settings.
     """
@@ -119,7 +119,7 @@ class Stage:
     writes: tuple[str, ...] = ()
     needs: str | None = None
     fixes: tuple[str, ...] = ()
-    witness: str | None = None
+    witness: tuple[str, ...] = ()
     wanted: Callable[[State], bool] = lambda state: True
 
     def function(self) -> Callable[..., Any]:
@@ -143,6 +143,8 @@ STAGES: dict[str, Stage] = {
             "spikenas.pipeline.searching:enhance",
             result=SPACE,
             writes=(ASKED,),
+            fixes=("enhancement",),
+            witness=(SPACE, TRIALS),
             done=lambda state: state.has(SPACE) and state.has(CONFIG),
             wanted=lambda state: state.config.enhancement.enabled and not state.decided_without,
         ),
@@ -152,7 +154,7 @@ STAGES: dict[str, Stage] = {
             result=BEST,
             writes=(STATISTICS, TRIALS, FRONT),
             fixes=("seed", "data", "budget", "network", "space", "search", "fidelity"),
-            witness=TRIALS,
+            witness=(TRIALS,),
             done=lambda state: state.has(BEST),
         ),
         Stage(
@@ -162,7 +164,7 @@ STAGES: dict[str, Stage] = {
             result=LOG,
             writes=(MODEL, CHECKPOINT),
             fixes=("train",),
-            witness=CHECKPOINT,
+            witness=(CHECKPOINT,),
             done=lambda state: state.has(MODEL) and state.epochs >= state.config.train.epochs,
         ),
         Stage(

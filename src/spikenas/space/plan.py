@@ -103,7 +103,7 @@ class LayerSpec:
         return prod(self.in_shape) * self.shape[0] if self.kind == "linear" else 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """A plan describes a network by its layers in computable order, the last one its output.
 
@@ -118,6 +118,11 @@ class Plan:
     network: NetworkConfig
     input: InputSpec
     layers: tuple[LayerSpec, ...]
+
+    def __repr__(self) -> str:
+        spec = self.input
+        shape = f"{spec.channels}x{spec.height}x{spec.width}"
+        return f"Plan of {self.genotype}: {len(self.layers)} layers, input {shape}, {spec.classes} classes"
 
     def _repr_html_(self) -> str:
         rows = [(layer.name, layer.kind, "x".join(map(str, layer.shape)), layer.weights) for layer in self.layers]

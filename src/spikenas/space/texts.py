@@ -17,7 +17,11 @@ from spikenas.space.plan import InputSpec
 
 T = TypeVar("T")
 
-BENCH_INPUT = InputSpec(3, 32, 32, 10)
+_BENCH_INPUTS = {
+    "cifar10": InputSpec(3, 32, 32, 10),
+    "cifar100": InputSpec(3, 32, 32, 100),
+    "tinyimagenet": InputSpec(3, 64, 64, 200),
+}
 
 
 def parse_input(shape: str, classes: int) -> InputSpec:
@@ -58,6 +62,11 @@ def read_genotype(text: str, space: str | None, cells: int | None, default_cells
     if cells and len(genotype.cells) != cells:
         raise GenotypeError(f"genotype {text.strip()!r}: has {len(genotype.cells)} cells, the network {cells}")
     return genotype
+
+
+def bench_input(space: str) -> InputSpec:
+    """Return what the networks of SpikeNAS-Bench's space are given, such as that of `spikenas-bench:cifar100`."""
+    return _BENCH_INPUTS[space.partition(":")[2] or "cifar10"]
 
 
 def is_bench(space: str | None) -> bool:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from spikenas._util.errors import ConfigError
 from spikenas._util.markup import html_table
 from spikenas._util.units import format_size
 from spikenas.config import BudgetConfig, Config
@@ -139,12 +140,16 @@ class Task:
         )
 
     def plan(self, genotype: Genotype) -> Plan:
-        """Return the plan of a genotype.
+        """Return the plan of a genotype, at the width that suits the limits where none is set.
 
         Raises:
+            BudgetError: Nothing meets the limits.
             GenotypeError: It has another number of cells, or cannot be built.
         """
-        return make_plan(genotype, self.config.network, self.input)
+        network = self.config.network
+        if "auto" in (network.channels, network.stem_stride):
+            network = self.sized().config.network
+        return make_plan(genotype, network, self.input)
 
     def cost(self, genotype: Genotype) -> Footprint:
         """Return the parameters and the memory that a genotype takes.
@@ -240,6 +245,8 @@ def base_config(settings: Config | str | Path | Mapping[str, Any] | None) -> Con
         return settings
     if isinstance(settings, str | Path):
         return Config.load(settings)
+    if settings is not None and not isinstance(settings, Mapping):
+        raise ConfigError(f"settings: expected a Config, a TOML file or values by key, got {type(settings).__name__}")
     return Config().but(settings or {})
 
 

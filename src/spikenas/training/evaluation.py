@@ -41,7 +41,7 @@ class Mistake:
     predicted: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """An evaluation says what a trained network does on labelled images.
 
@@ -67,6 +67,9 @@ class Evaluation:
     confusion: list[list[int]]
     mistakes: list[Mistake]
     seconds: float
+
+    def __repr__(self) -> str:
+        return f"Evaluation: {self.accuracy:.2%} of {self.images:,} items right, {self.synops:,.0f} synops an inference"
 
 
 @torch.no_grad()
