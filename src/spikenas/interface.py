@@ -51,7 +51,7 @@ _VECTORS = 20  # items that a firmware is tested with
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found.
+    """Holds what a search found.
 
     Attributes:
         task: What was searched, with the width decided.
@@ -92,7 +92,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Firmware:
-    """A firmware folder that was written, and what is known of it.
+    """Tells what is known of a firmware folder that was written.
 
     Attributes:
         folder: Holds the C sources.
@@ -114,7 +114,7 @@ class Firmware:
 
 
 class RunResult(SavedRun):
-    """What a run folder holds, with its networks."""
+    """Shows what a run folder holds, and opens its networks."""
 
     @cached_property
     def model(self) -> Model:
@@ -232,7 +232,7 @@ def quantise(
 
     Args:
         model: The trained network.
-        bits: Of a weight: 2, 4 or 8; None are those that it was planned for.
+        bits: Bits of a weight, 2, 4 or 8; None are those that it was planned for.
         tuning: Epochs of fine-tuning with rounded weights; None are as `quantise.epochs` of the task says, and none
             without a task.
         task: What the model was trained on, where it was not trained in this process.
@@ -325,7 +325,7 @@ def run(
         ram: Most RAM.
         image_size: Side in pixels.
         out: The run folder; `runs/DATA` when absent.
-        seed: Of every random choice.
+        seed: Seed of every random choice.
         device: Where PyTorch computes.
         settings: Further settings.
         progress: Whether progress is shown on standard error.

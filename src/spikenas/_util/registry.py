@@ -6,7 +6,7 @@ The names are known without importing anything; what a name stands for is import
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +14,17 @@ from spikenas._util.errors import SpikeNASError
 from spikenas._util.words import hint
 
 T = TypeVar("T")
+
+
+@cache
+def _registered() -> Any:
+    return entry_points()
+
+
+def names_of(group: str) -> tuple[str, ...]:
+    """Return the names that installed packages register in a group, those of this package first."""
+    entries = sorted(_registered().select(group=group), key=_order)
+    return tuple(dict.fromkeys(entry.name for entry in entries))
 
 
 class Registry(MutableMapping[str, T], Generic[T]):
@@ -85,7 +96,7 @@ class Registry(MutableMapping[str, T], Generic[T]):
     @cached_property
     def _entries(self) -> dict[str, list[EntryPoint]]:
         found: dict[str, list[EntryPoint]] = {}
-        for entry in sorted(entry_points(group=self.group), key=_order):
+        for entry in sorted(_registered().select(group=self.group), key=_order):
             known = found.setdefault(entry.name, [])
             if all(entry.value != one.value for one in known):
                 known.append(entry)

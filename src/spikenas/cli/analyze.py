@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,8 +13,7 @@ from spikenas._util.errors import ConfigError
 from spikenas.cli import options as opt
 from spikenas.cli.app import messages, progress
 from spikenas.cli.options import Given, Option, command, listed
-from spikenas.cli.tabular import CONFIG, QUESTION, SETTINGS, TABLE, subject
-from spikenas.reporting.tables import agreement_table, analysis_table
+from spikenas.cli.tabular import CONFIG, QUESTION, SETTINGS, TABLE, ResultsFolder, subject
 
 _ASKED = (
     Option("data", None, "As of 'spikenas run'; repeatable: data sets are compared.", list[str], QUESTION),
@@ -40,9 +38,7 @@ _ASKED = (
 @command(_ASKED, TABLE, opt.SIZES, CONFIG, SETTINGS)
 def analyze(
     given: Given,
-    out: Annotated[Path, typer.Option(help="Folder of the results; what is there is not done again.")] = Path(
-        "runs/analysis"
-    ),
+    out: ResultsFolder = Path("runs/analysis"),
 ) -> None:
     """Say which operations of a space matter: each is left out, and what is found without it is compared.
 
@@ -59,6 +55,7 @@ def analyze(
     evaluators = about[0].evaluators
 
     from spikenas.bench.subject import table_subject
+    from spikenas.cli.tables import agreement_table, analysis_table
     from spikenas.enhancement import Analysis, AnalysisSpec, AnalysisSubject, Rule, write_agreement
     from spikenas.task import Task
     from spikenas.training.evaluators import require_distinct, short_name

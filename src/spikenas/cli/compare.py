@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,10 +15,8 @@ from spikenas._util.errors import ConfigError
 from spikenas.cli import options as opt
 from spikenas.cli.app import messages, progress
 from spikenas.cli.options import Given, Option, command, listed
-from spikenas.cli.tabular import CONFIG, QUESTION, SETTINGS, TABLE, subject
+from spikenas.cli.tabular import CONFIG, QUESTION, SETTINGS, TABLE, ResultsFolder, subject
 from spikenas.config import Config
-from spikenas.nas.strategies import STRATEGIES
-from spikenas.reporting.tables import rank_table, summary_table
 
 _ASKED = (
     Option("by", None, "Evaluators: scores, CSVs of scores, metrics such as 'epoch 20'.", panel=QUESTION),
@@ -53,9 +50,7 @@ _ASKED = (
 @command(_ASKED, TABLE, opt.DATASET, CONFIG, SETTINGS)
 def compare(
     given: Given,
-    out: Annotated[Path, typer.Option(help="Folder of the results; what is there is not done again.")] = Path(
-        "runs/compare"
-    ),
+    out: ResultsFolder = Path("runs/compare"),
 ) -> None:
     """Compare search strategies by any evaluators, and evaluators by rank correlation; lists are separated by commas.
 
@@ -72,11 +67,14 @@ def compare(
             "--strategies none: nothing is left to compare; name strategies, or rank evaluators on the networks of a "
             "--table"
         )
+    from spikenas.nas.strategies import STRATEGIES
+
     for name in {*names} - {"all", "none"}:
         STRATEGIES.check(name)
 
     from spikenas.bench.arena import Limits
     from spikenas.bench.comparison import Comparison, ComparisonSpec
+    from spikenas.cli.tables import rank_table, summary_table
 
     limits = [Limits(convs=number) for number in _numbers(asked["convs"])]
     for name in ("params", "flash", "ram"):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,13 +16,10 @@ from spikenas.cli import options as opt
 from spikenas.cli.app import messages, progress, write_csv
 from spikenas.cli.options import Given, Option, command
 from spikenas.config import Config, find_space
-from spikenas.memory import footprint
-from spikenas.memory.fitting import fits, needs
-from spikenas.reporting.tables import footprint_json, footprint_table, target_table
-from spikenas.space.building import make_plan
-from spikenas.space.plan import Plan
-from spikenas.space.texts import bench_input, is_bench, parse_input, read_genotype, read_genotypes
 from spikenas.targets import TARGETS, Target
+
+if TYPE_CHECKING:
+    from spikenas.space.plan import Plan
 
 _CONFIG = Option("config", None, "Take the network's settings from a config.toml.", Path)
 _SEEN = (
@@ -45,6 +42,10 @@ def estimate(
     as_written: Annotated[bool, typer.Option("--as-written", help="Keep dead edges, as the peers count.")] = False,
 ) -> None:
     """Parameters, flash and RAM of genotypes, without building them."""
+    from spikenas.cli.tables import footprint_json, footprint_table
+    from spikenas.memory import footprint
+    from spikenas.space.texts import read_genotypes
+
     plan_of = _planner(given, as_written)
     if genotypes is not None and genotype is None:
         rows = []
@@ -70,6 +71,9 @@ def targets(
     ] = None,
 ) -> None:
     """List the devices; with a genotype, say which of them it fits, or by how much it does not."""
+    from spikenas.cli.tables import target_table
+    from spikenas.memory.fitting import fits, needs
+
     plan = _planner(given, False)(genotype) if genotype else None
     rows = [(target, needs(plan, target) if plan else []) for target in _loaded_targets()]
     if given.as_json:
@@ -92,7 +96,10 @@ def _loaded_targets() -> Iterator[Target]:
 
 
 def _planner(given: Given, as_written: bool) -> Callable[[str], Plan]:
-    """Reads a genotype and plans it, by the options of a command."""
+    """Return a function that reads a genotype and plans it, by the options of a command."""
+    from spikenas.space.building import make_plan
+    from spikenas.space.texts import bench_input, is_bench, parse_input, read_genotype
+
     whole = _settings(given)
     space, asked, shape = whole.space.name, given.values["classes"], given.values["input_shape"]
     classes = 10 if asked is None else asked
@@ -143,6 +150,8 @@ def score(
     out: _OutFile = None,
 ) -> None:
     """Score genotypes without training; CSV with genotype, score, seconds in the order of the file."""
+    from spikenas.space.texts import read_genotype, read_genotypes
+
     settings = _settings(given)
     space, threshold = settings.space.name, settings.network.v_threshold
     fixed = _fixed_cells(given, settings)
@@ -164,6 +173,7 @@ def show(
 ) -> None:
     """Draw the cells of a genotype."""
     from spikenas.space.drawing import draw_svg, draw_text
+    from spikenas.space.texts import read_genotype
 
     space = given.words.get("space.name")
     if space:

@@ -14,13 +14,10 @@ from typing import Annotated, Any
 import typer
 
 from spikenas._util.errors import ConfigError
+from spikenas._util.registry import names_of
 from spikenas.cli.app import app
 from spikenas.config import BENCH, NAMED_SPACES, Config
-from spikenas.data import SOURCES, find_source
-from spikenas.nas.strategies import STRATEGIES
 from spikenas.scores import SCORES, TRAINING
-from spikenas.space.ops import Op
-from spikenas.targets import TARGETS
 
 
 @dataclass(frozen=True)
@@ -28,10 +25,10 @@ class Option:
     """An option of the command line.
 
     Attributes:
-        name: Of the parameter; the option is called the same, with hyphens.
-        key: Of the configuration; None where it is none of it.
+        name: Name of the parameter; the option is called the same, with hyphens.
+        key: Key of the configuration; None where it is none of it.
         help: One line.
-        type: Of the value.
+        type: Type of the value.
         panel: Heading under which `--help` lists it.
         metavar: What stands for the value in `--help`.
         is_word: Whether the value is a number or a word.
@@ -55,7 +52,7 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """How it is written."""
+        """Return how the option is written."""
         return self.flags[0] if self.flags else f"--{self.name.rstrip('_').replace('_', '-')}"
 
     def parameter(self) -> inspect.Parameter:
@@ -74,13 +71,18 @@ class Option:
         )
 
 
-def _names(known: Iterable[str]) -> str:
-    return ", ".join(known)
+def _registered(group: str) -> str:
+    return ", ".join(names_of(f"spikenas.{group}"))
 
 
 _DATA, _BUDGET, _NETWORK, _EXECUTOR = "Data", "Budget", "Network and space", "Executor"
 
-DATASET = Option("data", "data.name", f"A folder of images, or NAME or NAME:FOLDER of {_names(SOURCES)}.", panel=_DATA)
+DATASET = Option(
+    "data",
+    "data.name",
+    f"A folder of images, or NAME or NAME:FOLDER of {_registered('data')}.",
+    panel=_DATA,
+)
 IMAGES = (
     Option("image_size", "data.image_size", "Side in pixels that images are brought to.", int, _DATA),
     Option("download", "data.download", "Fetch cifar10 or cifar100.", bool, _DATA, value=True),
@@ -89,7 +91,7 @@ IMAGES = (
 TARGET = Option(
     "target",
     "budget.target",
-    f"A device, which sets flash, RAM and core: {_names(TARGETS)}, or BOARD.toml.",
+    f"A device, which sets flash, RAM and core: {_registered('targets')}, or BOARD.toml.",
     panel=_BUDGET,
 )
 SIZES = (
@@ -113,13 +115,13 @@ WEIGHT_BITS = Option(
     is_word=True,
 )
 SPACE = Option(
-    "space", "space.name", f"Named ops: {_names(NAMED_SPACES)}; {BENCH} also sets its network.", panel=_NETWORK
+    "space", "space.name", f"Named ops: {', '.join(NAMED_SPACES)}; {BENCH} also sets its network.", panel=_NETWORK
 )
 OPS = Option("ops", "space.ops", "Ops of an edge, such as skip,conv3x3.", panel=_NETWORK)
-SCORE = Option("score", "search.score", f"Training-free score: {_names(SCORES)}.")
+SCORE = Option("score", "search.score", f"Training-free score: {_registered('scores')}.")
 SEARCH = (
     SCORE,
-    Option("strategy", "search.strategy", f"How candidates are chosen: {_names(STRATEGIES)}."),
+    Option("strategy", "search.strategy", f"How candidates are chosen: {_registered('strategies')}."),
     Option("evaluations", "search.evaluations", "Most candidates that are scored.", int),
     Option(
         "front",
@@ -183,7 +185,7 @@ OUTPUT = (QUIET, JSON)
 
 @dataclass(frozen=True)
 class Given:
-    """What was given on the command line, of the options that commands share.
+    """Holds what was given on the command line, of the options that commands share.
 
     Attributes:
         words: Values by key of the configuration, `--set` over the others.
@@ -259,6 +261,10 @@ def check_names(config: Config) -> None:
         GenotypeError: An op is unknown.
         ScoreError: A score is unknown.
     """
+    from spikenas.data import find_source
+    from spikenas.nas.strategies import STRATEGIES
+    from spikenas.space.ops import Op
+
     for op in config.space.ops:
         Op.parse(op)
     STRATEGIES.check(config.search.strategy)

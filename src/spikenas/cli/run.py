@@ -110,7 +110,7 @@ def _run_stages(
 
 
 def _show(found: dict[str, Any], folder: Path, seconds: float) -> None:
-    from spikenas.reporting.tables import decision_table, front_table, run_summary
+    from spikenas.cli.tables import decision_table, front_table, run_summary
 
     console = Console()
     if "decisions" in found:

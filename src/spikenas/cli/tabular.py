@@ -1,25 +1,27 @@
-"""What the commands that may take a table of trained networks share: their options, and what they are about."""
+"""Options that the commands which may take a table of trained networks share, and what these commands are about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from spikenas._util.errors import ConfigError, ScoreError
 from spikenas.cli import options as opt
 from spikenas.cli.options import Given, Option
 from spikenas.config import BENCH, Config
 from spikenas.scores import SCORES, TRAINING
-from spikenas.space.genotype import Genotype
-from spikenas.space.plan import InputSpec
-from spikenas.space.texts import bench_input, is_bench, read_genotype
 
 if TYPE_CHECKING:
     from spikenas.bench import Table
+    from spikenas.space.genotype import Genotype
+    from spikenas.space.plan import InputSpec
 
 QUESTION = "Question"
+ResultsFolder = Annotated[Path, typer.Option("--out", help="Folder of the results; what is there is not done again.")]
 TABLE = (
     Option("table", None, "Trained networks: a SpikeNAS-Bench download, or a CSV.", Path, QUESTION),
     Option("dataset", None, "Of a download with several: cifar10, cifar100, tinyimagenet.", panel=QUESTION),
@@ -32,7 +34,7 @@ SETTINGS = (*opt.IMAGES, *opt.NETWORK, opt.SPACE, opt.OPS, *opt.EXECUTOR, opt.SE
 
 @dataclass(frozen=True)
 class Subject:
-    """What a command is about.
+    """Tells what a command is about.
 
     Attributes:
         settings: The configuration.
@@ -40,7 +42,7 @@ class Subject:
         table: Trained networks, or None.
         input: What the table's networks see, where no data are given.
         read: Reads a genotype in a CSV of scores.
-        metric: Of the table, what is true.
+        metric: Metric of the table that counts as true.
         adjusted: Whether it is less the effect of the cohort.
     """
 
@@ -66,6 +68,7 @@ def subject(given: Given, by: Sequence[str], data: str | None, default_space: st
         DataError: The table cannot be read.
     """
     from spikenas.bench import Table
+    from spikenas.space.texts import bench_input, is_bench, read_genotype
 
     values = given.values
     file, dataset, config = values["table"], values["dataset"], values["config"]

@@ -14,12 +14,12 @@ BENCH = "spikenas-bench"
 
 @dataclass(frozen=True)
 class NamedSpace:
-    """What a name stands for.
+    """Says what the name of a space stands for.
 
     Attributes:
         ops: Texts of the ops of an edge.
         network: Settings of `network` that all networks of a benchmark have.
-        by_data: Of a benchmark the further settings for each of its data sets.
+        by_data: Further settings for each data set of a benchmark.
     """
 
     ops: tuple[str, ...]
@@ -71,7 +71,7 @@ def network_of(name: str, data: str) -> dict[str, Any]:
     """Return what a named space sets of the network.
 
     Args:
-        name: Of the space; what stands behind its colon says whose networks a benchmark's are.
+        name: Name of the space; what stands behind its colon says whose networks a benchmark's are.
         data: Name of the data set that is searched on, which says so otherwise; for others they are CIFAR-10's.
     Raises:
         ConfigError: There is no such space.

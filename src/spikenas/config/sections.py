@@ -136,7 +136,7 @@ class DataConfig(Section):
 
     @property
     def short_name(self) -> str:
-        """For people and folders: the last part of a path."""
+        """Name for people and folders: the last part of a path."""
         return Path(self.name.rpartition(":")[2]).resolve().name
 
 
@@ -179,7 +179,7 @@ class BudgetConfig(Section):
 
 
 class SpaceConfig(Section):
-    """What each cell may be."""
+    """Says what each cell may be."""
 
     name: str | None = Field(None, description="a named space, which sets ops, and of a benchmark the network too")
     ops: tuple[str, ...] = ("skip", "conv3x3")
@@ -189,7 +189,7 @@ class SpaceConfig(Section):
 
 
 class SearchConfig(Section):
-    """How candidates are chosen and evaluated. `previous` and `refine` are read by the strategy spikenas alone."""
+    """Says how candidates are chosen and evaluated. `previous` and `refine` are read by the strategy spikenas alone."""
 
     strategy: str = "spikenas"
     evaluations: int | None = Field(
@@ -204,7 +204,7 @@ class SearchConfig(Section):
 
 
 class EnhancementConfig(Section):
-    """How what is left open of the space is decided before the search."""
+    """Says how what is left open of the space is decided before the search."""
 
     enabled: bool = Field(True, description="decide ops, cells and sharing; false searches the space as configured")
     analysis: str | None = Field(None, description="folder of 'spikenas analyze', whose ops are taken")
@@ -216,7 +216,7 @@ class EnhancementConfig(Section):
 
 
 class FidelityConfig(Section):
-    """What a candidate is scored at, apart from the network that will be built; as that one where absent."""
+    """Says at what size a candidate is scored, apart from the network that will be built; as that one where absent."""
 
     channels: Annotated[int | Literal["network"], _positive_or("network")] = Field(
         16, description="C1, or as the network"
@@ -230,7 +230,7 @@ class FidelityConfig(Section):
 
 
 class ShortTrainingConfig(Section):
-    """How a candidate is trained where a short training evaluates it, without augmentation; else as in `train`."""
+    """Says how a candidate is trained where a short training evaluates it, without augmentation; else as in `train`."""
 
     epochs: int = Field(5, ge=1, description="more where there are fewer images, so that as many are seen")
     images: int = Field(4000, ge=1, description="training images, stratified; all where there are fewer")
@@ -245,7 +245,7 @@ class ShortTrainingConfig(Section):
 
 
 class ExecutorConfig(Section):
-    """Where candidates are evaluated; the results are the same (docs/executors.md)."""
+    """Says where candidates are evaluated; the results are the same (docs/executors.md)."""
 
     kind: Literal["auto", "in-process", "pool", "ray"] = Field(
         "auto", description="auto: ray with an address, in-process with one worker, else pool"

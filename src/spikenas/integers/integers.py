@@ -50,7 +50,7 @@ class IntegerNetwork:
             - `bias` [C] of a map that has biases, and of the outputs;
             - `threshold` [C] of a LIF, and `reset`, `sign` [C] where its input is scaled or its reset is not 0;
             - `drop` [1] of a LIF: bits that a membrane of 8 bits leaves out; `shift` [1] of one that reads 32-bit sums.
-        leak: Of all neurons.
+        leak: Leak of all neurons.
         zero: What of the input, per channel, stands for 0.
         input_scale: What one step of the 8-bit input stands for, in the data's scale.
         score_scale: What one step of the outputs stands for.
@@ -157,7 +157,7 @@ class IntegerNetwork:
         return network
 
     def check(self, path: Path | str) -> None:
-        """See that every constant is there, of the right shape and range.
+        """Check that every constant is there, of the right shape and range.
 
         Raises:
             RunError: names the first that is not.

@@ -31,8 +31,8 @@ def make_integers(
     Args:
         model: The trained network.
         task: The data that it was trained on; None for images, where nothing is tuned.
-        bits: Of a weight: 2, 4 or 8.
-        epochs: Of fine-tuning.
+        bits: Bits of a weight, 2, 4 or 8.
+        epochs: Epochs of fine-tuning.
         folder: Keeps the checkpoints of fine-tuning, which goes on from there; None keeps none.
         progress: Shows the fine-tuning; see `train`.
     Returns:

@@ -225,7 +225,7 @@ def _counted(progress: Callable[[int, int, str], None]) -> Callable[[int, int], 
 
 
 def _quantised(run: RunFolder, state: State) -> dict[str, Any] | None:
-    """What quantise.json says, if the integers are of this model and these settings."""
+    """Return what quantise.json says, if the integers are of this model and these settings."""
     if state.integers is None:
         return None
     return run.read_json(QUANTISATION, "quantise", **_QUANTISATION)

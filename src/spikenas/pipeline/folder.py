@@ -27,7 +27,7 @@ class RunFolder:
     Args:
         folder: Made when it is not there.
     Raises:
-        RunError: not a folder, not writable, or in use.
+        RunError: It is no folder, cannot be written to, or is in use.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,12 +54,12 @@ class RunFolder:
         return self.folder / name
 
     def has(self, name: str) -> bool:
-        """Whether a file is there."""
+        """Say whether a file is there."""
         return (self.folder / name).exists()
 
     @contextmanager
     def recording(self, stage: str, command: str) -> Iterator[None]:
-        """While a stage runs; if it did anything, a line of the history says how long, by which versions, and where."""
+        """Record a stage while it runs: if it did anything, a line of the history says how long, by what, and where."""
         result = self / STAGES[stage].result
         before, began = _stamp(result), time.perf_counter()
         yield
@@ -89,11 +89,11 @@ class RunFolder:
         """Read a file of JSON.
 
         Args:
-            name: Of the file.
+            name: Name of the file.
             written_by: Stage that writes it.
-            kinds: By key, what must be in it.
+            kinds: Types of the values that must be in it, by key.
         Raises:
-            RunError: not there, not JSON, or without one of the keys.
+            RunError: It is not there, is no JSON, or lacks one of the keys.
         """
         remedy = f"'spikenas {written_by} --out {self.folder}' writes it"
         if not self.has(name):

@@ -55,7 +55,7 @@ def enhance(run: RunFolder, asked: Config, settings: Config, report: Reporter, a
     Args:
         run: Once its search has begun, its decisions stay.
         asked: With only that set which is asked for.
-        settings: Of the run otherwise.
+        settings: All that is known of the run's settings.
         report: Shows the progress.
         anew: Decides also what was decided before, with what was evaluated then.
     Returns:

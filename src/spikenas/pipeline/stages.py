@@ -66,7 +66,7 @@ class State:
 
     @cached_property
     def epochs(self) -> int:
-        """How many epochs the training has behind it."""
+        """Number of epochs that the training has behind it."""
         try:
             return len(read_log(self.folder / LOG))
         except RunError:

@@ -1,4 +1,4 @@
-"""What a run has found so far, as values."""
+"""Sums up what a run has found so far."""
 
 from __future__ import annotations
 
