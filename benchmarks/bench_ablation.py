@@ -25,12 +25,13 @@ from torch import Tensor
 
 from spikenas.bench import Table
 from spikenas.bench.correlation import correlate
-from spikenas.cli import options as opt
-from spikenas.data import channel_statistics
+from spikenas.cli.options import SET, Given
+from spikenas.config import BENCH, Config
 from spikenas.scores import SCORES
+from spikenas.scores.batch import scorer_factory
 from spikenas.scores.probe import Measured, SpikeScore
 from spikenas.scores.rejection import NOISE, Rejection, combine_rejection, measure_rejection
-from spikenas.task import open_data, scorer_factory
+from spikenas.task import Task
 
 LEVELS = (NOISE,)
 
@@ -108,10 +109,9 @@ def variant(name: str, part: Part) -> SpikeScore:
 
 def ranked(args: argparse.Namespace, seed: int, names: Sequence[str]) -> dict[str, dict[str, float]]:
     table = Table.read(args.table)
-    space = opt.BENCH if any(row.id is not None for row in table.rows) else None
-    config = opt.make_config(None, {"data": args.data, "space": space, "seed": seed}, args.set)
-    task = open_data(config)
-    make = scorer_factory(task, channel_statistics(task.dataset, seed), *names)
+    space = BENCH if any(row.id is not None for row in table.rows) else None
+    words = {"data.name": args.data, "space.name": space, "seed": seed} | Given.of((SET,), {"set_": args.set}).words
+    make = scorer_factory(Task.of(Config().but(words)), *names)
     genotypes = [rows[0].genotype for rows in table.networks.values() if rows[0].genotype.connected]
     if args.networks and args.networks < len(genotypes):
         genotypes = random.Random(0).sample(genotypes, args.networks)

@@ -23,13 +23,14 @@ import numpy as np
 from common import machine
 
 from programs import frames_for, integers_of, random_case
+from spikenas._util.run_files import QUANTISED
 from spikenas.config import Config
 from spikenas.deployment.deployment import for_core
 from spikenas.deployment.measure import Measurement, measure
 from spikenas.deployment.toolchain import CORES, FIRMWARE, compile_objects, emulate, link
-from spikenas.integers import QUANTISED, IntegerNetwork, as_bytes
+from spikenas.integers import IntegerNetwork, as_bytes
 from spikenas.space.plan import Plan
-from spikenas.task import open_data
+from spikenas.task import Task
 
 CORE_NAMES = ("cortex-m4", "rv32")
 DENSE = Path(__file__).parent / "dense"
@@ -53,7 +54,7 @@ def main() -> None:
     trained = []
     for folder in args.runs:
         network = IntegerNetwork.load(folder / QUANTISED)
-        split = open_data(Config.load(folder / "config.toml")).dataset.validation
+        split = Task.of(Config.load(folder / "config.toml")).validation
         frames = as_bytes(split.fetch(range(args.images)), network.input_scale).astype(np.int64)
         inputs = [frames[:, number] for number in range(args.images)]
         for core in CORE_NAMES:

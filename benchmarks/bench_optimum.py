@@ -16,14 +16,14 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from spikenas.config import BudgetConfig, Config, SearchConfig
-from spikenas.data import channel_statistics
 from spikenas.memory import footprint, violations
 from spikenas.nas import Problem, TrialStore, make_strategy, search
 from spikenas.nas.cached import CachedExecutor
 from spikenas.nas.executors import InProcess, open_executor
+from spikenas.scores.batch import scorer_factory
 from spikenas.scores.engine import ScoreResult
 from spikenas.space import Genotype
-from spikenas.task import prepare, scorer_factory
+from spikenas.task import Task
 from spikenas.training.short import training_factory
 
 SEARCHES = [("fixed", 0), ("same", 0), ("fixed", 1), ("fixed", 2), ("fixed", 3)]
@@ -42,11 +42,10 @@ def main() -> None:
     found = []
     for seed in range(args.initialisations):
         config = Config.parse({"seed": seed, "data": {"name": args.data}, "executor": {"workers": args.workers}})
-        task = prepare(config)
-        statistics = channel_statistics(task.dataset, seed)
+        task = Task.of(config).sized()
         pairs = [Genotype(cells) for cells in product(task.space.distinct_cells, repeat=2)]
         costs = {pair.canonical: footprint(task.plan(pair)) for pair in pairs}
-        make = scorer_factory(task, statistics, config.search.score)
+        make = scorer_factory(task, config.search.score)
         with CachedExecutor(
             lambda make=make, config=config: open_executor(config.executor, make), make.sharing_order,
             kept / f"scores-{seed}.csv",
@@ -80,7 +79,7 @@ def main() -> None:
                 }
                 ends.append(result.genotype)
             if not args.no_training:
-                train = training_factory(task, statistics)
+                train = training_factory(task)
                 with CachedExecutor(
                     lambda train=train, config=config: open_executor(config.executor, train),
                     path=kept / f"train-{seed}.csv",

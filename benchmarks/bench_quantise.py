@@ -17,8 +17,8 @@ from pathlib import Path
 
 from common import machine
 
+from spikenas._util.run_files import EVALUATION, QUANTISATION
 from spikenas.config import Config
-from spikenas.pipeline.folder import EVALUATION, QUANTISATION
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ from stepping import plain_sahd
 
 from spikenas.config import Config, FidelityConfig, NetworkConfig
 from spikenas.nas import Problem
-from spikenas.nas.strategies import RandomSearch
+from spikenas.nas.strategies.uniform import RandomSearch
 from spikenas.scores.engine import at_fidelity
 from spikenas.space import SNASNET_OPS, Genotype, InputSpec, Space
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from spikenas.config import Config
-from spikenas.data import channel_statistics, load
+from spikenas.data import OpenedData, channel_statistics
 from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.graph import CellGraph
@@ -67,7 +67,7 @@ def main() -> None:
             },
         }
     )  # fmt: skip
-    dataset = load(config.data, config.seed)
+    dataset = OpenedData(config.data).divide(config.seed)
     pool = len(dataset.train)
     rest, validation = dataset.train.divide(VALIDATION_IMAGES / pool, [config.seed, 1])
     _, images = rest.divide(args.images / len(rest), [config.seed, 2])

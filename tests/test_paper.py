@@ -8,7 +8,7 @@ from spikenas._util.progress import Reporter
 from spikenas.config import Config
 from spikenas.memory import footprint, violations
 from spikenas.nas import TrialStore
-from spikenas.pipeline.folder import RunFolder
+from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import search
 from spikenas.pipeline.settings import fix
 from spikenas.snn import Network

@@ -13,12 +13,12 @@ from spikenas._util.errors import BudgetError, ConfigError, DataError, RunError
 from spikenas.bench import Lookup, Row, Table
 from spikenas.bench.arena import Arena, Limits, compare, table_arenas
 from spikenas.bench.correlation import live_convs
-from spikenas.bench.evaluators import lookup_evaluator, score_lookup
 from spikenas.bench.results import Result, summarise
+from spikenas.bench.table_evaluators import lookup_evaluator, score_lookup
 from spikenas.config import BudgetConfig, NetworkConfig, SearchConfig
 from spikenas.memory import Footprint, footprint
 from spikenas.nas import STRATEGIES
-from spikenas.nas.evaluation import RecordedEvaluation
+from spikenas.nas.candidates import RecordedEvaluation
 from spikenas.nas.executors import InProcess
 from spikenas.space import BENCH_OPS, Cell, Genotype, InputSpec, Space, make_plan
 from spikenas.space.genotype import NetworkKey, network_key

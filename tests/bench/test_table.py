@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from spikenas._util.cohorts import estimate
 from spikenas._util.errors import ConfigError, DataError
 from spikenas.bench import Table
-from spikenas.bench.rows import listed, parse_metric
+from spikenas.bench.rows import parse_metric, runs_of_numbers
 from spikenas.space import BENCH_OPS, Genotype, Op, Space, parse_bench
 from spikenas.space.genotype import network_key
 from support import SHARED
@@ -291,8 +291,8 @@ def test_csv_files_that_cannot_be_read(tmp_path: Path, row: tuple[object], heade
 
 def test_metrics_and_lists() -> None:
     assert [parse_metric(text) for text in ("test", "last", "epoch 20")] == ["test", "last", 20]
-    assert listed([]) == "none"
-    assert listed([5, 1, 2, 3, 7, 8, 5]) == "1 to 3, 5, 7, 8"
+    assert runs_of_numbers([]) == "none"
+    assert runs_of_numbers([5, 1, 2, 3, 7, 8, 5]) == "1 to 3, 5, 7, 8"
 
 
 @settings(max_examples=30, deadline=None)

@@ -4,7 +4,7 @@ import pytest
 
 from spikenas._util.errors import ConfigError
 from spikenas.bench import Row, Table
-from spikenas.bench.evaluators import TableEvaluators
+from spikenas.bench.table_evaluators import TableEvaluators
 from spikenas.config import Config
 from spikenas.space import Genotype
 from spikenas.task import Task

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from programs import Case, frames_for, integers_of, random_case
-from spikenas.deployment.c.folder import write_folder
+from spikenas.deployment.c.firmware_folder import write_folder
 from spikenas.deployment.c.source import pack
 from spikenas.deployment.toolchain import CORES
 

@@ -12,7 +12,7 @@ from spikenas._util.errors import ConfigError, RunError
 from spikenas.cli import options as opt
 from spikenas.cli.options import Given
 from spikenas.config import BudgetConfig, Config, DataConfig, SpaceConfig
-from spikenas.pipeline.folder import RunFolder
+from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.settings import Settings, fix
 from spikenas.targets import find_target
 

@@ -13,7 +13,7 @@ from spikenas.config import Config
 from spikenas.memory import footprint
 from spikenas.nas import TrialStore
 from spikenas.pipeline import finishing, searching
-from spikenas.pipeline.folder import RunFolder
+from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.running import check_device
 from spikenas.pipeline.settings import fix
 from spikenas.pipeline.summary import summarise

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from spikenas._util.errors import ConfigError
 from spikenas._util.threads import threads
-from spikenas.snn import kernels
+from spikenas.snn import lif_kernels as kernels
 from spikenas.snn.lif import LIF, _TorchLIF, lif, lif_step
 
 Layer = Callable[..., Tensor]
@@ -329,7 +329,7 @@ def test_import_compiles_nothing_and_other_processes_load_from_the_cache() -> No
         pytest.skip("no folder for the cache is writable")
     script = """
 import torch
-from spikenas.snn import kernels
+from spikenas.snn import lif_kernels as kernels
 from spikenas.snn.lif import lif
 assert not kernels._forward.signatures
 lif(torch.zeros(5, 10), 5)

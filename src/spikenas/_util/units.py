@@ -42,6 +42,8 @@ def format_size(size_bytes: float) -> str:
 def _parse(value: object, units: dict[str, int], wanted: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(f"expected {wanted}")
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(value))
     if not match or match[2] not in units:
         raise ValueError(f"expected {wanted}")

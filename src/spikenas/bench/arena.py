@@ -19,7 +19,7 @@ from spikenas.bench.results import Key, Result, ResultFile
 from spikenas.bench.table import Table
 from spikenas.config import BudgetConfig, SearchConfig
 from spikenas.memory import violations
-from spikenas.nas import Evaluation, Problem, Strategy, TrialStore, make_strategy, most_evaluations, search
+from spikenas.nas import CandidateEvaluation, Problem, Strategy, TrialStore, make_strategy, most_evaluations, search
 from spikenas.nas.executors import Executor
 from spikenas.nas.strategy import Cost
 from spikenas.space import Genotype, Space
@@ -145,7 +145,7 @@ class _TimedExecutor:
 
     def __exit__(self, *error: object) -> None: ...
 
-    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
+    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[CandidateEvaluation]:
         results = self.executor.evaluate(genotypes)
         for _ in genotypes:
             start = time.perf_counter()

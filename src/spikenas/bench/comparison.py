@@ -18,13 +18,13 @@ from spikenas._util.seeding import digest_of
 from spikenas.bench.arena import Arena, Limits, compare, table_arenas
 from spikenas.bench.comparison_plots import draw_comparison
 from spikenas.bench.correlation import correlate
-from spikenas.bench.evaluators import TableEvaluators
 from spikenas.bench.ranks import Rank, rank_of, write_ranks
 from spikenas.bench.results import Result, Summary, summarise
 from spikenas.bench.subject import cost_of
 from spikenas.bench.table import Table
+from spikenas.bench.table_evaluators import TableEvaluators
 from spikenas.config import Config, NetworkConfig
-from spikenas.nas import STRATEGIES, Evaluation
+from spikenas.nas import STRATEGIES, CandidateEvaluation
 from spikenas.nas.cached import CachedExecutor
 from spikenas.nas.executors import Executor
 from spikenas.nas.strategies import DEFAULT_EVALUATIONS
@@ -171,7 +171,7 @@ class Comparison:
             ranks.append(rank_of(group[0].name, correlations, fmean(seconds)))
         return ranks
 
-    def _evaluated(self, executor: Executor, genotypes: Sequence[Genotype], name: str) -> list[Evaluation]:
+    def _evaluated(self, executor: Executor, genotypes: Sequence[Genotype], name: str) -> list[CandidateEvaluation]:
         with self.report.task(name) as progress, executor:
             if isinstance(executor, CachedExecutor):
                 executor.on_new = lambda known: progress(known, len(genotypes), "")

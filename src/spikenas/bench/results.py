@@ -61,7 +61,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Interval:
+class SeedInterval:
     """An interval is a mean over seeds and its 95% confidence interval by Student's t; one seed gives no interval."""
 
     mean: float
@@ -69,7 +69,7 @@ class Interval:
     high: float | None
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Interval:
+    def of(cls, values: Sequence[float]) -> SeedInterval:
         """Compute the interval of at least one value."""
         mean = fmean(values)
         if len(values) == 1:
@@ -100,8 +100,8 @@ class Summary:
     budget: str
     seeds: int
     failed: int
-    figures: dict[str, Interval]
-    curve: tuple[Interval | None, ...]
+    figures: dict[str, SeedInterval]
+    curve: tuple[SeedInterval | None, ...]
 
 
 def summarise(results: Sequence[Result]) -> list[Summary]:
@@ -118,13 +118,13 @@ def summarise(results: Sequence[Result]) -> list[Summary]:
 def _summary(names: tuple[str, str, str], seeds: Sequence[Sequence[Result]]) -> Summary:
     found = [results for results in seeds if all(result.genotype is not None for result in results)]
 
-    def over(value: Callable[[Result], float | None]) -> Interval | None:
+    def over(value: Callable[[Result], float | None]) -> SeedInterval | None:
         """Compute the interval of a value over seeds; None where some search has no value."""
         values = [[value(result) for result in results] for results in found]
         known = [[v for v in some if v is not None] for some in values]
-        return Interval.of([fmean(some) for some in known]) if known == values else None
+        return SeedInterval.of([fmean(some) for some in known]) if known == values else None
 
-    def after(k: int) -> Interval | None:
+    def after(k: int) -> SeedInterval | None:
         return over(lambda result: result.curve[min(k, len(result.curve)) - 1])
 
     longest = max((len(result.curve) for results in found for result in results), default=0)

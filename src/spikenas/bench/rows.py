@@ -83,7 +83,7 @@ class Row:
         return self.trained if isinstance(metric, str) else metric
 
 
-def listed(numbers: Iterable[int]) -> str:
+def runs_of_numbers(numbers: Iterable[int]) -> str:
     """Write numbers as text, runs shortened: `1 to 100, 200`."""
     ordered = sorted(set(numbers))
     if not ordered:

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from spikenas._util.errors import DataError
-from spikenas.bench.evaluators import TableEvaluators
 from spikenas.bench.table import Table
+from spikenas.bench.table_evaluators import TableEvaluators
 from spikenas.config import Config, NetworkConfig
 from spikenas.enhancement.analysis import AnalysisSpec, AnalysisSubject
 from spikenas.memory import Footprint, footprint

@@ -14,8 +14,8 @@ import numpy as np
 from spikenas._util.cohorts import Cohorts, estimate
 from spikenas._util.errors import ConfigError, DataError
 from spikenas.bench.reading import DATASETS, find_logs, read_csv, read_logs
-from spikenas.bench.rows import Metric, Row, listed, parse_metric
-from spikenas.nas.evaluation import RecordedEvaluation
+from spikenas.bench.rows import Metric, Row, parse_metric, runs_of_numbers
+from spikenas.nas.candidates import RecordedEvaluation
 from spikenas.space.genotype import Genotype, NetworkKey, network_key
 from spikenas.space.ops import BENCH_OPS, OPS, Op
 from spikenas.space.space import Space
@@ -232,7 +232,7 @@ class Table:
         """Parse a metric, and check that at least one row has it."""
         parsed = parse_metric(metric)
         if all(row.accuracy(parsed) is None for row in self.rows):
-            epochs = listed(epoch for row in self.rows for epoch in row.epochs)
+            epochs = runs_of_numbers(epoch for row in self.rows for epoch in row.epochs)
             test = "a" if any(row.test is not None for row in self.rows) else "no"
             raise DataError(
                 f"{self.name}: no row has the metric {metric!r}; epochs there: {epochs}; {test} test accuracy"
@@ -257,7 +257,7 @@ class Table:
             ("nodes", {cell.nodes for genotype in genotypes for cell in genotype.cells}),
         ):
             if len(sizes) > 1:
-                raise DataError(f"{self.name}: no one space has networks of {listed(sizes)} {what}")
+                raise DataError(f"{self.name}: no one space has networks of {runs_of_numbers(sizes)} {what}")
         edges = {edge for genotype in genotypes for cell in genotype.cells for edge in cell.edges}
         ops = {edge.op for edge in edges}
         return Space(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from itertools import pairwise
@@ -27,6 +28,9 @@ def main() -> None:
     try:
         _refuse_empty(arguments)
         sys.exit(app(arguments, standalone_mode=False))
+    except BrokenPipeError:  # whoever reads has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except (SpikeNASError, TyperException, OSError) as error:
         if debug:
             raise

@@ -157,7 +157,7 @@ def score(
     fixed = _fixed_cells(given, settings)
     lines = list(read_genotypes(genotypes, lambda text: read_genotype(text, space, fixed).at_threshold(threshold)))
     opt.check_names(settings)
-    from spikenas.scores.listing import score_genotypes
+    from spikenas.scores.genotype_scores import score_genotypes
     from spikenas.task import Task
 
     with progress(given.quiet) as report:

@@ -12,12 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from spikenas._util.errors import ConfigError
-from spikenas._util.run_files import MODEL, QUANTISED
+from spikenas._util.errors import ConfigError, RunError
+from spikenas._util.run_files import CONFIG, MODEL, QUANTISED
 from spikenas.cli import options as opt
 from spikenas.cli.app import progress
 from spikenas.cli.options import Given, command
-from spikenas.pipeline.stages import STAGES, require_input, require_run
+from spikenas.config import Config
+from spikenas.pipeline.stages import STAGES, State, require_input, require_run
 
 if TYPE_CHECKING:
     from spikenas.integers import IntegerNetwork
@@ -46,10 +47,13 @@ def predict(
         raise ConfigError("--json --csv: one of them")
     require_run(out)
     require_input(STAGES["evaluate"], out)
+    current = State(out, Config.load(out / CONFIG)).integers is not None
     if integers is None:
-        integers = (out / QUANTISED).exists()
+        integers = current
     if integers:
         require_input(STAGES["deploy"], out)
+        if not current:
+            raise RunError(f"{out / QUANTISED}: of other settings or another model; 'spikenas quantise' makes it anew")
 
     from spikenas.interface import load
 

@@ -17,7 +17,7 @@ from spikenas._util.errors import ConfigError
 from spikenas.cli import options as opt
 from spikenas.cli.app import messages, progress
 from spikenas.cli.options import Given, check_names, command
-from spikenas.pipeline.folder import is_leader
+from spikenas.pipeline.run_folder import is_leader
 from spikenas.pipeline.settings import Settings
 from spikenas.pipeline.stages import STAGES, require_input, require_run
 

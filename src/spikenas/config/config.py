@@ -9,6 +9,7 @@ from typing import Any, Self
 import tomli_w
 from pydantic import Field, model_validator
 
+from spikenas._util.errors import ConfigError
 from spikenas._util.files import read_toml
 from spikenas.config.named import find_space, is_space, network_of
 from spikenas.config.sections import (
@@ -27,6 +28,8 @@ from spikenas.config.sections import (
     with_changes,
 )
 from spikenas.targets import limits_of
+
+_ANY = object()
 
 
 class Config(Section):
@@ -71,11 +74,16 @@ class Config(Section):
         if self.space.name is not None:
             found["space"] = {"ops": (find_space(self.space.name).ops, _given)}
             found["network"] = {key: (value, _given) for key, value in self._named_network().items()}
-        if self.budget.target is not None:
+        if self.budget.target is not None and not self._has_limits:
             limits, core = limits_of(self.budget.target)
             found["budget"] = {key: (value, _least) for key, value in limits.items()}
             found.setdefault("network", {})["core"] = (core, lambda given, value: value)
         return found
+
+    @property
+    def _has_limits(self) -> bool:
+        """Whether all that a target decides is there already, as in a file that was written before."""
+        return {"flash", "ram"} <= self.budget.model_fields_set and "core" in self.network.model_fields_set
 
     def _named_network(self) -> dict[str, Any]:
         return network_of(self.space.name, self.data.name) if self.space.name is not None else {}
@@ -99,12 +107,33 @@ class Config(Section):
             ConfigError: A key is unknown or a value is wrong.
         """
         values = self.model_dump(exclude_unset=True)
+        if "budget.target" in changes:
+            values = self._without_limits(values)
         name = changes.get("space.name")
         if isinstance(name, str) and is_space(name):
             values.get("space", {}).pop("ops", None)
             for key in network_of(name, self.data.name):
                 values.get("network", {}).pop(key, None)
         return self.parse(with_changes(values, changes), "settings", {key: key for key in changes} | dict(given or {}))
+
+    def _without_limits(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The values that were set, without what the target decided, where that can still be told."""
+        try:
+            limits, core = limits_of(self.budget.target) if self.budget.target else ({}, None)
+        except ConfigError:  # a file of the user's that is gone: its limits stay
+            return values
+        sections: dict[str, dict[str, Any]] = {"budget": dict(limits), "network": {"core": core}}
+        return {
+            name: {k: v for k, v in value.items() if sections[name].get(k, _ANY) != v} if name in sections else value
+            for name, value in values.items()
+        }
+
+    def value(self, key: str) -> Any:
+        """Return a setting by its dotted key."""
+        found: Any = self
+        for part in key.split("."):
+            found = getattr(found, part)
+        return found
 
     def is_decided(self, key: str) -> bool:
         """Say whether a setting was asked for, by itself or by the name of a space."""

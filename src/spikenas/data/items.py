@@ -39,14 +39,24 @@ def as_items(what: Any, spec: InputSpec, timesteps: int) -> tuple[Array, bool]:
         return np.concatenate([as_items(one, spec, timesteps)[0] for one in what]), False
     decode = decoder_of(spec, timesteps)
     if isinstance(what, str | os.PathLike):
-        if not Path(what).is_file():
+        if not os.path.isfile(what):
             raise DataError(f"{os.fspath(what)}: no such file")
         return np.array(decode(os.fspath(what)))[None], True
     if isinstance(what, Image.Image):
+        if not all(what.size):
+            raise DataError("nothing to predict: a picture without pixels")
         if not spec.static:
             raise DataError("a picture, but the network sees event frames [T, C, H, W]")
         return np.array(decode(what))[None], True
-    values = np.asarray(what.detach().cpu() if hasattr(what, "detach") else what)
+    try:
+        values = np.asarray(what.detach().cpu() if hasattr(what, "detach") else what)
+    except (TypeError, RuntimeError, NotImplementedError):
+        raise DataError(
+            f"a {type(what).__name__} that is no array; give a path, a picture, an array or a list"
+        ) from None
+    if values.dtype == object or not values.size:
+        said = f"shape {list(values.shape)}" if values.dtype != object else type(what).__name__
+        raise DataError(f"nothing to predict in an array of {said}; give a path, a picture, an array or a list")
     return _frames(values, decode) if not spec.static else _pictures(values, decode)
 
 
@@ -129,4 +139,7 @@ def _frames(values: Array, decode: Decoder) -> tuple[Array, bool]:
         raise DataError(
             f"{values.dtype} of shape {list(values.shape)}; expected event frames {list(decode.shape)}, or a batch"
         )
-    return values.reshape(-1, *decode.shape).astype(np.float32), values.ndim == 4
+    frames = values.reshape(-1, *decode.shape).astype(np.float32)
+    if not np.isfinite(frames).all():
+        raise DataError("event frames with values that are not finite in float32")
+    return frames, values.ndim == 4

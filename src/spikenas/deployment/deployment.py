@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from spikenas._util.errors import DeployError
 from spikenas._util.units import format_size
 from spikenas.data import Split
-from spikenas.deployment.c.folder import replace_folder, write_folder
+from spikenas.deployment.c.firmware_folder import replace_folder, require_replaceable, write_folder
 from spikenas.deployment.measure import GENERIC_BYTES, Measurement, build_and_run
 from spikenas.deployment.toolchain import CORES, EmulationTimeoutError
-from spikenas.integers.evaluation import as_bytes
+from spikenas.integers.integer_evaluation import as_bytes
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
 from spikenas.memory import footprint, make_program
@@ -50,6 +50,7 @@ def deploy(
     Raises:
         DeployError: It does not fit, does not compile, or computes something else than the reference.
     """
+    require_replaceable(folder)
     if target:
         if target.kind != "microcontroller":
             raise DeployError(f"{target.title} runs no firmware; 'spikenas targets GENOTYPE' says what it holds")

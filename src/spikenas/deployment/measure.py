@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 from spikenas._util.errors import DeployError
-from spikenas.deployment.c.folder import SOURCES, write_folder
+from spikenas.deployment.c.firmware_folder import SOURCES, write_folder
 from spikenas.deployment.toolchain import CORES, Linked, compile_objects, emulate, link, symbol_sizes
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers

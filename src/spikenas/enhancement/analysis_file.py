@@ -80,7 +80,7 @@ def read_analysis(path: Path, asked: Config, evaluator: str) -> dict[str, Any]:
         raise ConfigError(f"{path}: not an analysis (kept: expected some of its ops, got {', '.join(found.kept)})")
     if found.evaluator != evaluator:
         raise ConfigError(
-            f"{path}: evaluated by {found.evaluator!r}, this space by {evaluator!r}; give --by or --score"
+            f"{path}: evaluated by {found.evaluator!r}, this space by {evaluator!r}; --by {found.evaluator} takes it"
         )
     own = (asked.space.nodes, asked.space.feedback)
     if (found.config.space.nodes, found.config.space.feedback) != own:

@@ -73,10 +73,10 @@ def without(space: Space, *ops: Op) -> Variant:
     """
     for op in ops:
         if op not in space.ops:
-            raise ConfigError(f"op {op}: not in the space; its ops are {listed(space.ops)}")
+            raise ConfigError(f"op {op}: not in the space; its ops are {op_names(space.ops)}")
     rest = tuple(op for op in space.ops if op not in ops)
     if not any(op != NONE for op in rest):
-        raise ConfigError(f"without {listed(ops)} the ops {listed(space.ops)} leave no network; analyse more ops")
+        raise ConfigError(f"without {op_names(ops)} the ops {op_names(space.ops)} leave no network; analyse more ops")
     name = "without " + "+".join(map(str, ops))
     return Variant(name, replace(space, ops=rest, shared=True), removed=ops)
 
@@ -103,6 +103,6 @@ def variants_of(space: Space, added: Sequence[Op] = ()) -> list[Variant]:
     return [whole(space), *(without(space, op) for op in space.ops), *(with_op(space, op) for op in added)]
 
 
-def listed(ops: Sequence[Op]) -> str:
+def op_names(ops: Sequence[Op]) -> str:
     """Join ops to a list for people."""
     return ", ".join(map(str, ops))

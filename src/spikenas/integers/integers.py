@@ -15,7 +15,7 @@ from spikenas._util.errors import GenotypeError, RunError
 from spikenas.config import NetworkConfig
 from spikenas.data import Split
 from spikenas.data.items import as_items
-from spikenas.integers.evaluation import IntegerEvaluation, as_bytes, evaluate_integers
+from spikenas.integers.integer_evaluation import IntegerEvaluation, as_bytes, evaluate_integers
 from spikenas.integers.machine import Integers
 from spikenas.integers.tensors import run_batch
 from spikenas.memory.kernels import tables, weight_steps

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 
 from spikenas._util.errors import ConfigError
 from spikenas._util.run_files import MODEL
-from spikenas.integers.evaluation import input_scale
 from spikenas.integers.folding import fold
+from spikenas.integers.integer_evaluation import input_scale
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.rounding import make_grid, quantise
 from spikenas.integers.tuning import RoundedNetwork, with_bits

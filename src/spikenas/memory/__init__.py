@@ -1,9 +1,9 @@
 """Computes what a plan costs: learnable parameters, flash and RAM, without torch."""
 
-from spikenas.memory.arena import Arena, make_arena
 from spikenas.memory.budget import describe, sizes, violations
 from spikenas.memory.lowering import make_program
 from spikenas.memory.model import Footprint, LayerCost, footprint
+from spikenas.memory.placement import Arena, make_arena
 from spikenas.memory.program import Buffer, Program, Step
 
 __all__ = [

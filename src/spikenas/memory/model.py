@@ -9,9 +9,9 @@ from importlib import resources
 
 from spikenas._util.markup import html_table
 from spikenas._util.units import format_size
-from spikenas.memory.arena import Arena, make_arena
 from spikenas.memory.kernels import kernel_name, tables
 from spikenas.memory.lowering import make_program
+from spikenas.memory.placement import Arena, make_arena
 from spikenas.memory.program import Program
 from spikenas.space.plan import LayerSpec, Plan
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from spikenas._util.errors import GenotypeError, RunError
 from spikenas._util.files import RowFile
-from spikenas.nas.evaluation import Evaluation, RecordedEvaluation
+from spikenas.nas.candidates import CandidateEvaluation, RecordedEvaluation
 from spikenas.space.genotype import Genotype
 from spikenas.space.graph import CellGraph
 
@@ -44,7 +44,7 @@ class CachedExecutor:
         self._order = order
         self.on_new: Callable[[int], None] = lambda known: None
         self._file = RowFile(path, _COLUMNS) if path else None
-        self._known: dict[tuple[CellGraph, ...], Evaluation] = {}
+        self._known: dict[tuple[CellGraph, ...], CandidateEvaluation] = {}
         for number, row in enumerate(self._file.rows if self._file else (), start=2):
             try:
                 genotype, score, seconds, synops = row
@@ -53,7 +53,7 @@ class CachedExecutor:
             except (ValueError, GenotypeError):
                 raise RunError(f"{path}: line {number} cannot be read as scores; remove the file") from None
 
-    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
+    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[CandidateEvaluation]:
         """Yield the results in the order of the genotypes.
 
         Equal networks have the result of the first, including its seconds.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from spikenas._util.errors import NothingFoundError, RunError
 from spikenas.config import BudgetConfig
 from spikenas.memory import Footprint, violations
-from spikenas.nas.evaluation import Evaluation
+from spikenas.nas.candidates import CandidateEvaluation
 from spikenas.nas.executors import Executor
 from spikenas.nas.store import Status, Trial, TrialStore
 from spikenas.nas.strategy import Cost, Proposal, Strategy
@@ -104,7 +104,7 @@ class _Plan:
         """Whether the proposal takes an evaluation."""
         return self.status == "scored" and self.position is not None and self.stored is None
 
-    def trial(self, position: int, result: Evaluation | None) -> Trial:
+    def trial(self, position: int, result: CandidateEvaluation | None) -> Trial:
         """Make the trial of the proposal, with the result of its evaluation if there is one."""
         cost, score = self.footprint, None
         if result:

@@ -14,7 +14,7 @@ from typing import Protocol, Self
 
 from spikenas._util.errors import ConfigError
 from spikenas.config import ExecutorConfig
-from spikenas.nas.evaluation import Evaluation, EvaluationFunction
+from spikenas.nas.candidates import CandidateEvaluation, EvaluationFunction
 from spikenas.nas.process_pool import ProcessPool
 from spikenas.nas.worker_pool import Make, Tell
 from spikenas.space.genotype import Genotype
@@ -23,7 +23,7 @@ from spikenas.space.genotype import Genotype
 class Executor(Protocol):
     """An executor evaluates candidates; as a context manager it ends its workers."""
 
-    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
+    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[CandidateEvaluation]:
         """Yield the results in the order of the genotypes, each as soon as it and all before it are known.
 
         Raises:
@@ -86,7 +86,7 @@ class InProcess:
 
     evaluator: EvaluationFunction
 
-    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
+    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[CandidateEvaluation]:
         """Yield the results in the order of the genotypes; errors as in `Executor.evaluate`."""
         return map(self.evaluator, genotypes)
 

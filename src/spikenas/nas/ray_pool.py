@@ -11,7 +11,7 @@ from typing import Any
 
 from spikenas._util.errors import RunError
 from spikenas._util.files import reason
-from spikenas.nas.evaluation import EvaluationFunction
+from spikenas.nas.candidates import EvaluationFunction
 from spikenas.nas.worker_pool import Make, Outcome, Tell, Worker, WorkerPool
 from spikenas.space.genotype import Genotype
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from spikenas._util.errors import RunError
-from spikenas.nas.evaluation import Evaluation, EvaluationFunction
+from spikenas.nas.candidates import CandidateEvaluation, EvaluationFunction
 from spikenas.space.genotype import Genotype
 
 Make = Callable[[], EvaluationFunction]
@@ -132,7 +132,7 @@ class WorkerPool(ABC, Generic[W]):
     def _stop(self, worker: W) -> None:
         """End a worker that may be dead."""
 
-    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[Evaluation]:
+    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[CandidateEvaluation]:
         """Yield the results in the order of the genotypes; errors as in `Executor.evaluate`."""
         numbers = range(self._next, self._next + len(genotypes))
         self._next = numbers.stop

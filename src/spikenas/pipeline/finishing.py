@@ -40,7 +40,7 @@ from spikenas.integers import (
     with_bits,
 )
 from spikenas.memory import violations
-from spikenas.pipeline.folder import RunFolder
+from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import read_best, take_statistics
 from spikenas.pipeline.stages import State
 from spikenas.space.genotype import Genotype

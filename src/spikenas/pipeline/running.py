@@ -14,7 +14,7 @@ from spikenas._util.run_files import DATA, STATISTICS
 from spikenas._util.threads import threads
 from spikenas.data import load_statistics
 from spikenas.pipeline.finishing import check_integers
-from spikenas.pipeline.folder import RunFolder, is_leader
+from spikenas.pipeline.run_folder import RunFolder, is_leader
 from spikenas.pipeline.searching import enhance, read_decisions
 from spikenas.pipeline.settings import Settings, fix
 from spikenas.pipeline.stages import STAGES, State, require_input

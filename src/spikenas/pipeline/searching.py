@@ -26,7 +26,7 @@ from spikenas.nas import Problem, Trial, TrialStore, front, make_strategy, most_
 from spikenas.nas import search as run_search
 from spikenas.nas.executors import open_executor
 from spikenas.nas.front import Objective
-from spikenas.pipeline.folder import RunFolder
+from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.settings import decided
 from spikenas.pipeline.stages import DECIDED_FROM
 from spikenas.scores.batch import scorer_factory
@@ -67,6 +67,7 @@ def enhance(run: RunFolder, asked: Config, settings: Config, report: Reporter, a
         before = decided(run, asked, settings)
         if before:
             return Task.of(before)
+    run.remove(SPACE)  # what was decided before, for something else
     (run / ENHANCE).mkdir(exist_ok=True)
     write_text(run / ASKED, asked.dump(given=True))
     task = Task.of(asked)

@@ -9,9 +9,9 @@ from typing import Any
 
 from spikenas._util.errors import RunError
 from spikenas._util.files import write_text
-from spikenas._util.run_files import ASKED, BEST, CONFIG, STATISTICS, TRIALS
+from spikenas._util.run_files import ASKED, BEST, CHECKPOINT, CONFIG, SPACE, STATISTICS, TRIALS
 from spikenas.config import Config
-from spikenas.pipeline.folder import RunFolder, is_leader
+from spikenas.pipeline.run_folder import RunFolder, is_leader
 from spikenas.pipeline.stages import DECIDED_FROM, STAGES
 
 _NEVER_FIXED = (  # another view of, or way to, the same
@@ -86,7 +86,7 @@ def decided(run: RunFolder, asked: Config, settings: Config) -> Config | None:
     """
     if not run.has(CONFIG):
         return None
-    if not run.has(ASKED):
+    if not (run.has(ASKED) and run.has(SPACE)):
         return settings if run.has(TRIALS) else None
     before, stored = Config.load(run / ASKED), Config.load(run / CONFIG)
     for section in (*DECIDED_FROM, "enhancement"):
@@ -122,6 +122,21 @@ def fix(run: RunFolder, config: Config) -> None:
     if old is None or (old.data, old.seed) != (config.data, config.seed):
         run.remove(STATISTICS)
     write_text(run / CONFIG, config.dump())
+
+
+def fix_training(folder: Path, config: Config) -> None:
+    """Make this the configuration of a training in a folder of its own.
+
+    Raises:
+        RunError: It was made with another one; names the first difference.
+    """
+    with RunFolder(folder) as run:
+        if run.has(CONFIG) and run.has(CHECKPOINT):
+            old = Config.load(run / CONFIG)
+            for section in ("seed", "data", "network", "train"):
+                for key, before, now in _differences(old, config, section):
+                    raise RunError(f"{folder} was trained with {key} = {before!r}, not {now!r}; choose another folder")
+        write_text(run / CONFIG, config.dump())
 
 
 def _sections(config: Config, names: tuple[str, ...]) -> dict[str, Any]:

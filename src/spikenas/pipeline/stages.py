@@ -93,7 +93,7 @@ class State:
     @property
     def decided_without(self) -> bool:
         """Whether the space of this run was configured, and its search prepared, without enhancement."""
-        return self.has(CONFIG) and not self.has(ASKED)
+        return self.has(CONFIG) and not self.has(SPACE) and (self.has(TRIALS) or not self.has(ASKED))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from spikenas._util.run_files import EVALUATION, FOOTPRINT, LOG, QUANTISATION
 from spikenas.memory import sizes
-from spikenas.pipeline.folder import RunFolder
+from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import FRONT_COLUMNS, read_best, search_front
 from spikenas.pipeline.stages import State, next_stage
 from spikenas.space.genotype import Genotype

@@ -204,7 +204,9 @@ def load_run(folder: str | Path) -> SavedRun:
     evaluation = reader.json(EVALUATION, test_accuracy=float, confusion=list, firing_rates=dict)
     quantisation = reader.json(QUANTISATION, weight_bits=int, quantised_sha256=str)
     measured = reader.json(FOOTPRINT, predicted=dict)
-    integers = (quantisation or {}).get("quantised_sha256")
+    integers = State(folder, config).integers
+    if quantisation and quantisation["quantised_sha256"] != integers:
+        quantisation = None
     if evaluation and evaluation.get("quantised_sha256") != integers:
         evaluation.pop("quantised_test_accuracy", None)
     if measured and measured.get("quantised_sha256") != integers:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spikenas._util.errors import ConfigError
-from spikenas.snn import kernels
+from spikenas.snn import lif_kernels as kernels
 
 _KERNEL_DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 

@@ -82,10 +82,15 @@ class Task:
         task._set_up(config)
         return task
 
-    def _set_up(self, config: Config, opened: OpenedData | None = None) -> None:
-        self._opened = opened or OpenedData(config.data)
-        self.asked = config
-        self.config = _with_derived_settings(config, self._opened)
+    def _set_up(self, asked: Config, config: Config | None = None, opened: OpenedData | None = None) -> None:
+        self._opened = opened or OpenedData(asked.data)
+        self.asked = asked
+        self.config = _with_derived_settings(config or asked, self._opened)
+
+    def _derived(self, asked: Config, config: Config | None, opened: OpenedData | None) -> Task:
+        task = type(self).__new__(type(self))
+        task._set_up(asked, config, opened)
+        return task
 
     @property
     def dataset(self) -> DataSet:
@@ -139,7 +144,7 @@ class Task:
             settings.ops, network.cells, settings.nodes, settings.feedback, settings.shared, network.v_threshold
         )
 
-    def plan(self, genotype: Genotype) -> Plan:
+    def plan(self, genotype: Genotype | str) -> Plan:
         """Return the plan of a genotype, at the width that suits the limits where none is set.
 
         Raises:
@@ -149,9 +154,9 @@ class Task:
         network = self.config.network
         if "auto" in (network.channels, network.stem_stride):
             network = self.sized().config.network
-        return make_plan(genotype, network, self.input)
+        return make_plan(Genotype.parse(genotype) if isinstance(genotype, str) else genotype, network, self.input)
 
-    def cost(self, genotype: Genotype) -> Footprint:
+    def cost(self, genotype: Genotype | str) -> Footprint:
         """Return the parameters and the memory that a genotype takes.
 
         Raises:
@@ -166,7 +171,9 @@ class Task:
             BudgetError: Nothing does; the message names the smallest footprint and what would make room.
         """
         network = resolve_width(self.config.network, self.input, self.space, self.config.budget)
-        return self if network == self.config.network else self.but({"network": network})
+        if network == self.config.network:
+            return self
+        return self._derived(self.asked, self.config.but({"network": network}), self._opened)
 
     def but(self, changes: Mapping[str, Any]) -> Task:
         """Return the task with some settings changed; the data are opened again only if their own settings change.
@@ -178,7 +185,10 @@ class Task:
             ConfigError: A key is unknown or a value is wrong.
             DataError: The settings of the data change, and the data cannot be used.
         """
-        return self.with_config(self.config.but(changes))
+        asked, config = self.asked.but(changes), self.config.but(changes)
+        if asked.data == self.asked.data:
+            return self._derived(asked, config, self._opened)
+        return self._derived(asked, config.but({key: asked.value(key) for key in _FROM_DATA}), None)
 
     def with_config(self, config: Config) -> Task:
         """Return the task of another configuration; it shares these data where their settings are the same.
@@ -186,9 +196,7 @@ class Task:
         Raises:
             DataError: The configuration names other data, and they cannot be used.
         """
-        task = type(self).__new__(type(self))
-        task._set_up(config, self._opened if config.data in (self.config.data, self._opened.config) else None)
-        return task
+        return self._derived(config, None, self._opened if config.data in (self.config.data, self.asked.data) else None)
 
     def __repr__(self) -> str:
         return "\n".join(f"{name:<11}{value}" for name, value in self._rows)
@@ -215,6 +223,7 @@ class Task:
         ]
 
 
+_FROM_DATA = ("data.channels", "data.image_size", "network.timesteps", "train.crop", "train.flip")
 _KEYS = {
     "data": "data.name",
     "target": "budget.target",

@@ -14,8 +14,8 @@ from spikenas._util.errors import DeployError
 from spikenas.integers.folding import pooled_before
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
-from spikenas.memory.arena import Arena, make_arena
 from spikenas.memory.kernels import Table, kernel_name, tables, weight_steps
+from spikenas.memory.placement import Arena, make_arena
 from spikenas.memory.program import ACCUMULATOR_BITS, MAP_BITS, Step
 from spikenas.space.plan import LayerSpec
 

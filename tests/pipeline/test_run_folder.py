@@ -6,7 +6,7 @@ import pytest
 
 from spikenas._util.errors import RunError
 from spikenas.config import Config
-from spikenas.pipeline.folder import RunFolder
+from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.settings import fix
 
 CONFIG = Config()
@@ -43,9 +43,7 @@ def test_device_and_threads_may_change(tmp_path: Path) -> None:
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
-    code = (
-        f"from pathlib import Path; from spikenas.pipeline.folder import RunFolder; RunFolder(Path({str(tmp_path)!r}))"
-    )
+    code = f"from pathlib import Path; from spikenas.pipeline.run_folder import RunFolder; RunFolder(Path({str(tmp_path)!r}))"
     with RunFolder(tmp_path):
         other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert "in use by another spikenas process" in other.stderr

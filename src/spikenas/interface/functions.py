@@ -4,36 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, fields
-from functools import cached_property
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
 from spikenas._util.errors import ConfigError
-from spikenas._util.frames import frame_of
-from spikenas._util.markup import html_table
 from spikenas._util.progress import Reporter
 from spikenas._util.run_files import MODEL, QUANTISED, REPORT
 from spikenas._util.threads import threads
-from spikenas._util.units import format_size
 from spikenas.config import Config
 from spikenas.data import Split
 from spikenas.deployment import deploy as write_firmware
 from spikenas.deployment import random_vectors, test_vectors
 from spikenas.enhancement import Enhancer
 from spikenas.integers import IntegerNetwork, make_integers, tuning_epochs, with_bits
-from spikenas.integers.evaluation import IntegerEvaluation
-from spikenas.memory import Footprint, describe
-from spikenas.nas import Problem, Trial, TrialStore, front, make_strategy, most_evaluations
+from spikenas.integers.integer_evaluation import IntegerEvaluation
+from spikenas.interface.results import Firmware, Found, RunResult
+from spikenas.nas import Problem, TrialStore, make_strategy, most_evaluations
 from spikenas.nas import search as run_search
 from spikenas.nas.executors import open_executor
 from spikenas.pipeline.finishing import shown
-from spikenas.pipeline.folder import is_leader
+from spikenas.pipeline.run_folder import is_leader
 from spikenas.pipeline.running import check_device, run_stages
-from spikenas.pipeline.settings import Settings
+from spikenas.pipeline.settings import Settings, fix_training
 from spikenas.reporting import SavedRun, load_run, write_report
 from spikenas.scores.batch import scorer_factory
 from spikenas.space.genotype import Genotype
@@ -43,96 +39,7 @@ from spikenas.training import loop
 from spikenas.training.checkpoint import Model, load_model, read_header
 from spikenas.training.evaluation import Evaluation
 
-if TYPE_CHECKING:
-    import pandas
-
 _VECTORS = 20  # items that a firmware is tested with
-
-
-@dataclass(frozen=True)
-class Found:
-    """Holds what a search found.
-
-    Attributes:
-        task: What was searched, with the width decided.
-        best: The genotype with the best score among those that fit.
-        score: Its score; higher is better.
-        candidates: All that were tried, in order.
-    """
-
-    task: Task
-    best: Genotype
-    score: float
-    candidates: tuple[Trial, ...]
-
-    @property
-    def cost(self) -> Footprint:
-        """Memory of the best."""
-        return self.task.cost(self.best)
-
-    @property
-    def trials(self) -> pandas.DataFrame:
-        """All candidates, a row each, in the order of the search; needs pandas."""
-        return frame_of(self.candidates, Trial)
-
-    @property
-    def front(self) -> pandas.DataFrame:
-        """The candidates that fit and that no other one beats in score and flash; needs pandas."""
-        return frame_of(front((one for one in self.candidates if one.meets(self.task.limits)), "flash_bytes"), Trial)
-
-    def __repr__(self) -> str:
-        scored = sum(trial.status == "scored" for trial in self.candidates)
-        name = self.task.config.search.score
-        return f"{self.best}\nscore {self.score:.5g} ({name}), best of {scored} scored\n{describe(self.cost)}"
-
-    def _repr_html_(self) -> str:
-        rows = [("score", f"{self.score:.5g}"), ("memory", describe(self.cost)), ("candidates", len(self.candidates))]
-        return html_table(("", ""), rows, "Found") + self.best._repr_svg_()
-
-
-@dataclass(frozen=True)
-class Firmware:
-    """Tells what is known of a firmware folder that was written.
-
-    Attributes:
-        folder: Holds the C sources.
-        footprint: What footprint.json of a run says: `predicted`, and where it was built and run `linked`,
-            `instructions`, `stack_bytes` and `outputs_equal`. Sizes are in bytes.
-    """
-
-    folder: Path
-    footprint: dict[str, Any]
-
-    def __repr__(self) -> str:
-        built = self.footprint.get("linked")
-        sizes = built or self.footprint["predicted"]
-        said = ", ".join(f"{format_size(sizes[f'{kind}_bytes'])} {kind}" for kind in ("flash", "ram"))
-        if built is None:
-            return f"firmware in {self.folder}: {said} predicted, not built"
-        run = f"{self.footprint['instructions']:,} instructions an inference, {self.footprint['images']} outputs equal"
-        return f"firmware in {self.folder}: {said}, {run}"
-
-
-class RunResult(SavedRun):
-    """Shows what a run folder holds, and opens its networks."""
-
-    @cached_property
-    def model(self) -> Model:
-        """The trained network, ready for inference.
-
-        Raises:
-            RunError: It is not trained yet, or its file is damaged.
-        """
-        return load_model(self.folder / MODEL)
-
-    @cached_property
-    def integers(self) -> IntegerNetwork:
-        """The integers that the firmware computes with.
-
-        Raises:
-            RunError: They are not made yet, or their file is damaged.
-        """
-        return IntegerNetwork.load(self.folder / QUANTISED)
 
 
 def enhance(task: Task, *, progress: bool = True) -> Task:
@@ -147,6 +54,7 @@ def enhance(task: Task, *, progress: bool = True) -> Task:
         BudgetError: Nothing meets the limits.
     """
     check_device(task.config.device)
+    task = task.with_config(task.asked)
     with _reporting(progress) as report, TemporaryDirectory() as folder, threads(task.config.threads):
         return task.with_config(Enhancer(task, Path(folder), report).run().config)
 
@@ -202,19 +110,22 @@ def train(
         task: Its section `train` says how.
         genotype: What to train, such as `found.best`.
         epochs: In the place of `train.epochs`.
-        out: Keeps model and checkpoint; a training that was stopped goes on from there. None keeps nothing.
+        out: Keeps model, checkpoint and settings; a training that was stopped goes on from there. None keeps nothing.
         progress: Whether progress is shown on standard error.
     Returns:
         The trained network, ready for inference.
     Raises:
         DivergedError: The loss is no longer finite.
         GenotypeError: The genotype cannot be built.
+        RunError: What is in `out` was trained with other settings.
     """
     check_device(task.config.device)
     task = task.sized()
     if epochs is not None:
         task = task.but({"train.epochs": epochs})
-    plan = task.plan(Genotype.parse(genotype) if isinstance(genotype, str) else genotype)
+    plan = task.plan(genotype)
+    if out is not None:
+        fix_training(Path(out), task.config)
     with _reporting(progress) as report, _folder(out) as folder, report.task("training") as advance:
         loop.train(plan, task.dataset, task.statistics, task.config, folder, shown(advance))
         return _with_task(load_model(folder / MODEL), task)
@@ -242,7 +153,10 @@ def quantise(
         RunError: Integers cannot hold the network.
     """
     task = task or model.task
-    bits = model.plan.network.weight_bits if bits is None else bits
+    if bits is None:
+        bits = (task.config.quantise.weight_bits if task else None) or model.plan.network.weight_bits
+    if tuning is not None and tuning < 0:
+        raise ConfigError(f"tuning: {tuning} epochs asked, expected 0 or more")
     planned = with_bits(model, bits)
     if tuning is None:
         tuning = tuning_epochs(task.config, planned.plan) if task else 0
@@ -255,17 +169,25 @@ def quantise(
     return network if task is None else network.of_task(task)
 
 
-def evaluate(model: Model | IntegerNetwork, split: Split, *, device: str = "cpu") -> Evaluation | IntegerEvaluation:
+def evaluate(
+    model: Model | IntegerNetwork, split: Split, *, device: str | None = None
+) -> Evaluation | IntegerEvaluation:
     """Run every item of a split through a network.
 
     Args:
         model: A trained network or its integers.
         split: Labelled items, such as `task.test`.
-        device: Where to compute.
+        device: Where to compute; None is as the task says.
     Returns:
         `accuracy` and more.
+    Raises:
+        RunError: PyTorch cannot compute there.
     """
-    return model.evaluate(split, device)
+    task = model.task
+    device = device or (task.config.device if task else "cpu")
+    check_device(device)
+    with threads(task.config.threads if task else None):
+        return model.evaluate(split, device)
 
 
 def deploy(
@@ -372,7 +294,10 @@ def load(path: str | Path) -> RunResult | Model | IntegerNetwork:
         return _run_result(path)
     if not path.exists():
         raise ConfigError(f"{path}: no such file or folder")
-    return IntegerNetwork.load(path) if "leak" in read_header(path) else load_model(path)
+    if path.suffix != ".safetensors":
+        raise ConfigError(f"{path}: expected a run folder, {MODEL} or {QUANTISED}")
+    of_integers = path.name == QUANTISED or "leak" in read_header(path)
+    return IntegerNetwork.load(path) if of_integers else load_model(path)
 
 
 def _run_result(folder: Path) -> RunResult:

@@ -9,7 +9,7 @@ from typing import Protocol
 from spikenas.space.genotype import Genotype
 
 
-class Evaluation(Protocol):
+class CandidateEvaluation(Protocol):
     """An evaluation is what an evaluator returns for one candidate."""
 
     @property
@@ -40,4 +40,4 @@ class RecordedEvaluation:
     synops: float | None = None
 
 
-EvaluationFunction = Callable[[Genotype], Evaluation]
+EvaluationFunction = Callable[[Genotype], CandidateEvaluation]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spikenas._util.errors import DeployError
 from spikenas.deployment.c.source import frames_of, make_sources
 from spikenas.deployment.toolchain import FIRMWARE, WARNINGS, Core
 from spikenas.integers.integers import IntegerNetwork
@@ -87,6 +88,20 @@ clean:
 
 .PHONY: test device clean
 """
+
+
+def require_replaceable(folder: Path) -> None:
+    """Check that a folder is not there, is empty, or holds a firmware that was written before.
+
+    Raises:
+        DeployError: It is something else, which would be lost.
+    """
+    try:
+        ours = not folder.exists() or (folder / "network.c").exists() or not any(folder.iterdir())
+    except OSError:
+        ours = False
+    if not ours or not folder.name:
+        raise DeployError(f"{folder}: is there, and is no firmware folder; give another name")
 
 
 def replace_folder(source: Path, folder: Path) -> None:

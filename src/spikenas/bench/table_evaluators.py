@@ -14,7 +14,7 @@ from spikenas._util.seeding import digest_of
 from spikenas.bench.correlation import read_values
 from spikenas.bench.table import Lookup, Table
 from spikenas.config import NetworkConfig
-from spikenas.nas.evaluation import RecordedEvaluation
+from spikenas.nas.candidates import RecordedEvaluation
 from spikenas.nas.executors import InProcess
 from spikenas.space.genotype import Genotype, NetworkKey, network_key
 from spikenas.task import Task
