@@ -101,3 +101,15 @@ def test_a_folder_of_other_folders_is_searched(run: Main, trained: Path, images:
     assert status == 0
     assert len(json.loads(out)["predictions"]) == 4
     assert json.loads(out)["folders"] == []
+
+
+def test_integers_of_another_model_are_not_taken(run: Main, trained: Path, images: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(trained, tmp_path / "run")
+    run("quantise", "--out", folder, "--set", "quantise.epochs=0", "-q")
+    config = folder / "config.toml"
+    config.write_text(config.read_text().replace("vectors = 20", "vectors = 20\nweight_bits = 4"))
+    found = json.loads(run("predict", "--out", folder, images / "3", "--json", "-q")[1])
+    assert found["integers"] is False
+    status, _, err = run("predict", "--out", folder, images / "3", "--integers", "-q")
+    assert status == 2
+    assert "of other settings or another model; 'spikenas quantise' makes it anew" in err

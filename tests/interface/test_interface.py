@@ -138,6 +138,10 @@ def test_pictures_of_another_size_are_brought_to_the_network_s(model: sn.Model, 
         (np.zeros((8, 8)), "an array of float64; images are uint8, 0 to 255"),
         (np.zeros((2, 8, 8), np.uint8), r"an array of shape \[2, 8, 8\]; expected \[1, 8, 8\]"),
         ([], "nothing to predict: an empty list"),
+        (np.zeros((0, 8, 8), np.uint8), "nothing to predict in an array of shape"),
+        (Image.new("L", (0, 0)), "nothing to predict: a picture without pixels"),
+        ({1, 2}, "nothing to predict in an array of set"),
+        ("x" * 5000, "no such file"),
         ("nowhere.png", "^nowhere.png: no such file$"),
     ],
 )
@@ -200,6 +204,10 @@ def test_wrong_input_is_one_line(tmp_path: Path) -> None:
         lambda: sn.Task("digits", settings=tmp_path / "no.toml"),
         lambda: sn.Task("digits", settings=5),
         lambda: sn.load(tmp_path / "nowhere"),
+        lambda: sn.load(None),  # type: ignore[arg-type]
+        lambda: sn.search("digits"),  # type: ignore[arg-type]
+        lambda: sn.deploy("model", tmp_path / "f"),  # type: ignore[arg-type]
+        lambda: sn.run("digits", settings=5, out=tmp_path / "r"),  # type: ignore[arg-type]
         lambda: sn.load(tmp_path),
         lambda: sn.search(sn.Task("digits", flash=100), progress=False),
         lambda: sn.train(sn.Task("digits"), "0-1:conv9x9", progress=False),
@@ -236,3 +244,46 @@ def test_an_opened_data_set_is_divided_for_each_seed_without_opening_it_again() 
     assert one is opened.divide(0)
     assert (one.train.labels.tolist() == other.train.labels.tolist()) is False
     assert len(one.train) == len(other.train)
+
+
+def test_other_data_bring_their_own_settings(task: sn.Task, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for k in range(8):
+            Image.fromarray(rng.integers(0, 255, (20, 24, 3), dtype=np.uint8)).save(tmp_path / name / f"{k}.png")
+    other, fresh = task.but({"data.name": str(tmp_path)}), sn.Task(tmp_path, target="stm32f103", settings=QUICK)
+    assert other.input == fresh.input == sn.InputSpec(3, 20, 24, 2)
+    assert other.config.train == fresh.config.train
+    assert task.but({"data.image_size": 16}).config.train.crop == 2
+    sized = task.sized()
+    assert sized.but({"train.lr": 0.3}).config.network.channels == sized.config.network.channels, "a width stays"
+    assert not sized.asked.is_decided("network.channels"), "and is not asked for"
+
+
+def test_a_folder_that_is_no_firmware_is_left_alone(model: sn.Model, tmp_path: Path) -> None:
+    device = sn.quantise(model, progress=False)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    (tmp_path / "picture.png").touch()
+    for name in ("mine", "picture.png", "."):
+        with pytest.raises(sn.SpikeNASError, match="is there, and is no firmware folder"):
+            sn.deploy(device, tmp_path / name, progress=False)
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_training_in_a_folder_is_gone_on_with_by_the_same_settings_alone(task: sn.Task, tmp_path: Path) -> None:
+    text = f"{ONE} / {ONE}"
+    small = task.but({"network.channels": 4, "train.epochs": 1})
+    one = sn.train(small, text, out=tmp_path / "m", progress=False)
+    again = sn.train(small, text, out=tmp_path / "m", progress=False)
+    assert str(one.network.state_dict()) == str(again.network.state_dict())
+    with pytest.raises(sn.SpikeNASError, match=r"was trained with train\.lr = 0\.1, not 0\.3"):
+        sn.train(small.but({"train.lr": 0.3}), text, out=tmp_path / "m", progress=False)
+
+
+def test_bits_are_those_of_the_settings(model: sn.Model, found: sn.Found) -> None:
+    task = found.task.but({"quantise.weight_bits": 4, "quantise.epochs": 0})
+    assert sn.quantise(model, task=task, progress=False).plan.network.weight_bits == 4
+    with pytest.raises(sn.SpikeNASError, match="tuning: -1 epochs asked"):
+        sn.quantise(model, tuning=-1, progress=False)

@@ -55,7 +55,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=["pool", "ray"])
-def crew(request: pytest.FixtureRequest) -> str:
+def pool(request: pytest.FixtureRequest) -> str:
     """The kinds that have workers."""
     if request.param == "ray":
         request.getfixturevalue("ray")
@@ -141,9 +141,9 @@ def test_a_worker_that_dies_changes_nothing(workers: int, tmp_path: Path) -> Non
     assert told == [f"a worker ended (SIGKILL) while it evaluated '{VICTIM}'; another takes its place"] * 2
 
 
-def test_a_candidate_that_kills_three_workers(crew: str, tmp_path: Path) -> None:
+def test_a_candidate_that_kills_three_workers(pool: str, tmp_path: Path) -> None:
     told: list[str] = []
-    with opened(crew, Make(support.Dies(tmp_path, times=3)), 2, told.append) as executor:
+    with opened(pool, Make(support.Dies(tmp_path, times=3)), 2, told.append) as executor:
         results = executor.evaluate(GENOTYPES)
         assert list(itertools.islice(results, VICTIM_AT)) == EXPECTED[:VICTIM_AT]
         with pytest.raises(RunError, match=f"candidate '{VICTIM}': 3 workers ended") as caught:

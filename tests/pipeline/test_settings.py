@@ -130,3 +130,30 @@ def test_what_a_space_was_decided_by_is_fixed_with_it(tmp_path: Path) -> None:
             fix(run, Config().but({"enhancement.by": "train"}))
         (tmp_path / "space.json").unlink()
         fix(run, Config().but({"enhancement.by": "train"}))
+
+
+BOARD = 'title = "My board"\nsource = "its manual"\ncore = "cortex-m0"\nflash = "64KiB"\nram = "24KiB"\n'
+
+
+def test_a_complete_file_needs_no_device_and_does_not_follow_a_changed_one(tmp_path: Path) -> None:
+    board = tmp_path / "board.toml"
+    board.write_text(BOARD)
+    config = Config().but({"budget.target": str(board)})
+    assert (config.budget.flash, config.network.core) == (65536, "cortex-m0")
+    (tmp_path / "config.toml").write_text(config.dump())
+    board.write_text(BOARD.replace("64KiB", "32KiB"))
+    assert Config.load(tmp_path / "config.toml").budget.flash == 65536
+    board.unlink()
+    assert Config.load(tmp_path / "config.toml") == config
+    other = Config.load(tmp_path / "config.toml").but({"train.epochs": 3})
+    assert (other.budget.flash, other.network.core) == (65536, "cortex-m0")
+
+
+def test_names_in_one_change_are_read_together() -> None:
+    config = Config().but({"network.votes": 7})
+    once = config.but({"space.name": "spikenas-bench", "data.name": "cifar100"})
+    assert (
+        once.network.votes
+        == config.but({"data.name": "cifar100"}).but({"space.name": "spikenas-bench"}).network.votes
+        == 5
+    )

@@ -83,4 +83,9 @@ def test_whether_enhancement_runs_follows_from_settings(tmp_path: Path) -> None:
     assert not enhance.wanted(State(tmp_path, Config())), "a search was prepared without it"
     (tmp_path / "enhance").mkdir()
     (tmp_path / "enhance" / "config.toml").touch()
+    assert enhance.wanted(State(tmp_path, Config())), "it was killed while it decided anew"
+    (tmp_path / "trials.db").touch()
+    assert not enhance.wanted(State(tmp_path, Config())), "a search came after it was killed"
+    (tmp_path / "space.json").touch()
     assert enhance.wanted(State(tmp_path, Config()))
+    assert enhance.done(State(tmp_path, Config()))

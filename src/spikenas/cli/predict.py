@@ -47,7 +47,8 @@ def predict(
         raise ConfigError("--json --csv: one of them")
     require_run(out)
     require_input(STAGES["evaluate"], out)
-    current = State(out, Config.load(out / CONFIG)).integers is not None
+    settings = Config.load(out / CONFIG)
+    current = State(out, settings).integers is not None
     if integers is None:
         integers = current
     if integers:
@@ -55,12 +56,13 @@ def predict(
         if not current:
             raise RunError(f"{out / QUANTISED}: of other settings or another model; 'spikenas quantise' makes it anew")
 
+    from spikenas._util.threads import threads
     from spikenas.interface import load
 
     model: Any = load(out / (QUANTISED if integers else MODEL))
     rows: list[dict[str, Any]] = []
     tested: list[dict[str, Any]] = []
-    with progress(given.quiet) as report, report.task("predict") as advance:
+    with threads(settings.threads), progress(given.quiet) as report, report.task("predict") as advance:
         found = [_items(path, model) for path in what]
         total = sum(len(items) for items, _ in found)
         for (items, labels), path in zip(found, what, strict=True):

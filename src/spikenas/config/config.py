@@ -112,7 +112,7 @@ class Config(Section):
         name = changes.get("space.name")
         if isinstance(name, str) and is_space(name):
             values.get("space", {}).pop("ops", None)
-            for key in network_of(name, self.data.name):
+            for key in network_of(name, changes.get("data.name", self.data.name)):
                 values.get("network", {}).pop(key, None)
         return self.parse(with_changes(values, changes), "settings", {key: key for key in changes} | dict(given or {}))
 

@@ -42,7 +42,7 @@ class Decoder(Protocol):
         """
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
     """A split holds labelled items.
 
@@ -59,6 +59,9 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"Split of {len(self):,} items, {len(np.unique(self.labels))} classes"
 
     def fetch(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Array:
         """Decode some items.

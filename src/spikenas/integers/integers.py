@@ -37,7 +37,7 @@ class Leak:
     shift: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class IntegerNetwork:
     """The constants of a program, all integers; `reference` says what they do.
 

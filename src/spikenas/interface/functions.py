@@ -23,15 +23,13 @@ from spikenas.enhancement import Enhancer
 from spikenas.integers import IntegerNetwork, make_integers, tuning_epochs, with_bits
 from spikenas.integers.integer_evaluation import IntegerEvaluation
 from spikenas.interface.results import Firmware, Found, RunResult
-from spikenas.nas import Problem, TrialStore, make_strategy, most_evaluations
-from spikenas.nas import search as run_search
-from spikenas.nas.executors import open_executor
+from spikenas.nas import TrialStore
 from spikenas.pipeline.finishing import shown
 from spikenas.pipeline.run_folder import is_leader
 from spikenas.pipeline.running import check_device, run_stages
+from spikenas.pipeline.searching import search_task
 from spikenas.pipeline.settings import Settings, fix_training
 from spikenas.reporting import SavedRun, load_run, write_report
-from spikenas.scores.batch import scorer_factory
 from spikenas.space.genotype import Genotype
 from spikenas.targets import find_target
 from spikenas.task import Task, words_of
@@ -53,6 +51,7 @@ def enhance(task: Task, *, progress: bool = True) -> Task:
     Raises:
         BudgetError: Nothing meets the limits.
     """
+    _expect(task, Task)
     check_device(task.config.device)
     task = task.with_config(task.asked)
     with _reporting(progress) as report, TemporaryDirectory() as folder, threads(task.config.threads):
@@ -70,29 +69,11 @@ def search(task: Task, *, progress: bool = True) -> Found:
         NothingFoundError: Nothing that fits has a score.
         ScoreError: The score is unknown.
     """
+    _expect(task, Task)
     check_device(task.config.device)
     task = task.sized()
-    config = task.config
-    problem = Problem(task.space, config.budget, task.cost, config.seed)
-    strategy = make_strategy(config.search, problem)
-    limit = most_evaluations(config.search, strategy)
-    make = scorer_factory(task, config.search.score)
-    with (
-        _reporting(progress) as report,
-        TrialStore() as store,
-        open_executor(config.executor, make, candidates=limit or strategy.expected) as executor,
-        report.task("search") as advance,
-    ):
-        found = run_search(
-            task.space,
-            strategy,
-            config.budget,
-            problem.cost,
-            executor,
-            store,
-            limit,
-            lambda trial, done, total: advance(done, total, ""),
-        )
+    with _reporting(progress) as report, threads(task.config.threads), TrialStore() as store:
+        found = search_task(task, store, report)
         return Found(task, found.genotype, found.score, tuple(store))
 
 
@@ -119,6 +100,8 @@ def train(
         GenotypeError: The genotype cannot be built.
         RunError: What is in `out` was trained with other settings.
     """
+    _expect(task, Task)
+    _expect(genotype, Genotype, str)
     check_device(task.config.device)
     task = task.sized()
     if epochs is not None:
@@ -152,6 +135,7 @@ def quantise(
         ConfigError: Other bits, or fine-tuning or event frames without a task.
         RunError: Integers cannot hold the network.
     """
+    _expect(model, Model)
     task = task or model.task
     if bits is None:
         bits = (task.config.quantise.weight_bits if task else None) or model.plan.network.weight_bits
@@ -183,6 +167,8 @@ def evaluate(
     Raises:
         RunError: PyTorch cannot compute there.
     """
+    _expect(model, Model, IntegerNetwork)
+    _expect(split, Split)
     task = model.task
     device = device or (task.config.device if task else "cpu")
     check_device(device)
@@ -210,6 +196,7 @@ def deploy(
         ConfigError: The device is unknown.
         DeployError: It does not fit, does not compile, or computes something else than the integers.
     """
+    _expect(integers, IntegerNetwork)
     task = integers.task
     name = target or (task.limits.target if task else None)
     split = split or (task.validation if task else None)
@@ -261,6 +248,7 @@ def run(
     if isinstance(settings, Mapping):
         words = {**settings, **words}
     elif settings is not None:
+        _expect(settings, Config, str, Path)
         base = Path(settings) if isinstance(settings, str | Path) else settings
     resolved = Settings.of(None if out is None else Path(out), base, words)
     with _reporting(progress) as report:
@@ -289,6 +277,7 @@ def load(path: str | Path) -> RunResult | Model | IntegerNetwork:
         ConfigError: There is no such file, or the folder is no run.
         RunError: The file is damaged.
     """
+    _expect(path, str, Path)
     path = Path(path).expanduser()
     if path.is_dir():
         return _run_result(path)
@@ -303,6 +292,17 @@ def load(path: str | Path) -> RunResult | Model | IntegerNetwork:
 def _run_result(folder: Path) -> RunResult:
     saved = load_run(folder)
     return RunResult(**{field.name: getattr(saved, field.name) for field in fields(SavedRun)})
+
+
+def _expect(what: object, *kinds: type) -> None:
+    """Check what a function was given, since Python does not.
+
+    Raises:
+        ConfigError: It is of another kind.
+    """
+    if not isinstance(what, kinds):
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise ConfigError(f"expected a {names}, got a {type(what).__name__}")
 
 
 @contextmanager

@@ -181,22 +181,28 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
         "vectors": min(task.config.quantise.vectors, len(task.validation)),
         "quantised_sha256": quantised["quantised_sha256"],
     }
-    if run.has(FIRMWARE) and "linked" in before and all(before.get(key) == value for key, value in asked.items()):
-        return before
     network, model = IntegerNetwork.load(run / QUANTISED), load_model(run / str(quantised["model"]))
+    if run.has(FIRMWARE) and "linked" in before and all(before.get(key) == value for key, value in asked.items()):
+        if not run.has(NIR):
+            _write_nir(run, model)
+        return before
     with report.task("firmware") as progress:
         progress(0, 2, "reference, build, run")
         inputs, frames = test_vectors(network, task.validation, asked["vectors"])
         measured = build(network, inputs, device, run / FIRMWARE, _log.warning, lambda: run.remove(FOOTPRINT))
         progress(1, 2, "NIR")
-        try:
-            write_nir(run / NIR, model)
-        except (ConfigError, DeployError) as error:
-            _log.warning("%s left out: %s", NIR, error)
+        _write_nir(run, model)
         values = {**measured, **asked, "synops": synops_of(network, frames)}
         run.write_json(FOOTPRINT, values)
         progress(2, 2, "")
     return values
+
+
+def _write_nir(run: RunFolder, model: Model) -> None:
+    try:
+        write_nir(run / NIR, model)
+    except (ConfigError, DeployError) as error:
+        _log.warning("%s left out: %s", NIR, error)
 
 
 def shown(progress: Callable[[int, int, str], None]) -> loop.Progress:

@@ -15,7 +15,7 @@ from spikenas._util.threads import threads
 from spikenas.data import load_statistics
 from spikenas.pipeline.finishing import check_integers
 from spikenas.pipeline.run_folder import RunFolder, is_leader
-from spikenas.pipeline.searching import enhance, read_decisions
+from spikenas.pipeline.searching import read_decisions
 from spikenas.pipeline.settings import Settings, fix
 from spikenas.pipeline.stages import STAGES, State, require_input
 from spikenas.pipeline.summary import summarise
@@ -55,7 +55,7 @@ def run_stages(
     with threads(config.threads):
         if "enhance" in wanted and settings.asked:
             with RunFolder(folder) as run, run.recording("enhance", command):
-                task = enhance(run, settings.asked, config, report, anew=only_enhance)
+                task = STAGES["enhance"].function()(run, settings.asked, config, report, anew=only_enhance)
         else:
             task = Task.of(config)
         if {"enhance", "search"} & set(wanted):

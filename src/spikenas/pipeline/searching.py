@@ -22,7 +22,7 @@ from spikenas.config import Config
 from spikenas.data import load_statistics, save_statistics
 from spikenas.enhancement import Enhancer, write_space
 from spikenas.memory import sizes
-from spikenas.nas import Problem, Trial, TrialStore, front, make_strategy, most_evaluations
+from spikenas.nas import Problem, SearchResult, Trial, TrialStore, front, make_strategy, most_evaluations
 from spikenas.nas import search as run_search
 from spikenas.nas.executors import open_executor
 from spikenas.nas.front import Objective
@@ -91,18 +91,40 @@ def search(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
 
 
 def _search(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
+    take_statistics(run, task)
+    with TrialStore(run / TRIALS) as store:
+        found = search_task(task, store, report)
+    return {
+        "genotype": str(found.genotype),
+        "score": found.score,
+        "score_name": task.config.search.score,
+        **sizes(task.cost(found.genotype)),
+        "channels": task.config.network.channels,
+        "trials": found.trials,
+        "scored": found.scored,
+    }
+
+
+def search_task(task: Task, store: TrialStore, report: Reporter) -> SearchResult:
+    """Search the space of a task, whose width is decided.
+
+    Args:
+        task: Its section `search` says how.
+        store: Keeps the trials; those that it holds are not evaluated again.
+        report: Shows the progress.
+    Raises:
+        NothingFoundError: Nothing that fits has a score.
+    """
     config = task.config
     problem = Problem(task.space, config.budget, task.cost, config.seed)
     strategy = make_strategy(config.search, problem)
     limit = most_evaluations(config.search, strategy)
-    take_statistics(run, task)
     make = scorer_factory(task, config.search.score)
+    best: list[Trial] = []
     with (
-        TrialStore(run / TRIALS) as store,
         open_executor(config.executor, make, _log.warning, limit or strategy.expected) as executor,
         report.task("search") as progress,
     ):
-        best: list[Trial] = []
 
         def on_trial(trial: Trial, done: int, total: int) -> None:
             if trial.value is not None:
@@ -112,16 +134,7 @@ def _search(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
             remark = f"best score {best[0].value:.4g}" if best else ""
             progress(done, total, remark, best_table(best))
 
-        found = run_search(task.space, strategy, config.budget, problem.cost, executor, store, limit, on_trial)
-    return {
-        "genotype": str(found.genotype),
-        "score": found.score,
-        "score_name": config.search.score,
-        **sizes(task.cost(found.genotype)),
-        "channels": config.network.channels,
-        "trials": found.trials,
-        "scored": found.scored,
-    }
+        return run_search(task.space, strategy, config.budget, problem.cost, executor, store, limit, on_trial)
 
 
 def search_front(run: RunFolder, config: Config) -> list[Trial]:

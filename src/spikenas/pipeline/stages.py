@@ -102,7 +102,8 @@ class Stage:
 
     Attributes:
         name: The command, and in the history.
-        work: Function that does it, as `module:function`; it takes the run folder, the task and the reporter.
+        work: Function that does it, as `module:function`; it takes the run folder, the task and the reporter, that of
+            `enhance` the settings in the place of the task.
         result: The file that is written last, and says what came of it.
         writes: The other files and folders.
         needs: A file that it cannot do without.
@@ -190,7 +191,9 @@ STAGES: dict[str, Stage] = {
             result=FOOTPRINT,
             writes=(FIRMWARE, NIR),
             done=lambda state: (
-                state.integers is not None and state.values(FOOTPRINT).get("quantised_sha256") == state.integers
+                state.integers is not None
+                and state.has(FIRMWARE)
+                and state.values(FOOTPRINT).get("quantised_sha256") == state.integers
             ),
             wanted=lambda state: state.config.budget.target is not None or state.has(FOOTPRINT),
         ),
