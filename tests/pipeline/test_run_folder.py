@@ -43,7 +43,8 @@ def test_device_and_threads_may_change(tmp_path: Path) -> None:
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
-    code = f"from pathlib import Path; from spikenas.pipeline.run_folder import RunFolder; RunFolder(Path({str(tmp_path)!r}))"
+    imports = "from pathlib import Path; from spikenas.pipeline.run_folder import RunFolder"
+    code = f"{imports}; RunFolder(Path({str(tmp_path)!r}))"
     with RunFolder(tmp_path):
         other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert "in use by another spikenas process" in other.stderr
