@@ -11,19 +11,8 @@ if TYPE_CHECKING:
     from spikenas.config import Config, NetworkConfig
     from spikenas.data import DataSource
     from spikenas.integers import IntegerNetwork
-    from spikenas.interface import (
-        Firmware,
-        Found,
-        RunResult,
-        deploy,
-        enhance,
-        evaluate,
-        load,
-        quantise,
-        run,
-        search,
-        train,
-    )
+    from spikenas.interface.functions import deploy, enhance, evaluate, load, quantise, run, search, train
+    from spikenas.interface.results import Firmware, Found, RunResult
     from spikenas.memory import Footprint, footprint
     from spikenas.nas import Strategy, TrialStore
     from spikenas.scores.engine import Scorer
@@ -40,21 +29,8 @@ _NAMES = {
     "config": ("Config", "NetworkConfig"),
     "data": ("DataSource",),
     "integers": ("IntegerNetwork",),
-    "interface": (
-        *(
-            "Firmware",
-            "Found",
-            "RunResult",
-            "deploy",
-            "enhance",
-            "evaluate",
-            "load",
-            "quantise",
-            "run",
-            "search",
-            "train",
-        ),
-    ),
+    "interface.functions": ("deploy", "enhance", "evaluate", "load", "quantise", "run", "search", "train"),
+    "interface.results": ("Firmware", "Found", "RunResult"),
     "memory": ("Footprint", "footprint"),
     "nas": ("Strategy", "TrialStore"),
     "scores.engine": ("Scorer",),

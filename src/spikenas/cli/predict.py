@@ -36,7 +36,7 @@ def predict(
         bool | None,
         typer.Option(
             "--integers/--float",
-            help="The device's arithmetic, or the trained network's; the device's where there are integers.",
+            help="The device's arithmetic, or the trained network's; the device's where its integers are current.",
             show_default=False,
         ),
     ] = None,
@@ -57,7 +57,7 @@ def predict(
             raise RunError(f"{out / QUANTISED}: of other settings or another model; 'spikenas quantise' makes it anew")
 
     from spikenas._util.threads import threads
-    from spikenas.interface import load
+    from spikenas.interface.functions import load
 
     model: Any = load(out / (QUANTISED if integers else MODEL))
     rows: list[dict[str, Any]] = []

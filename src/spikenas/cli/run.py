@@ -97,7 +97,7 @@ def _run_stages(
     settings = Settings.of(out, file, given.words, given.sources)
     check_names(settings.config)
 
-    from spikenas.interface import run_and_report
+    from spikenas.interface.functions import run_and_report
 
     quiet = given.quiet or not is_leader()
     typed = shlex.join(["spikenas", *sys.argv[1:]])

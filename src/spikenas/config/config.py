@@ -144,6 +144,9 @@ class Config(Section):
             return name == "ops" and self.space.name is not None
         return section == "network" and name in self._named_network()
 
+    def __repr__(self) -> str:
+        return f"Config.parse({self.model_dump(exclude_unset=True)})"
+
     def dump(self, given: bool = False) -> str:
         """Return the configuration as TOML, absent values left out; with `given` only what was set."""
         return tomli_w.dumps(self.model_dump(exclude_none=True, exclude_unset=given, mode="json"))

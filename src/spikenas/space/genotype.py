@@ -13,7 +13,7 @@ from spikenas.space.graph import CellGraph
 NetworkKey = tuple[CellGraph, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Genotype:
     """A genotype says what a search chooses: the cells of a network.
 
@@ -29,6 +29,9 @@ class Genotype:
     def __post_init__(self) -> None:
         if not self.cells:
             raise GenotypeError("a genotype has at least one cell")
+
+    def __repr__(self) -> str:
+        return f"Genotype.parse({str(self)!r})"
 
     def _repr_svg_(self) -> str:
         return draw_svg(self)
