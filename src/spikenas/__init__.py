@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from spikenas.data import DataSource
     from spikenas.integers import IntegerNetwork
     from spikenas.interface.functions import deploy, enhance, evaluate, load, quantise, run, search, train
-    from spikenas.interface.results import Firmware, Found, RunResult
+    from spikenas.interface.products import Firmware, Found, RunResult
     from spikenas.memory import Footprint, footprint
     from spikenas.nas import Strategy, TrialStore
     from spikenas.scores.engine import Scorer
@@ -30,7 +30,7 @@ _NAMES = {
     "data": ("DataSource",),
     "integers": ("IntegerNetwork",),
     "interface.functions": ("deploy", "enhance", "evaluate", "load", "quantise", "run", "search", "train"),
-    "interface.results": ("Firmware", "Found", "RunResult"),
+    "interface.products": ("Firmware", "Found", "RunResult"),
     "memory": ("Footprint", "footprint"),
     "nas": ("Strategy", "TrialStore"),
     "scores.engine": ("Scorer",),

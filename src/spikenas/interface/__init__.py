@@ -1,4 +1,4 @@
 """The package as a few functions: tasks, searches, training, integers, firmware, whole runs.
 
-`import spikenas` gives them all; here they are in `functions`, and what they return in `results`.
+`import spikenas` gives them all; here they are in `functions`, and what they return in `products`.
 """

@@ -22,7 +22,7 @@ from spikenas.deployment import random_vectors, test_vectors
 from spikenas.enhancement import Enhancer
 from spikenas.integers import IntegerNetwork, make_integers, tuning_epochs, with_bits
 from spikenas.integers.integer_evaluation import IntegerEvaluation
-from spikenas.interface.results import Firmware, Found, RunResult
+from spikenas.interface.products import Firmware, Found, RunResult
 from spikenas.nas import TrialStore
 from spikenas.pipeline.finishing import shown
 from spikenas.pipeline.run_folder import is_leader
