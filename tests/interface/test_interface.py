@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -280,6 +281,15 @@ def test_a_training_in_a_folder_is_gone_on_with_by_the_same_settings_alone(task:
     assert str(one.network.state_dict()) == str(again.network.state_dict())
     with pytest.raises(sn.SpikeNASError, match=r"was trained with train\.lr = 0\.1, not 0\.3"):
         sn.train(small.but({"train.lr": 0.3}), text, out=tmp_path / "m", progress=False)
+
+
+def test_a_training_does_not_take_the_place_of_a_run_s_settings(task: sn.Task, trained: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(trained, tmp_path / "run")
+    (folder / "checkpoint.safetensors").unlink()
+    before = (folder / "config.toml").read_bytes()
+    with pytest.raises(sn.SpikeNASError, match=r"was made with budget\."):
+        sn.train(task.but({"network.channels": 4}), f"{ONE} / {ONE}", out=folder, progress=False)
+    assert (folder / "config.toml").read_bytes() == before
 
 
 def test_bits_are_those_of_the_settings(model: sn.Model, found: sn.Found) -> None:

@@ -33,6 +33,10 @@ class Advance(Protocol):
         """
 
 
+def show_nothing(done: int, total: int, remark: str, below: RenderableType | None = None) -> None:
+    """Take how far a task is, and show nothing."""
+
+
 _SECONDS_BETWEEN_LINES = 15.0
 
 
@@ -74,7 +78,7 @@ class Reporter:
     @contextmanager
     def _shown(self, name: str) -> Iterator[Advance]:
         if self.console is None:
-            yield lambda done, total, remark, below=None: None
+            yield show_nothing
         elif self.console.is_terminal:
             with self._bar(name) as advance:
                 yield advance

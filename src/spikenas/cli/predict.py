@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from spikenas._util.errors import ConfigError, RunError
+from spikenas._util.errors import ConfigError
 from spikenas._util.run_files import CONFIG, MODEL, QUANTISED
 from spikenas.cli import options as opt
 from spikenas.cli.app import progress
 from spikenas.cli.options import Given, command
 from spikenas.config import Config
-from spikenas.pipeline.stages import STAGES, State, require_input, require_run
+from spikenas.pipeline.stages import STAGES, State, require_input, require_integers, require_run
 
 if TYPE_CHECKING:
     from spikenas.integers import IntegerNetwork
@@ -48,13 +48,12 @@ def predict(
     require_run(out)
     require_input(STAGES["evaluate"], out)
     settings = Config.load(out / CONFIG)
-    current = State(out, settings).integers is not None
+    state = State(out, settings)
     if integers is None:
-        integers = current
+        integers = state.integers is not None
     if integers:
         require_input(STAGES["deploy"], out)
-        if not current:
-            raise RunError(f"{out / QUANTISED}: of other settings or another model; 'spikenas quantise' makes it anew")
+        require_integers(state)
 
     from spikenas._util.threads import threads
     from spikenas.interface.functions import load

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,6 @@ class IntegerNetwork:
     def plan(self) -> Plan:
         """The network."""
         return self.program.plan
-
-    def of_task(self, task: Task) -> IntegerNetwork:
-        """Return the same network, with what it was trained on at hand."""
-        return replace(self, task=task)
 
     def predict(self, what: Any) -> Prediction | list[Prediction]:
         """Say the class of one item or several as the firmware does, bit for bit.

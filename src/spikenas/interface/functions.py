@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from spikenas._util.errors import ConfigError
-from spikenas._util.progress import Reporter
+from spikenas._util.progress import Reporter, show_nothing
 from spikenas._util.run_files import MODEL, QUANTISED, REPORT
 from spikenas._util.threads import threads
 from spikenas.config import Config
@@ -111,7 +111,7 @@ def train(
         fix_training(Path(out), task.config)
     with _reporting(progress) as report, _folder(out) as folder, report.task("training") as advance:
         loop.train(plan, task.dataset, task.statistics, task.config, folder, shown(advance))
-        return _with_task(load_model(folder / MODEL), task)
+        return replace(load_model(folder / MODEL), task=task)
 
 
 def quantise(
@@ -147,10 +147,10 @@ def quantise(
     with (
         _reporting(progress) as report,
         threads(task.config.threads if task else None),
-        report.task("fine-tuning") if tuning else nullcontext(_unseen) as advance,
+        report.task("fine-tuning") if tuning else nullcontext(show_nothing) as advance,
     ):
         network, _ = make_integers(planned, task, bits, tuning, progress=shown(advance))
-    return network if task is None else network.of_task(task)
+    return replace(network, task=task)
 
 
 def evaluate(
@@ -317,10 +317,3 @@ def _folder(out: str | Path | None) -> Iterator[Path]:
         return
     with TemporaryDirectory() as name:
         yield Path(name)
-
-
-def _with_task(model: Model, task: Task) -> Model:
-    return Model(model.network, model.classes, model.statistics, task)
-
-
-def _unseen(done: int, total: int, remark: str) -> None: ...

@@ -12,7 +12,7 @@ from typing import Any
 
 from spikenas._util.errors import ConfigError, DeployError, RunError
 from spikenas._util.files import write_atomically
-from spikenas._util.progress import Reporter
+from spikenas._util.progress import Reporter, show_nothing
 from spikenas._util.run_files import (
     BEST,
     EVALUATION,
@@ -42,7 +42,7 @@ from spikenas.integers import (
 from spikenas.memory import violations
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import read_best, take_statistics
-from spikenas.pipeline.stages import State
+from spikenas.pipeline.stages import State, require_integers
 from spikenas.space.genotype import Genotype
 from spikenas.targets import find_target
 from spikenas.task import Task
@@ -100,7 +100,7 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
     bits = task.config.quantise.weight_bits or task.config.network.weight_bits
     epochs = tuning_epochs(task.config, with_bits(model, bits).network.plan)
     folder = run / TUNING / digest_of(json.dumps(state.made_of(), sort_keys=True))
-    with report.task("fine-tuning") if epochs else nullcontext(_unseen) as progress:
+    with report.task("fine-tuning") if epochs else nullcontext(show_nothing) as progress:
         network, rounded = make_integers(model, task, bits, epochs, folder if epochs else None, shown(progress))
     held_out = task.dataset.validation
     with report.task("integers") as progress:
@@ -172,10 +172,11 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
     before = run.read_json(FOOTPRINT, "deploy", predicted=dict) if run.has(FOOTPRINT) else {}
     name = target or task.config.budget.target or before.get("target")
     device = find_target(name) if name else None
-    quantised = _quantised(run, State(run.folder, task.config))
-    if quantised is None:
+    state = State(run.folder, task.config)
+    if state.integers is None:
         IntegerNetwork.load(run / QUANTISED)
-        raise RunError(f"{run / QUANTISED}: of other settings or another model; 'spikenas quantise' makes it anew")
+    require_integers(state)
+    quantised = run.read_json(QUANTISATION, "quantise", **_QUANTISATION)
     asked = {
         "target": name,
         "vectors": min(task.config.quantise.vectors, len(task.validation)),
@@ -221,9 +222,6 @@ def _write_mistakes(run: RunFolder, split: Split, indices: Sequence[int]) -> Non
         return
     picture = strip(split.fetch(indices))
     write_atomically(run / MISTAKES, lambda path: picture.save(path, format="png"))
-
-
-def _unseen(done: int, total: int, remark: str) -> None: ...
 
 
 def _counted(progress: Callable[[int, int, str], None]) -> Callable[[int, int], None]:

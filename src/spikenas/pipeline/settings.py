@@ -136,7 +136,7 @@ def fix_training(folder: Path, config: Config) -> None:
             for section in ("seed", "data", "network", "train"):
                 for key, before, now in _differences(old, config, section):
                     raise RunError(f"{folder} was trained with {key} = {before!r}, not {now!r}; choose another folder")
-        write_text(run / CONFIG, config.dump())
+        fix(run, config)
 
 
 def _sections(config: Config, names: tuple[str, ...]) -> dict[str, Any]:

@@ -222,6 +222,17 @@ def require_run(folder: Path) -> None:
         raise ConfigError(f"{folder}: no run folder; 'spikenas search --out {folder}' makes one")
 
 
+def require_integers(state: State) -> None:
+    """Check that the integers of a run are of its model and settings.
+
+    Raises:
+        RunError: They are not.
+    """
+    if state.integers is None:
+        name = state.folder / QUANTISED
+        raise RunError(f"{name}: of other settings or another model; 'spikenas quantise' makes it anew")
+
+
 def require_input(stage: Stage, folder: Path) -> None:
     """Check that what a stage cannot do without is there.
 
