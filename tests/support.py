@@ -9,10 +9,11 @@ from pathlib import Path
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from spikenas.config import DataConfig
-from spikenas.data import DataSet, OpenedData
+from spikenas.config import Config, DataConfig
+from spikenas.data import DataSet
 from spikenas.nas import Trial, TrialStore
 from spikenas.space.cell import pairs
+from spikenas.task import Task
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 TINY = (
@@ -67,5 +68,5 @@ def write_trials(path: Path, count: int) -> None:
 
 
 def load(config: DataConfig, seed: int) -> DataSet:
-    """A data set, opened and divided."""
-    return OpenedData(config).divide(seed)
+    """A data set, opened, looked at and divided."""
+    return Task.of(Config(data=config, seed=seed)).dataset

@@ -84,7 +84,14 @@ DATASET = Option(
     panel=_DATA,
 )
 IMAGES = (
-    Option("image_size", "data.image_size", "Side in pixels that images are brought to.", int, _DATA),
+    Option(
+        "image_size",
+        "data.image_size",
+        "Side in pixels that images are brought to, or WIDTHxHEIGHT; chosen when absent.",
+        panel=_DATA,
+        metavar="<24|48x24>",
+    ),
+    Option("fit", "data.fit", "How the aspect ratio is changed to it.", panel=_DATA, metavar="<stretch|crop|pad>"),
     Option("download", "data.download", "Fetch cifar10 or cifar100.", bool, _DATA, value=True),
     Option("skip_broken", "data.skip_broken", "Leave out images that cannot be read.", bool, _DATA, value=True),
 )

@@ -86,11 +86,10 @@ def _items(path: Path, model: Model | IntegerNetwork) -> tuple[list[str], dict[s
     """The files of a path, and their classes where it is a folder with a folder for each class."""
     from spikenas.data.items import files_of, labelled_folder
 
-    spec, T = model.plan.input, model.plan.network.timesteps
-    if path.is_dir() and (split := labelled_folder(path, model.classes, spec, T)):
+    if path.is_dir() and (split := labelled_folder(path, model.classes, model.decoder)):
         files = list(split.items)
         return files, {file: model.classes[label] for file, label in zip(files, split.labels, strict=True)}
-    return files_of(path, spec), {}
+    return files_of(path, model.decoder), {}
 
 
 def _test(path: Path, rows: list[dict[str, Any]], classes: tuple[str, ...]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from spikenas._util.errors import ConfigError, SettingError
 from spikenas._util.explain import explain
@@ -16,6 +16,7 @@ from spikenas._util.words import hint
 from spikenas.targets import Core
 
 Bits = Literal[2, 4, 8]
+Fit = Literal["stretch", "crop", "pad"]
 FREE_WIDTH = 32  # where nothing limits it
 DEFAULT_THRESHOLD = 1.0  # of a neuron, where neither network nor op say another one
 
@@ -26,6 +27,21 @@ def _layer_bits(value: object) -> object:
     raise ValueError("expected a stage or layer and its bits, such as 'cell1=4'")
 
 
+LARGEST_SIDE = 1024  # pixels of an image as a network sees it
+
+
+def _image_size(value: object) -> int | str:
+    """Return a side as a number, and `24x24` too; other sizes as `WIDTHxHEIGHT`."""
+    match = (
+        re.fullmatch(r"\s*(\d{1,9})(?:\s*[xX×]\s*(\d{1,9}))?\s*", str(value)) if not isinstance(value, bool) else None
+    )
+    sides = [int(side) for side in match.groups() if side] if match and isinstance(value, int | str) else []
+    if not sides or not all(1 <= side <= LARGEST_SIDE for side in sides):
+        raise ValueError(f"expected a side in pixels such as 24, or WIDTHxHEIGHT such as 48x24, at most {LARGEST_SIDE}")
+    return sides[0] if len(set(sides)) == 1 else f"{sides[0]}x{sides[1]}"
+
+
+ImageSize = Annotated[int | str, BeforeValidator(_image_size)]
 LayerBits = Annotated[str, BeforeValidator(_layer_bits)]
 
 
@@ -128,11 +144,34 @@ class DataConfig(Section):
     name: str = "digits"
     root: str = Field("~/.cache/spikenas", description="folder of the data sets that torchvision downloads")
     download: bool = Field(False, description="fetch cifar10 or cifar100 when they are not in root")
-    image_size: int | None = Field(None, ge=1, description="side in pixels; the size of the first image when absent")
-    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; as the first image when absent")
+    image_size: ImageSize | None = Field(
+        None, description="side in pixels, or 'WIDTHxHEIGHT'; chosen by the images and the limits when absent"
+    )
+    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; grey when absent if all images are")
+    fit: Fit = Field("stretch", description="how images of another aspect ratio are brought to the size")
+    value_range: tuple[float, float] | None = Field(
+        None, description="values of 16-bit and float pixels that become 0 and 255; by what is seen when absent"
+    )
     validation_share: float = Field(0.1, gt=0, lt=1, description="share of the training images held out, stratified")
     test_share: float = Field(0.2, gt=0, lt=1, description="share split off as test set where the data have none")
     skip_broken: bool = Field(False, description="leave out images that cannot be decoded instead of stopping")
+
+    @field_validator("value_range")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and value[0] >= value[1]:
+            raise ValueError(f"expected two numbers, the second larger, got {list(value)}")
+        return value
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Return width and height in pixels; None where they are not chosen."""
+        if self.image_size is None:
+            return None
+        if isinstance(self.image_size, int):
+            return self.image_size, self.image_size
+        width, _, height = self.image_size.partition("x")
+        return int(width), int(height)
 
     @property
     def short_name(self) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,8 +18,6 @@ Array = NDArray[Any]
 Progress = Callable[[int, int], None]
 
 _ITEMS_PER_TASK = 16
-
-log = logging.getLogger("spikenas")
 
 
 class Decoder(Protocol):
@@ -114,31 +111,55 @@ class Split:
             held_out[members[: min(count, len(members) - keep)]] = True
         return self.select(~held_out), self.select(held_out)
 
-    def readable(self, known: dict[str, bool]) -> Split:
-        """Return the items that can be decoded, and log how many are left out; every item is decoded.
+    def broken(self, progress: Progress | None = None) -> dict[str, str]:
+        """Decode every item, and return the names of the files that cannot be decoded, with the reason of each.
 
         Args:
-            known: Whether a file can be decoded, by its name; files in it are not decoded again, others are added.
+            progress: As of `load`.
         """
-        decode = self.decode
+        decode, found = self.decode, {}
         if decode is None:
-            return self
-        new = [index for index, item in enumerate(self.items) if item not in known]
+            return {}
 
-        def check(position: int) -> None:
-            item = self.items[new[position]]
+        def check(index: int) -> None:
             try:
-                decode(item)
-                known[item] = True
-            except DataError:
-                known[item] = False
+                decode(self.items[index])
+            except DataError as error:
+                found[index] = str(error)
 
-        _in_parallel(check, len(new), None)
-        mask = np.array([known[item] for item in self.items], dtype=bool)
-        broken = self.items[~mask]
-        if len(broken) and new:
-            log.info("broken files left out: %d, the first is %s", len(broken), broken[0])
-        return self.select(mask)
+        _in_parallel(check, len(self), progress)
+        return {self.items[index]: found[index] for index in sorted(found)}
+
+
+class Kept:
+    """A decoder that keeps what it has decoded, so that a file is decoded once; pickled, it is empty.
+
+    Args:
+        decode: Decoder of the items.
+    """
+
+    def __init__(self, decode: Decoder) -> None:
+        self._decode = decode
+        self._kept: dict[str, Array] = {}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a decoded item."""
+        return self._decode.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a decoded item."""
+        return self._decode.dtype
+
+    def __call__(self, item: Any) -> Array:
+        """Return a decoded item, which is not to be changed."""
+        if item not in self._kept:
+            self._kept[item] = np.array(self._decode(item))
+        return self._kept[item]
+
+    def __reduce__(self) -> tuple[type[Kept], tuple[Decoder]]:
+        return Kept, (self._decode,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,9 +195,21 @@ class DataSet:
         return self.open_test()
 
 
-def broken_item(error: DataError) -> DataError:
-    """Return the error of an item of a data set, with what can be done about it."""
-    return DataError(f"{error}; replace it, or leave broken files out with --skip-broken (data.skip_broken = true)")
+class BrokenFilesError(DataError):
+    """Files of a data set cannot be decoded.
+
+    Args:
+        files: Reason of each, which begins with its name, by name.
+    """
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self.files = files
+        first, *others = files.values()
+        more = f", and {len(others):,} more files" if others else ""
+        it = "them" if others else "it"
+        super().__init__(
+            f"{first}{more}; replace {it}, or leave broken files out with --skip-broken (data.skip_broken = true)"
+        )
 
 
 def _decode(items: Array, decode: Decoder, progress: Progress | None) -> Array:
@@ -186,7 +219,7 @@ def _decode(items: Array, decode: Decoder, progress: Progress | None) -> Array:
         try:
             decoded[index] = decode(items[index])
         except DataError as error:
-            raise broken_item(error) from error
+            raise BrokenFilesError({str(items[index]): str(error)}) from error
 
     _in_parallel(fill, len(items), progress)
     return decoded

@@ -1,65 +1,62 @@
-"""Decode a file into an array: images through Pillow, event frames through NumPy."""
+"""Decode image files through Pillow: each is brought to one shape, by stated rules."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
-from typing import Any, TypeVar
+from threading import Lock
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from spikenas._util.errors import DataError
 from spikenas._util.files import reason
-from spikenas.config import DataConfig
-from spikenas.data.dataset import Array, broken_item
+from spikenas.config import Fit
+from spikenas.data.dataset import Array
+from spikenas.data.regular import open_regular, read_regular
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png"}
     | {".pbm", ".pgm", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
 )
-EVENT_SUFFIXES = frozenset({".npz"})
+LARGEST_IMAGE = 64_000_000  # pixels
+_LARGE = 8_000_000  # pixels of an image that is decoded alone, so that threads together take no more memory
+PADDING = 128  # grey of the bars where an image is padded
 
-_GREY_MODES = ("1", "L", "LA", "La", "I", "F")
-_First = TypeVar("_First")
 
-log = logging.getLogger("spikenas")
+_one_at_a_time = Lock()
+
+# What Pillow warns of is either an error of a file, which is raised, or of no concern; it names no file.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class ImageDecoder:
-    """An image decoder brings images of any size and mode to one shape; it logs once if any had to be converted.
+    """An image decoder brings images of any size and mode to one shape.
 
-    Transparency is dropped, 16-bit greys keep their upper 8 bits, EXIF orientation is applied, and the
-    aspect ratio is changed to that of the shape.
+    EXIF orientation is applied, and transparent pixels are laid on white.
 
     Args:
         shape: Shape of the decoded images, (C, H, W) with C = 1 (grey) or 3 (RGB).
-        quiet: Whether nothing is logged.
+        fit: How an image of another aspect ratio is brought to it: `stretch` changes the ratio, `crop` cuts off what is
+            too much on both sides, `pad` adds grey bars.
+        value_range: Values of 16-bit, 32-bit and float pixels that become 0 and 255; None refuses such images.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, shape: tuple[int, int, int], quiet: bool = False) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], fit: Fit = "stretch", value_range: tuple[float, float] | None = None
+    ) -> None:
         self.shape = shape
+        self.fit, self.value_range = fit, value_range
         channels, height, width = shape
         self._size = (width, height)
         self._mode = "L" if channels == 1 else "RGB"
-        message = f"images are converted to {width}x{height}, {'grey' if channels == 1 else 'RGB'}"
-        self._pending_messages = [] if quiet else [message]
-
-    @classmethod
-    def fit(cls, items: Iterable[Any], config: DataConfig) -> ImageDecoder:
-        """Make the decoder to the configured size and channels; where absent, to those of the first item.
-
-        Raises:
-            DataError: The first image cannot be decoded; with `skip_broken`, no image can.
-        """
-        image = _first(items, _read_image, config.skip_broken)
-        width, height = (config.image_size, config.image_size) if config.image_size else image.size
-        return cls((config.channels or (1 if _is_grey(image) else 3), height, width))
 
     def __call__(self, item: str | Array | Image.Image) -> Array:
         """Decode one image.
@@ -71,124 +68,116 @@ class ImageDecoder:
             Pixels, uint8 of the decoder's shape.
 
         Raises:
-            DataError: The file is not a whole image; the message names it.
+            DataError: The file is not a whole image, or too large; the message names it.
         """
-        image = _read_image(item)
-        if image.mode != self._mode or image.size != self._size:
-            with suppress(IndexError):  # atomic, so that only one thread finds the message
-                log.info(self._pending_messages.pop())
-            with _naming(item, "image"):
-                image = _to_mode(image, self._mode).resize(self._size, Image.Resampling.BILINEAR)
-        pixels = np.asarray(image)
+        with opened_image(item) as image:
+            pixels = np.asarray(self._converted(image))
         return pixels[None] if self._mode == "L" else pixels.transpose(2, 0, 1)
 
-
-class EventDecoder:
-    """An event decoder reads event frames, all of one shape.
-
-    Args:
-        shape: Shape of the event frames of a file, (T, C, H, W).
-    """
-
-    dtype = np.dtype(np.float32)
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-
-    @classmethod
-    def fit(cls, items: Iterable[str], config: DataConfig) -> EventDecoder:
-        """Make the decoder to the shape of the first file.
-
-        Raises:
-            DataError: The first file cannot be read (with `skip_broken`, no file can), or the configuration asks for
-                another size or other channels.
-        """
-        shape = _first(items, _read_frames, config.skip_broken).shape
-        size = config.image_size
-        if (size is not None and shape[2:] != (size, size)) or config.channels not in (None, shape[1]):
-            raise DataError(
-                f"{config.name}: event frames of shape [T, C, H, W] = {shape} are not converted; "
-                "leave data.image_size and data.channels out"
-            )
-        return cls(shape)
-
-    def __call__(self, item: str) -> Array:
-        """Read one file.
-
-        Returns:
-            Event frames, float32 of the decoder's shape.
-
-        Raises:
-            DataError: The file does not hold event frames of that shape; the message names it.
-        """
-        frames = _read_frames(item)
-        if frames.shape != self.shape:
-            raise DataError(f"{item}: frames have shape {frames.shape}, but those of the first file {self.shape}")
-        return frames
-
-
-def _first(items: Iterable[Any], read: Callable[[Any], _First], skip_broken: bool) -> _First:
-    item = None
-    for item in items:
-        try:
-            return read(item)
-        except DataError as error:
-            if not skip_broken:
-                raise broken_item(error) from error
-    raise DataError(f"{item}: broken, and so is every other training file")
-
-
-def _read_image(item: str | Array | Image.Image) -> Image.Image:
-    if isinstance(item, Image.Image):
-        with _naming("the image", "image"):
-            return ImageOps.exif_transpose(item)
-    if isinstance(item, np.ndarray):
-        return Image.fromarray(item[0] if len(item) == 1 else item.transpose(1, 2, 0))
-    with _naming(item, "image"), open(item, "rb") as file, Image.open(BytesIO(file.read())) as image:
-        ImageOps.exif_transpose(image, in_place=True)
-        return image
-
-
-def _read_frames(path: str) -> Array:
-    with (
-        _naming(path, "event frames"),
-        open(path, "rb") as file,
-        np.lib.npyio.NpzFile(file, allow_pickle=False) as archive,
-    ):
-        if "frames" not in archive and len(archive) != 1:
-            raise DataError(f"{path}: holds {len(archive)} arrays; expected one, or one called 'frames'")
-        frames: Array = archive["frames" if "frames" in archive else archive.files[0]]
-        if frames.ndim != 4 or frames.size == 0 or frames.dtype.kind not in "biuf":
-            raise DataError(f"{path}: {frames.dtype} of shape {frames.shape}; expected numbers [T, C, H, W]")
-        frames = frames.astype(np.float32)
-        if not np.isfinite(frames).all():
-            raise DataError(f"{path}: holds values that are not finite in float32")
-        return frames
-
-
-def _to_mode(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("32-bit float pixels have no known range; save it with 8 or 16 bits")
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert(mode)
-
-
-def _is_grey(image: Image.Image) -> bool:
-    return image.mode in _GREY_MODES or image.mode.startswith("I;16")
+    def _converted(self, image: Image.Image) -> Image.Image:
+        if image.mode == self._mode and image.size == self._size and "transparency" not in image.info:
+            return image
+        return fitted(to_mode(image, self._mode, self.value_range), self._size, self.fit)
 
 
 @contextmanager
-def _naming(item: Any, kind: str) -> Iterator[None]:
+def opened_image(item: str | Array | Image.Image) -> Iterator[Image.Image]:
+    """Open an image, upright, in the mode that it has; a large one keeps others waiting meanwhile.
+
+    Args:
+        item: As of `ImageDecoder`.
+
+    Raises:
+        DataError: The file is not a whole image, or too large; the message names it.
+    """
+    if isinstance(item, np.ndarray):
+        yield Image.fromarray(item[0] if len(item) == 1 else item.transpose(1, 2, 0))
+        return
+    what = item if isinstance(item, str) else "the image"
+    with naming(what, "image"), ExitStack() as opened:
+        image = opened.enter_context(Image.open(BytesIO(read_regular(item)))) if isinstance(item, str) else item
+        if math.prod(image.size) > LARGEST_IMAGE:
+            raise DataError(_too_large(what))
+        if math.prod(image.size) > _LARGE:
+            opened.enter_context(_one_at_a_time)
+        upright = ImageOps.exif_transpose(image)
+        upright.load()
+        yield upright
+
+
+def image_header(path: str) -> tuple[tuple[int, int], str]:
+    """Return the size of an image in a file, (width, height) upright, and its mode; its pixels are not decoded.
+
+    Raises:
+        DataError: The file is no image; the message names it.
+    """
+    with naming(path, "image"), open_regular(path) as file, Image.open(file) as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        return image.size[::-1] if turned else image.size, image.mode
+
+
+def to_mode(image: Image.Image, mode: str, value_range: tuple[float, float] | None) -> Image.Image:
+    """Return an image in another mode, transparency laid on white.
+
+    Args:
+        image: Image of any mode.
+        mode: `L` or `RGB`.
+        value_range: See `ImageDecoder`.
+
+    Raises:
+        ValueError: Its values have no known range.
+    """
+    if is_wide(image):
+        if value_range is None:
+            raise ValueError("values of more than 8 bits, but data.value_range is not known; set it")
+        low, high = value_range
+        values = (np.asarray(image, dtype=np.float64) - low) * (255 / (high - low))
+        image = Image.fromarray(np.floor(np.nan_to_num(values).clip(0, 255) + 0.5).astype(np.uint8))
+    elif image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        colours = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours).convert("RGB")
+    return image if image.mode == mode else image.convert(mode)
+
+
+def fitted(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
+    """Return an image in another size, (width, height), averaged where it becomes smaller."""
+    if image.size == size:
+        return image
+    width, height = image.size
+    scale = size[0] / width, size[1] / height
+    if fit == "crop":
+        across, down = (one / max(scale) for one in size)
+        left, top = (width - across) / 2, (height - down) / 2
+        return image.resize(size, Image.Resampling.BILINEAR, box=(left, top, left + across, top + down))
+    if fit == "pad":
+        inner = (max(1, round(width * min(scale))), max(1, round(height * min(scale))))
+        padded = Image.new(image.mode, size, (PADDING,) * len(image.getbands()))
+        resized = image.resize(inner, Image.Resampling.BILINEAR)
+        padded.paste(resized, ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
+        return padded
+    return image.resize(size, Image.Resampling.BILINEAR)
+
+
+def is_wide(image: Image.Image) -> bool:
+    """Say whether the pixels of an image have more than 8 bits."""
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+@contextmanager
+def naming(item: Any, kind: str) -> Iterator[None]:
     """Turn what a damaged file makes a codec raise, which is nearly anything, into one line."""
     try:
         yield
-    except (DataError, MemoryError):
+    except DataError:
         raise
+    except (Image.DecompressionBombError, MemoryError):
+        raise DataError(_too_large(item)) from None
     except Exception as error:
         raise DataError(f"{item}: cannot be decoded as {kind} ({_why(error)})") from error
+
+
+def _too_large(item: Any) -> str:
+    return f"{item}: too large; an item has at most {LARGEST_IMAGE // 1_000_000} million pixels or values"
 
 
 def _why(error: Exception) -> str:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from spikenas._util.errors import DataError
-from spikenas._util.files import read_text, reason
+from spikenas._util.files import read_text
 from spikenas.config import DataConfig
-from spikenas.data.dataset import Split
-from spikenas.data.decode import EVENT_SUFFIXES, IMAGE_SUFFIXES
+from spikenas.data.decode import IMAGE_SUFFIXES
+from spikenas.data.event_files import EVENT_SUFFIXES
+from spikenas.data.layout import Found, class_folders, labelled, subfolders
 from spikenas.data.listing import Listing
 from spikenas.data.sources import DataSource
-
-log = logging.getLogger("spikenas")
 
 
 class ImageFolder(DataSource):
     """This source is a folder of images.
 
-    Its layout is `train/CLASS/*` with `test/CLASS/*` or `val/CLASS/*`, or `CLASS/*` without a test set.
+    Its layout is `train/CLASS/*` with `test/CLASS/*` and `val/CLASS/*`, one of them or neither, or `CLASS/*` without
+    splits; there may be further folders in that of a class.
     """
 
     in_folder = True
@@ -36,7 +33,7 @@ class ImageFolder(DataSource):
         """
         if (place / "wnids.txt").is_file():
             raise DataError(f"{place}: TinyImageNet as it is distributed; name it tinyimagenet:{place}")
-        return _class_folders(place, IMAGE_SUFFIXES, events=False)
+        return class_folders(place, IMAGE_SUFFIXES, "images", events=False)
 
 
 class EventFolder(DataSource):
@@ -54,7 +51,7 @@ class EventFolder(DataSource):
         Raises:
             DataError: The folder has no class folders, or its classes do not agree.
         """
-        return _class_folders(place, EVENT_SUFFIXES, events=True)
+        return class_folders(place, EVENT_SUFFIXES, "event files", events=True)
 
 
 class TinyImageNet(DataSource):
@@ -76,22 +73,22 @@ class TinyImageNet(DataSource):
             raise DataError(f"{place / 'wnids.txt'}: empty or with a class twice; expected each class once, one a line")
         words = place / "words.txt"
         names = dict(line.split("\t", 1) for line in _lines(words) if "\t" in line) if words.is_file() else {}
-        files = _Files(IMAGE_SUFFIXES)
-        train = [files.of(place / "train" / wnid / "images") for wnid in wnids]
+        files = Found(IMAGE_SUFFIXES, "images")
+        train = [files.here(place / "train" / wnid / "images") for wnid in wnids]
         test = _annotated(place / "val", wnids, files)
-        files.log_ignored()
         return Listing(
             str(place),
             tuple(names.get(wnid, wnid).strip() for wnid in wnids),
-            _split(train),
-            _split(test),
+            labelled(train),
+            labelled(test),
             channels=3,
+            notes=tuple(files.notes),
         )
 
 
-def _annotated(folder: Path, wnids: Sequence[str], files: _Files) -> list[list[str]]:
+def _annotated(folder: Path, wnids: Sequence[str], files: Found) -> list[list[str]]:
     annotations = folder / "val_annotations.txt"
-    known = {os.path.basename(path): path for path in files.of(folder / "images")}
+    known = {os.path.basename(path): path for path in files.here(folder / "images")}
     labels = {wnid: label for label, wnid in enumerate(wnids)}
     chosen: list[list[str]] = [[] for _ in wnids]
     for number, line in enumerate(_lines(annotations), start=1):
@@ -109,73 +106,13 @@ def _annotated(folder: Path, wnids: Sequence[str], files: _Files) -> list[list[s
     return [sorted(paths) for paths in chosen]
 
 
-def _class_folders(folder: Path, suffixes: frozenset[str], events: bool) -> Listing:
-    files = _Files(suffixes)
-    names = _subfolders(folder)
-    layout = "train/CLASS/*, with or without test/CLASS/*, or CLASS/*"
-    has_train = "train" in names and bool(_subfolders(folder / "train"))
-    if not has_train and {"test", "val"} & set(names):
-        raise DataError(f"{folder}: no class folders in {folder / 'train'}; expected {layout}")
-    root = folder / "train" if has_train else folder
-    classes = _subfolders(root)
-    if not classes:
-        raise DataError(f"{folder}: no class folders; expected {layout}")
-    train = _split([files.of(root / name) for name in classes])
-    test = None
-    test_name = next((name for name in ("test", "val") if has_train and name in names), None)
-    if test_name:
-        test_root = folder / test_name
-        present = _subfolders(test_root)
-        unknown = [name for name in present if name not in classes]
-        if unknown:
-            raise DataError(f"{test_root / unknown[0]}: not a class of {root}, which has {_some(classes)}")
-        test = _split([files.of(test_root / name) if name in present else [] for name in classes])
-        if not len(test):
-            kind = "event files" if events else "images"
-            raise DataError(f"{test_root}: no {kind}; expected {test_name}/CLASS/*, or no such folder")
-        if test_name == "test" and "val" in names:
-            log.info("%s is not used: the validation images are a share of %s", folder / "val", root)
-    files.log_ignored()
-    return Listing(str(root), tuple(classes), train, test, events)
-
-
-class _Files:
-    """This class lists the files of folders that have one of some suffixes, and counts the others."""
-
-    def __init__(self, suffixes: frozenset[str]) -> None:
-        self._suffixes = suffixes
-        self._ignored: list[str] = []
-
-    def of(self, folder: Path) -> list[str]:
-        chosen: list[str] = []
-        for entry in _entries(folder):
-            hidden = entry.name.startswith(".")
-            fits = not hidden and os.path.splitext(entry.name)[1].lower() in self._suffixes and not entry.is_dir()
-            (chosen if fits else self._ignored).append(entry.path)
-        return chosen
-
-    def log_ignored(self) -> None:
-        if self._ignored:
-            log.info(
-                "entries ignored (hidden, folders or other kinds of file): %d, the first is %s",
-                len(self._ignored),
-                self._ignored[0],
-            )
-
-
-def _split(files_of_classes: Sequence[Sequence[str]]) -> Split:
-    items = np.array([path for files in files_of_classes for path in files], dtype=object)
-    counts = [len(files) for files in files_of_classes]
-    return Split(np.repeat(np.arange(len(counts), dtype=np.int64), counts), items)
-
-
 def class_folder_files(folder: Path, suffixes: frozenset[str]) -> dict[str, list[str]]:
-    """Return the files of each folder in a folder, without those that have other suffixes.
+    """Return the files below each folder in a folder, without those that have other suffixes.
 
     Raises:
         DataError: A folder cannot be read.
     """
-    return {name: _Files(suffixes).of(folder / name) for name in _subfolders(folder)}
+    return {name: Found(suffixes, "items").below(folder / name) for name in subfolders(folder)}
 
 
 def files_below(folder: Path, suffixes: frozenset[str]) -> list[str]:
@@ -184,25 +121,8 @@ def files_below(folder: Path, suffixes: frozenset[str]) -> list[str]:
     Raises:
         DataError: A folder cannot be read.
     """
-    deeper = [path for name in _subfolders(folder) for path in files_below(folder / name, suffixes)]
-    return [*_Files(suffixes).of(folder), *deeper]
-
-
-def _subfolders(folder: Path) -> list[str]:
-    return [entry.name for entry in _entries(folder) if not entry.name.startswith(".") and entry.is_dir()]
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read as a folder ({reason(error)})") from error
+    return Found(suffixes, "items").below(folder)
 
 
 def _lines(path: Path) -> list[str]:
     return read_text(path, DataError).splitlines()
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

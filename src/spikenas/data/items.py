@@ -11,21 +11,21 @@ import numpy as np
 from PIL import Image
 
 from spikenas._util.errors import DataError
-from spikenas.data.dataset import Array, Decoder, Split
-from spikenas.data.decode import EVENT_SUFFIXES, IMAGE_SUFFIXES, EventDecoder, ImageDecoder
+from spikenas.data.dataset import Array, Split
+from spikenas.data.decode import IMAGE_SUFFIXES, ImageDecoder
+from spikenas.data.event_files import EVENT_SUFFIXES, EventDecoder, checked_frames
 from spikenas.data.folders import class_folder_files, files_below
 from spikenas.space.plan import InputSpec
 
 
-def as_items(what: Any, spec: InputSpec, timesteps: int) -> tuple[Array, bool]:
+def as_items(what: Any, decode: ImageDecoder | EventDecoder) -> tuple[Array, bool]:
     """Bring one item or several to a network's input, with the preprocessing of its training data.
 
     Args:
         what: A path, an image of Pillow, an array or tensor, or a sequence of these. Arrays of images are uint8:
             [C, H, W] of the network's own shape, or a picture of any size [H, W] or [H, W, 3], which is converted as a
             file would be; arrays of event frames are [T, C, H, W]. One dimension more is a batch.
-        spec: Shape of the network's input.
-        timesteps: Number of timesteps T of the network.
+        decode: Decoder to the network's input, of `decoder_of`.
 
     Returns:
         Items, uint8 [N, C, H, W], or float32 [N, T, C, H, W] of event frames; and whether it was one item, N = 1.
@@ -36,8 +36,7 @@ def as_items(what: Any, spec: InputSpec, timesteps: int) -> tuple[Array, bool]:
     if isinstance(what, list | tuple):
         if not what:
             raise DataError("nothing to predict: an empty list")
-        return np.concatenate([as_items(one, spec, timesteps)[0] for one in what]), False
-    decode = decoder_of(spec, timesteps)
+        return np.concatenate([as_items(one, decode)[0] for one in what]), False
     if isinstance(what, str | os.PathLike):
         if not os.path.isfile(what):
             raise DataError(f"{os.fspath(what)}: no such file")
@@ -45,7 +44,7 @@ def as_items(what: Any, spec: InputSpec, timesteps: int) -> tuple[Array, bool]:
     if isinstance(what, Image.Image):
         if not all(what.size):
             raise DataError("nothing to predict: a picture without pixels")
-        if not spec.static:
+        if isinstance(decode, EventDecoder):
             raise DataError("a picture, but the network sees event frames [T, C, H, W]")
         return np.array(decode(what))[None], True
     try:
@@ -57,28 +56,27 @@ def as_items(what: Any, spec: InputSpec, timesteps: int) -> tuple[Array, bool]:
     if values.dtype == object or not values.size:
         said = f"shape {list(values.shape)}" if values.dtype != object else type(what).__name__
         raise DataError(f"nothing to predict in an array of {said}; give a path, a picture, an array or a list")
-    return _frames(values, decode) if not spec.static else _pictures(values, decode)
+    return _frames(values, decode) if isinstance(decode, EventDecoder) else _pictures(values, decode)
 
 
-def decoder_of(spec: InputSpec, timesteps: int) -> Decoder:
-    """Return the decoder of the files that a network is given.
+def decoder_of(spec: InputSpec, timesteps: int) -> ImageDecoder | EventDecoder:
+    """Return the decoder of what a network is given.
 
     Args:
-        spec: Shape of the network's input.
+        spec: What the network is given.
         timesteps: Number of timesteps T of the network.
     """
     shape = (spec.channels, spec.height, spec.width)
-    return ImageDecoder(shape, quiet=True) if spec.static else EventDecoder((timesteps, *shape))
+    return ImageDecoder(shape, spec.fit, spec.value_range) if spec.static else EventDecoder((timesteps, *shape))
 
 
-def labelled_folder(folder: Path, classes: Sequence[str], spec: InputSpec, timesteps: int) -> Split | None:
+def labelled_folder(folder: Path, classes: Sequence[str], decode: ImageDecoder | EventDecoder) -> Split | None:
     """List the items of a folder with one folder for each class.
 
     Args:
         folder: Folder `CLASS/*`, with some or all of the classes.
         classes: Names of the classes; a label is a position in it.
-        spec: Shape of the network's input.
-        timesteps: Number of timesteps T of the network.
+        decode: Decoder to the network's input.
 
     Returns:
         The items; None where none of the folders in it is a class.
@@ -86,7 +84,7 @@ def labelled_folder(folder: Path, classes: Sequence[str], spec: InputSpec, times
     Raises:
         DataError: Some folders in it are classes and others are not, or there are no items.
     """
-    found = class_folder_files(folder, _suffixes(spec))
+    found = class_folder_files(folder, _suffixes(decode))
     if not set(found) & set(classes):
         return None
     if unknown := [name for name in found if name not in classes]:
@@ -95,10 +93,10 @@ def labelled_folder(folder: Path, classes: Sequence[str], spec: InputSpec, times
     if not files:
         raise DataError(f"{folder}: its class folders hold nothing that can be read")
     labels = [classes.index(name) for name, paths in found.items() for _ in paths]
-    return Split(np.array(labels, dtype=np.int64), np.array(files, dtype=object), decoder_of(spec, timesteps))
+    return Split(np.array(labels, dtype=np.int64), np.array(files, dtype=object), decode)
 
 
-def files_of(path: Path, spec: InputSpec) -> list[str]:
+def files_of(path: Path, decode: ImageDecoder | EventDecoder) -> list[str]:
     """Return the files that a path means: itself, or all below a folder that a network of this input can use.
 
     Raises:
@@ -108,25 +106,25 @@ def files_of(path: Path, spec: InputSpec) -> list[str]:
         return [str(path)]
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
-    found = files_below(path, _suffixes(spec))
+    found = files_below(path, _suffixes(decode))
     if not found:
-        raise DataError(f"{path}: holds no {'images' if spec.static else 'event files'}")
+        raise DataError(f"{path}: holds no {'images' if isinstance(decode, ImageDecoder) else 'event files'}")
     return found
 
 
-def _suffixes(spec: InputSpec) -> frozenset[str]:
-    return IMAGE_SUFFIXES if spec.static else EVENT_SUFFIXES
+def _suffixes(decode: ImageDecoder | EventDecoder) -> frozenset[str]:
+    return IMAGE_SUFFIXES if isinstance(decode, ImageDecoder) else EVENT_SUFFIXES
 
 
-def _pictures(values: Array, decode: Decoder) -> tuple[Array, bool]:
+def _pictures(values: Array, decode: ImageDecoder) -> tuple[Array, bool]:
     if values.dtype != np.uint8:
         raise DataError(f"an array of {values.dtype}; images are uint8, 0 to 255")
     if values.shape[-3:] == decode.shape and values.ndim in (3, 4):
         return values.reshape(-1, *decode.shape), values.ndim == 3
-    if values.ndim == 2 or (values.ndim == 3 and values.shape[2] in (1, 3)):
+    if values.ndim == 2 or (values.ndim == 3 and values.shape[2] in (1, 3, 4)):
         picture = values[:, :, 0] if values.ndim == 3 and values.shape[2] == 1 else values
         return np.array(decode(Image.fromarray(picture)))[None], True
-    if values.ndim == 4 and values.shape[3] in (1, 3):
+    if values.ndim == 4 and values.shape[3] in (1, 3, 4):
         return np.concatenate([_pictures(one, decode)[0] for one in values]), False
     raise DataError(
         f"an array of shape {list(values.shape)}; expected {list(decode.shape)}, a picture [H, W] or [H, W, 3], or a "
@@ -134,12 +132,10 @@ def _pictures(values: Array, decode: Decoder) -> tuple[Array, bool]:
     )
 
 
-def _frames(values: Array, decode: Decoder) -> tuple[Array, bool]:
+def _frames(values: Array, decode: EventDecoder) -> tuple[Array, bool]:
     if values.shape[-4:] != decode.shape or values.ndim not in (4, 5) or values.dtype.kind not in "biuf":
         raise DataError(
             f"{values.dtype} of shape {list(values.shape)}; expected event frames {list(decode.shape)}, or a batch"
         )
-    frames = values.reshape(-1, *decode.shape).astype(np.float32)
-    if not np.isfinite(frames).all():
-        raise DataError("event frames with values that are not finite in float32")
-    return frames, values.ndim == 4
+    frames = [checked_frames(one, "event frames") for one in values.reshape(-1, *decode.shape)]
+    return np.stack(frames), values.ndim == 4

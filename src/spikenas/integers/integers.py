@@ -14,7 +14,9 @@ import torch
 from spikenas._util.errors import GenotypeError, RunError
 from spikenas.config import NetworkConfig
 from spikenas.data import Split
-from spikenas.data.items import as_items
+from spikenas.data.decode import ImageDecoder
+from spikenas.data.event_files import EventDecoder
+from spikenas.data.items import as_items, decoder_of
 from spikenas.integers.integer_evaluation import IntegerEvaluation, as_bytes, evaluate_integers
 from spikenas.integers.machine import Integers
 from spikenas.integers.tensors import run_batch
@@ -72,6 +74,11 @@ class IntegerNetwork:
         """The network."""
         return self.program.plan
 
+    @property
+    def decoder(self) -> ImageDecoder | EventDecoder:
+        """Return the decoder that brings items to the network's input as training did."""
+        return decoder_of(self.plan.input, self.plan.network.timesteps)
+
     def predict(self, what: Any) -> Prediction | list[Prediction]:
         """Say the class of one item or several as the firmware does, bit for bit.
 
@@ -82,7 +89,7 @@ class IntegerNetwork:
         Raises:
             DataError: An item cannot be decoded, or is of another shape or type.
         """
-        items, single = as_items(what, self.plan.input, self.plan.network.timesteps)
+        items, single = as_items(what, self.decoder)
         scores = run_batch(self, torch.from_numpy(as_bytes(items, self.input_scale)))
         found = predictions_of(scores.double() * self.score_scale, self.classes)
         return found[0] if single else found

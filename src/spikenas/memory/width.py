@@ -13,12 +13,13 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from heapq import nsmallest
 from operator import attrgetter
 from typing import Any
 
-from spikenas._util.errors import BudgetError, ConfigError
+from spikenas._util.errors import BudgetError, ConfigError, GenotypeError
 from spikenas._util.units import format_size
 from spikenas.config import BudgetConfig, NetworkConfig
 from spikenas.memory import Footprint, footprint, violations
@@ -31,6 +32,7 @@ from spikenas.space.space import Space
 LADDER = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 SHARE_THAT_FITS = 0.5
 _SAMPLE = 64  # cells, where the space has more
+_SIDES = (96, 64, 48, 32, 24, 16, 12, 8)  # of images, in pixels
 _FEW = 8  # smallest cells by each figure
 
 
@@ -120,16 +122,23 @@ def _what_would_do(
         small |= {cell: None for _, cell in nsmallest(_FEW, sized, key=lambda pair: figure(pair[0]))}
 
     def fits(change: dict[str, Any]) -> bool:
+        of_network = {key: value for key, value in change.items() if key not in ("image_size", "grey")}
+        seen = input
+        if side := change.get("image_size"):
+            seen = replace(seen, height=side, width=side)
+        if change.get("grey"):
+            seen = replace(seen, channels=1)
         try:
-            changed = _costs(network.but(change), input, space, list(small))
+            changed = _costs(network.but(of_network), seen, space, list(small))
             return any(not violations(cost, budget) for cost in changed)
-        except ConfigError:
+        except (ConfigError, GenotypeError):
             return False
 
     def named(change: dict[str, Any]) -> str:
-        return " ".join(f"--set network.{key}={value}" for key, value in change.items())
+        of_data = {"image_size": "--image-size {}", "grey": "--set data.channels=1"}
+        return " ".join(of_data.get(key, f"--set network.{key}={{}}").format(value) for key, value in change.items())
 
-    changes = list(_changes(network))
+    changes = list(_changes(network, input))
     single: dict[tuple[str, ...], dict[str, Any]] = {}  # by the settings that change, the mildest that fits
     for change in changes:
         if tuple(change) not in single and fits(change):
@@ -141,11 +150,15 @@ def _what_would_do(
         together |= change
         if fits(together):
             return f"would fit: {named(together)} together"
-    return "no change of the network makes room"
+    return "no change of the network or of the images makes room"
 
 
-def _changes(network: NetworkConfig) -> Iterator[dict[str, Any]]:
+def _changes(network: NetworkConfig, input: InputSpec) -> Iterator[dict[str, Any]]:
     """Settings that take less memory, the mildest of each kind first."""
+    if input.static:
+        yield from ({"image_size": side} for side in _SIDES if side < min(input.height, input.width))
+        if input.channels > 1:
+            yield {"grey": True}
     channels = network.channels if isinstance(network.channels, int) else LADDER[0]
     yield from ({"channels": width} for width in reversed(LADDER) if width < channels)
     if network.stem_stride == 1:

@@ -12,7 +12,7 @@ from math import prod
 from typing import Literal
 
 from spikenas._util.markup import html_table
-from spikenas.config import NetworkConfig
+from spikenas.config import Fit, NetworkConfig
 from spikenas.space.genotype import Genotype
 
 LayerKind = Literal["input", "conv", "batchnorm", "lif", "avgpool", "globalpool", "sum", "dropout", "linear", "vote"]
@@ -28,6 +28,8 @@ class InputSpec:
         width: Width in pixels.
         classes: Number of classes.
         static: Whether the input is an image, given once; event frames are given at every timestep.
+        fit: How an image of another aspect ratio is brought to height and width.
+        value_range: Values of pixels of more than 8 bits that become 0 and 255; None where images have no such pixels.
     """
 
     channels: int
@@ -35,6 +37,12 @@ class InputSpec:
     width: int
     classes: int
     static: bool = True
+    fit: Fit = "stretch"
+    value_range: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.value_range is not None:  # a list in JSON
+            object.__setattr__(self, "value_range", tuple(map(float, self.value_range)))
 
 
 @dataclass(frozen=True)

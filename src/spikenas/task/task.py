@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from spikenas._util.errors import ConfigError
+from spikenas._util.errors import ConfigError, DataError
 from spikenas._util.markup import html_table
 from spikenas._util.units import format_size
 from spikenas.config import BudgetConfig, Config
-from spikenas.data import DataSet, OpenedData, Split, Statistics
+from spikenas.data import DataSet, Decoding, Manifest, OpenedData, Split, Statistics
 from spikenas.memory import Footprint, footprint
 from spikenas.memory.width import resolve_width
 from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan
 from spikenas.space.space import Space
+from spikenas.task.choice import choose_input, space_of
 
 
 class Task:
@@ -32,7 +33,8 @@ class Task:
         params: Most learnable parameters: a number, or a text such as `1.2M`.
         flash: Most flash: bytes, or a text such as `96KiB`.
         ram: Most RAM: bytes, or a text such as `96KiB`.
-        image_size: Side in pixels that images are brought to.
+        image_size: Side in pixels that images are brought to, or a text `WIDTHxHEIGHT`; chosen when absent.
+        fit: How the aspect ratio is changed to it: `stretch`, `crop` or `pad`.
         seed: Seed of every random choice.
         device: Device of PyTorch that computes.
         settings: Further settings: a `Config`, a TOML file, or values by dotted key such as `{"train.epochs": 5}`.
@@ -54,7 +56,8 @@ class Task:
         params: int | str | None = None,
         flash: int | str | None = None,
         ram: int | str | None = None,
-        image_size: int | None = None,
+        image_size: int | str | None = None,
+        fit: str | None = None,
         seed: int | None = None,
         device: str | None = None,
         settings: Config | str | Path | Mapping[str, Any] | None = None,
@@ -66,26 +69,39 @@ class Task:
             flash=flash,
             ram=ram,
             image_size=image_size,
+            fit=fit,
             seed=seed,
             device=device,
         )
         self._set_up(base_config(settings).but(words))
 
     @classmethod
-    def of(cls, config: Config) -> Task:
+    def of(cls, config: Config, manifest: Manifest | None = None) -> Task:
         """Make the task of a configuration.
 
+        Args:
+            config: The configuration.
+            manifest: Which file is in which split, of a run that has begun.
+
         Raises:
-            DataError: The data cannot be used.
+            DataError: The data cannot be used, or are not those of the manifest.
         """
         task = cls.__new__(cls)
-        task._set_up(config)
+        task._set_up(config, manifest=manifest)
         return task
 
-    def _set_up(self, asked: Config, config: Config | None = None, opened: OpenedData | None = None) -> None:
-        self._opened = opened or OpenedData(asked.data)
-        self.asked = asked
-        self.config = _with_derived_settings(config or asked, self._opened)
+    def _set_up(
+        self,
+        asked: Config,
+        config: Config | None = None,
+        opened: OpenedData | None = None,
+        manifest: Manifest | None = None,
+    ) -> None:
+        self._opened = opened = opened or OpenedData(asked.data, asked.seed, manifest)
+        whole_name = {} if asked.data.name == opened.name else {"data.name": opened.name}
+        self.asked = asked.but(whole_name)
+        self.config, self._reason = _with_derived_settings((config or asked).but(whole_name), opened)
+        self._decoding = _decoding(self.config, opened)
 
     def _derived(self, asked: Config, config: Config | None, opened: OpenedData | None) -> Task:
         task = type(self).__new__(type(self))
@@ -95,7 +111,7 @@ class Task:
     @property
     def dataset(self) -> DataSet:
         """Labelled items of the task, divided by the seed."""
-        return self._opened.divide(self.config.seed)
+        return self._opened.divide(self.config.seed, self._decoding)
 
     @property
     def train(self) -> Split:
@@ -120,16 +136,41 @@ class Task:
     @property
     def statistics(self) -> Statistics:
         """Mean and standard deviation of the channels, counted at the first use."""
-        return self._opened.statistics(self.config.seed)
+        return self._opened.statistics(self.config.seed, self._decoding)
 
     @statistics.setter
     def statistics(self, counted: Statistics) -> None:
-        self._opened.use_statistics(self.config.seed, counted)
+        self._opened.use_statistics(self.config.seed, self._decoding, counted)
 
     @property
     def input(self) -> InputSpec:
         """Shape and classes of what the network is given."""
-        return InputSpec(*self.dataset.shape, len(self.classes), self.dataset.static)
+        data = self.config.data
+        return InputSpec(*self.dataset.shape, len(self.classes), self.dataset.static, data.fit, data.value_range)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of the data, a line each."""
+        return self._opened.notes
+
+    def manifest(self) -> Manifest:
+        """Return which file is in which split; every file is read for its digest.
+
+        Raises:
+            DataError: A file cannot be read.
+        """
+        return self._opened.manifest(self._decoding)
+
+    def check_files(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Decode every item, which is done once in a process.
+
+        Args:
+            progress: Function that is called now and then with the numbers of items done and in all.
+
+        Raises:
+            BrokenFilesError: Some cannot be decoded; it names all.
+        """
+        self._opened.check_files(self._decoding, progress)
 
     @property
     def limits(self) -> BudgetConfig:
@@ -139,10 +180,7 @@ class Task:
     @cached_property
     def space(self) -> Space:
         """Space of the genotypes that are searched."""
-        settings, network = self.config.space, self.config.network
-        return Space.of(
-            settings.ops, network.cells, settings.nodes, settings.feedback, settings.shared, network.v_threshold
-        )
+        return space_of(self.config)
 
     def plan(self, genotype: Genotype | str) -> Plan:
         """Return the plan of a genotype, at the width that suits the limits where none is set.
@@ -206,8 +244,6 @@ class Task:
 
     @property
     def _rows(self) -> list[tuple[str, str]]:
-        data, spec = self.dataset, self.input
-        frames = "images" if spec.static else f"event frames, T = {data.timesteps}"
         names = ", ".join(self.classes[:6]) + (", ..." if len(self.classes) > 6 else "")
         limits = {
             "params": self.limits.params and f"{self.limits.params:,}",
@@ -216,14 +252,32 @@ class Task:
         }
         shown = ", ".join(f"{name} {value}" for name, value in limits.items() if value) or "none"
         return [
-            ("data", f"{data.name}: {len(data.train):,} to train, {len(data.validation):,} to validate"),
-            ("input", f"{spec.channels}x{spec.height}x{spec.width} {frames}"),
+            *self.description.items(),
             ("classes", f"{len(self.classes)}: {names}"),
             ("limits", shown + (f" ({self.limits.target})" if self.limits.target else "")),
         ]
 
+    @property
+    def description(self) -> dict[str, str]:
+        """What the data are and how they are used, in words: name, items, what they look like, what becomes of them."""
+        data, spec, survey = self.dataset, self.input, self._opened.survey
+        seen = [survey.sizes_in_words, *survey.facts]
+        becomes = f"{spec.channels}x{spec.height}x{spec.width}"
+        if spec.static:
+            becomes += f" ({'grey' if spec.channels == 1 else 'colour'}"
+            becomes += f", {spec.fit})" if set(survey.sizes) != {(spec.width, spec.height)} else ")"
+        if self._reason:
+            becomes += f": {self._reason}"
+        counts = {"train": data.train, "validate": data.validation, "test": data.test}
+        return {
+            "data": f"{self.config.data.short_name}: "
+            + ", ".join(f"{len(split):,} to {name}" for name, split in counts.items()),
+            "images" if spec.static else "events": "; ".join(seen),
+            "input": f"{becomes}; {format_size(self._opened.decoded_bytes(self._decoding))} decoded",
+        }
 
-_FROM_DATA = ("data.channels", "data.image_size", "network.timesteps", "train.crop", "train.flip")
+
+_FROM_DATA = ("data.channels", "data.image_size", "data.value_range", "network.timesteps", "train.crop", "train.flip")
 _KEYS = {
     "data": "data.name",
     "target": "budget.target",
@@ -231,6 +285,7 @@ _KEYS = {
     "flash": "budget.flash",
     "ram": "budget.ram",
     "image_size": "data.image_size",
+    "fit": "data.fit",
     "seed": "seed",
     "device": "device",
 }
@@ -259,18 +314,32 @@ def base_config(settings: Config | str | Path | Mapping[str, Any] | None) -> Con
     return Config().but(settings or {})
 
 
-def _with_derived_settings(config: Config, opened: OpenedData) -> Config:
-    """Return a configuration with what follows from the data: image size and channels, T of events, augmentation."""
-    data = opened.divide(config.seed)
-    channels, height, width = data.shape
-    changes: dict[str, Any] = {}
-    if data.static:
-        size = height if height == width else None
-        changes |= {"data.channels": channels, "data.image_size": size}
-    else:
-        changes["network.timesteps"] = data.timesteps
-    if config.train.crop is None:
-        changes["train.crop"] = min(height, width) // 8
+def _with_derived_settings(config: Config, opened: OpenedData) -> tuple[Config, str]:
+    """Return a configuration with what follows from the data, and why its image size was chosen.
+
+    What follows are image size, channels and range of values, T of events, and augmentation.
+    """
+    changes, reason = choose_input(config, opened)
+    frames = opened.survey.shape
+    if frames is not None:
+        if config.data.image_size is not None or config.data.channels is not None:
+            raise DataError(
+                f"{config.data.name}: event frames of shape [T, C, H, W] = {list(frames)} are not converted; leave "
+                "data.image_size and data.channels out"
+            )
+        changes["network.timesteps"] = frames[0]
     if config.train.flip is None:
         changes["train.flip"] = opened.mirrored
-    return config.but(changes)
+    config = config.but(changes)
+    if config.train.crop is None:
+        config = config.but({"train.crop": min(_decoding(config, opened).shape[1:]) // 8})
+    return config, reason
+
+
+def _decoding(config: Config, opened: OpenedData) -> Decoding:
+    """Return what items are decoded to, of a configuration that is complete."""
+    if opened.survey.shape is not None:
+        _, channels, height, width = opened.survey.shape
+        return Decoding((channels, height, width))
+    width, height = config.data.size or opened.survey.common_size
+    return Decoding((config.data.channels or opened.channels, height, width), config.data.fit, config.data.value_range)

@@ -16,7 +16,9 @@ from spikenas._util.errors import GenotypeError, RunError
 from spikenas._util.files import write_atomically
 from spikenas.config import NetworkConfig
 from spikenas.data import Split, Statistics
-from spikenas.data.items import as_items
+from spikenas.data.decode import ImageDecoder
+from spikenas.data.event_files import EventDecoder
+from spikenas.data.items import as_items, decoder_of
 from spikenas.data.transforms import normalise
 from spikenas.memory import footprint
 from spikenas.snn.network import Network
@@ -53,6 +55,11 @@ class Model:
         """Return the layers of the network."""
         return self.network.plan
 
+    @property
+    def decoder(self) -> ImageDecoder | EventDecoder:
+        """Return the decoder that brings items to the network's input as training did."""
+        return decoder_of(self.plan.input, self.plan.network.timesteps)
+
     def predict(self, what: Any) -> Prediction | list[Prediction]:
         """Predict the class of one item or several, with the preprocessing of training.
 
@@ -64,7 +71,7 @@ class Model:
         Raises:
             DataError: An item cannot be decoded, or is of another shape or type.
         """
-        items, single = as_items(what, self.plan.input, self.plan.network.timesteps)
+        items, single = as_items(what, self.decoder)
         with torch.no_grad():
             device = next(self.network.parameters()).device
             x = normalise(torch.from_numpy(items).to(device), *self.statistics)
