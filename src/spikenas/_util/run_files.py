@@ -2,6 +2,8 @@
 
 CONFIG = "config.toml"
 DATA = "data.json"
+MANIFEST = "manifest.csv"
+BROKEN = "broken.txt"
 SPACE = "space.json"
 ENHANCE = "enhance"  # folder of what the decisions in it were made from
 ASKED = f"{ENHANCE}/{CONFIG}"  # what was set before anything was decided

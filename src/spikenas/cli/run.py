@@ -49,25 +49,25 @@ def search(given: Given, config: _ConfigFile = None, out: _Out = None) -> None:
     _run_stages(("search",), given, out, config)
 
 
-@command(opt.EPOCHS, opt.DEVICE, opt.SET, opt.OUTPUT)
+@command(opt.DATASET, opt.EPOCHS, opt.DEVICE, opt.SET, opt.OUTPUT)
 def train(given: Given, out: _RunFolder) -> None:
     """Train the network that the search of a run folder found; writes model.safetensors and train.csv."""
     _run_stages(("train",), given, out)
 
 
-@command(opt.QUANTISE, opt.DEVICE, opt.SET, opt.OUTPUT)
+@command(opt.DATASET, opt.QUANTISE, opt.DEVICE, opt.SET, opt.OUTPUT)
 def quantise(given: Given, out: _RunFolder) -> None:
     """Make integers of the trained network of a run folder; writes quantised.safetensors and quantise.json."""
     _run_stages(("quantise",), given, out)
 
 
-@command(opt.DEVICE, opt.SET, opt.OUTPUT)
+@command(opt.DATASET, opt.DEVICE, opt.SET, opt.OUTPUT)
 def evaluate(given: Given, out: _RunFolder) -> None:
     """Run the trained network of a run folder, and its integers, on the test set; writes evaluation.json."""
     _run_stages(("evaluate",), given, out)
 
 
-@command(opt.SET, opt.OUTPUT)
+@command(opt.DATASET, opt.SET, opt.OUTPUT)
 def deploy(
     given: Given,
     out: _RunFolder,

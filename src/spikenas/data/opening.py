@@ -6,7 +6,7 @@ import logging
 import os
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 
 import numpy as np
@@ -207,7 +207,13 @@ class OpenedData:
         *time, C, H, W = decoder.shape
         train, validation, test = (_decoded_by(decoder, split) for split in (train, validation, test))
         return DataSet(
-            self.config.name, self.classes, (C, H, W), time[0] if time else None, train, validation, lambda: test
+            self.config.name,
+            self.classes,
+            (C, H, W),
+            time[0] if time else None,
+            train,
+            validation,
+            partial(_itself, test),
         )
 
     def _decoder(self, decoding: Decoding) -> Decoder:
@@ -243,6 +249,10 @@ class OpenedData:
                 f"for example {survey.constant[0]}; there is nothing to learn from"
             )
         return survey
+
+
+def _itself(split: Split) -> Split:
+    return split
 
 
 def absolute_name(name: str, folder: str) -> str:
@@ -289,7 +299,8 @@ def _memory() -> int:
 
 def _require_classes(listing: Listing) -> None:
     if len(listing.classes) < 2:
-        raise DataError(f"{listing.place}: one class only, {listing.classes[0]!r}; at least two are needed")
+        unused = f" ({listing.notes[0]})" if listing.notes else ""
+        raise DataError(f"{listing.place}: one class only, {listing.classes[0]!r}; at least two are needed{unused}")
 
 
 def _require(count: int, listing: Listing, labels: NDArray[np.int64]) -> None:

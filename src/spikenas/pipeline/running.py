@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from spikenas._util.errors import ConfigError, RunError
 from spikenas._util.progress import Reporter
-from spikenas._util.run_files import DATA, STATISTICS
+from spikenas._util.run_files import STATISTICS
 from spikenas._util.threads import threads
 from spikenas.data import load_statistics
+from spikenas.pipeline.data_of_run import check_files, open_task, record_data
 from spikenas.pipeline.finishing import check_integers
 from spikenas.pipeline.run_folder import RunFolder, is_leader
 from spikenas.pipeline.searching import read_decisions
 from spikenas.pipeline.settings import Settings, fix
 from spikenas.pipeline.stages import STAGES, State, require_input
 from spikenas.pipeline.summary import summarise
-from spikenas.task import Task
 
 
 def run_stages(
@@ -57,17 +56,19 @@ def run_stages(
             with RunFolder(folder) as run, run.recording("enhance", command):
                 task = STAGES["enhance"].function()(run, settings.asked, config, report, anew=only_enhance)
         else:
-            task = Task.of(config)
+            task = open_task(folder, config)
         if {"enhance", "search"} & set(wanted):
             task = task.sized()
         with RunFolder(folder) as run:
             if "quantise" in wanted:
                 check_integers(run, task)
             fix(run, task.config)
+            if is_leader():
+                record_data(run, task, report)
             if run.has(STATISTICS):
                 task.statistics = load_statistics(run / STATISTICS)
-            if is_leader():
-                _describe_data(run, task)
+            if "train" in wanted and not STAGES["train"].done(State(folder, task.config)):
+                check_files(run, task, report)
             for name in wanted:
                 if name != "enhance":
                     with run.recording(name, command):
@@ -87,9 +88,3 @@ def check_device(device: str) -> None:
     except (RuntimeError, AssertionError, NotImplementedError):
         available = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
         raise RunError(f"device {device!r} cannot be used by PyTorch here; available: {', '.join(available)}") from None
-
-
-def _describe_data(run: RunFolder, task: Task) -> None:
-    """Write data.json: what the data are, for those who read the folder without them."""
-    counts = {name: len(getattr(task, name)) for name in ("train", "validation", "test")}
-    run.write_json(DATA, {"classes": task.classes, "input": asdict(task.input), "items": counts})

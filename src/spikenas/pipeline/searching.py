@@ -26,6 +26,7 @@ from spikenas.nas import Problem, SearchResult, Trial, TrialStore, front, make_s
 from spikenas.nas import search as run_search
 from spikenas.nas.executors import open_executor
 from spikenas.nas.front import Objective
+from spikenas.pipeline.data_of_run import open_task, record_data
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.settings import decided
 from spikenas.pipeline.stages import DECIDED_FROM
@@ -66,11 +67,12 @@ def enhance(run: RunFolder, asked: Config, settings: Config, report: Reporter, a
     if not anew or run.has(TRIALS):
         before = decided(run, asked, settings)
         if before:
-            return Task.of(before)
+            return open_task(run.folder, before)
     run.remove(SPACE)  # what was decided before, for something else
     (run / ENHANCE).mkdir(exist_ok=True)
     write_text(run / ASKED, asked.dump(given=True))
-    task = Task.of(asked)
+    task = open_task(run.folder, asked, anew)
+    record_data(run, task, report)
     found = Enhancer(task, run / ENHANCE, report).run()
     write_space(run / SPACE, found)
     return task.with_config(settings.but({name: getattr(found.config, name) for name in DECIDED_FROM}))

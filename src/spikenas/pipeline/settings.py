@@ -15,7 +15,8 @@ from spikenas.pipeline.run_folder import RunFolder, is_leader
 from spikenas.pipeline.stages import DECIDED_FROM, STAGES
 
 _NEVER_FIXED = (  # another view of, or way to, the same
-    *("search.front", "data.root", "data.download"),
+    *("search.front", "data.root", "data.download", "data.skip_broken"),
+    "data.name",  # the manifest says whether the data are the same
     *("enhancement.enabled",),
 )
 _NOT_DECIDED_FROM = ("search.evaluations", "search.refine")  # decided, but nothing else is decided from them
@@ -119,7 +120,7 @@ def fix(run: RunFolder, config: Config) -> None:
             raise RunError(f"{run.folder}: the search began on {old.device}, so it ends there, not on {config.device}")
     if not is_leader():
         return
-    if old is None or (old.data, old.seed) != (config.data, config.seed):
+    if old is None or old.seed != config.seed or any(_differences(old, config, "data")):
         run.remove(STATISTICS)
     write_text(run / CONFIG, config.dump())
 

@@ -149,6 +149,11 @@ class Task:
         return InputSpec(*self.dataset.shape, len(self.classes), self.dataset.static, data.fit, data.value_range)
 
     @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Number of items by split and class."""
+        return self._opened.counts(self.config.seed, self._decoding)
+
+    @property
     def notes(self) -> list[str]:
         """What a user should know of the data, a line each."""
         return self._opened.notes

@@ -1,0 +1,116 @@
+"""The data of a run: which items are in which split is kept in its folder, and checked by every stage."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from spikenas._util.errors import DataError, RunError
+from spikenas._util.files import write_text
+from spikenas._util.progress import Reporter
+from spikenas._util.run_files import BROKEN, CONFIG, DATA, ENHANCE, MANIFEST, SPACE, STATISTICS, TRIALS
+from spikenas.config import Config
+from spikenas.data import BrokenFilesError, Manifest
+from spikenas.pipeline.run_folder import RunFolder
+from spikenas.task import Task
+
+_log = logging.getLogger(__name__)
+_NAMED = 3  # broken files, above which a file names them all
+
+
+def open_task(folder: Path, config: Config, anew: bool = False) -> Task:
+    """Make the task of a run; where something was made of its data already, with the same items in the same splits.
+
+    Args:
+        folder: The run, which need not be there.
+        config: Its settings.
+        anew: Whether the space is decided again, so that only a search that has begun holds the data.
+
+    Raises:
+        DataError: The data cannot be used, or are not those that the run was made with.
+        RunError: The manifest is not there any more.
+    """
+    begun = (folder / TRIALS).exists()
+    if not begun and (anew or not (folder / SPACE).exists() or not (folder / MANIFEST).exists()):
+        return Task.of(config)
+    if not (folder / MANIFEST).exists():
+        raise RunError(
+            f"{folder / MANIFEST}: no such file, so which items were trained on is not known; choose another --out"
+        )
+    manifest = Manifest.load(folder / MANIFEST)
+    try:
+        return Task.of(config, manifest)
+    except DataError as error:
+        raise DataError(f"{error} (run {folder}; data that were moved are named by --data)") from None
+
+
+def record_data(run: RunFolder, task: Task, report: Reporter) -> None:
+    """Write manifest.csv and data.json, and show once what the data are.
+
+    Args:
+        run: The folder.
+        task: Its task.
+        report: Shows it.
+    """
+    manifest = task.manifest()
+    before = Manifest.load(run / MANIFEST) if run.has(MANIFEST) else None
+    if before is not None and before != manifest:
+        _log.warning("the data have changed: what was measured on the old ones is measured again")
+        run.remove(STATISTICS)
+        _forget(run / ENHANCE)
+    if before != manifest:
+        manifest.save(run / MANIFEST)
+    values = {
+        "classes": task.classes,
+        "input": asdict(task.input),
+        "items": {name: len(getattr(task, name)) for name in ("train", "validation", "test")},
+        "counts": task.counts,
+        "description": task.description,
+        "notes": task.notes,
+    }
+    if not run.has(DATA) and report.console is not None:
+        report.console.print(_table(task.description))
+    run.write_json(DATA, values)
+
+
+def check_files(run: RunFolder, task: Task, report: Reporter) -> None:
+    """Decode every item before a training begins, so that a broken file is found now and not in an hour.
+
+    Raises:
+        BrokenFilesError: Some cannot be decoded; where they are many, broken.txt names all.
+    """
+    with report.task("images") as progress:
+        try:
+            task.check_files(_counted(progress))
+        except BrokenFilesError as error:
+            if len(error.files) <= _NAMED:
+                raise
+            write_text(run / BROKEN, "".join(f"{line}\n" for line in error.files.values()))
+            raise DataError(f"{error}; {run / BROKEN} names all") from None
+    run.remove(BROKEN)
+
+
+def _forget(folder: Path) -> None:
+    """Remove what an enhancement measured, but not what was asked for."""
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != CONFIG:
+            path.unlink()
+
+
+def _counted(progress: Callable[[int, int, str], None]) -> Callable[[int, int], None]:
+    return lambda done, total: progress(done, total, "")
+
+
+def _table(description: dict[str, str]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in description.items():
+        table.add_row(Text(name), Text(value))
+    return table
