@@ -8,30 +8,30 @@ from PIL import Image
 
 from spikenas._util.errors import DataError
 from spikenas.config import DataConfig
-from spikenas.data.decode import ImageDecoder
+from spikenas.data.decode import ImageDecoder, image_header
+from spikenas.task import Task
 from support import load
 
-RED, TRANSPARENT_RED = (255, 0, 0), (255, 0, 0, 0)
+RED, TRANSPARENT_RED, WHITE = (255, 0, 0), (255, 0, 0, 0), (255, 255, 255)
+SIXTEEN_BITS = (0.0, 65535.0)
 
 
-def test_first_image_gives_size_and_channels(make_folder, caplog):
-    folder = make_folder({"a": 3}, size=(6, 4), mode="L")
-    make_folder({"b": 3}, size=(9, 9))
-    with caplog.at_level("INFO", "spikenas"):
-        data = load(DataConfig(name=str(folder)), 0)
-        assert data.shape == (1, 4, 6)
-        assert data.static
-        assert data.timesteps is None
-        assert data.train.fetch([0, 1]).shape == (2, 1, 4, 6)
-        data.train.load()
-        data.test.load()
-    assert caplog.messages == ["images are converted to 6x4, grey"]
+@pytest.mark.parametrize("first", ["grey", "coloured"])
+def test_colour_is_that_of_all_images_not_of_the_first(make_folder, first):
+    folder = make_folder({"a" if first == "grey" else "b": 3}, size=(9, 9), mode="L")
+    make_folder({"b" if first == "grey" else "a": 3}, size=(9, 9))
+    data = load(DataConfig(name=str(folder)), 0)
+    assert data.shape == (3, 9, 9)
+    assert data.static
+    assert data.timesteps is None
+    assert data.train.fetch([0, 1]).shape == (2, 3, 9, 9)
 
 
-def test_nothing_is_said_where_nothing_is_converted(make_folder, caplog):
-    with caplog.at_level("INFO", "spikenas"):
-        load(DataConfig(name=str(make_folder({"a": 3, "b": 3}))), 0).train.load()
-    assert not caplog.messages
+def test_images_that_are_grey_in_colour_files_are_grey(make_folder):
+    folder = make_folder({"a": 3, "b": 3}, mode="L")
+    for path in folder.glob("*/*"):
+        Image.open(path).convert("RGB").save(path)
+    assert load(DataConfig(name=str(folder)), 0).shape[0] == 1
 
 
 def test_configured_shape_wins(make_folder):
@@ -48,31 +48,32 @@ def test_configured_shape_wins(make_folder):
     [
         ("1", 1, "png", (255, 255, 255), 255),
         ("L", 200, "png", (200, 200, 200), 200),
-        ("LA", (200, 10), "png", (200, 200, 200), 200),
+        ("LA", (200, 51), "png", (244, 244, 244), 244),
         ("P", RED, "gif", RED, 76),
         ("RGB", RED, "bmp", RED, 76),
-        ("RGBA", TRANSPARENT_RED, "webp", RED, 76),
+        ("RGBA", TRANSPARENT_RED, "webp", WHITE, 255),
+        ("RGBA", (*RED, 255), "png", RED, 76),
         ("CMYK", (0, 255, 255, 0), "tif", RED, 76),
-        ("I;16", 200 * 256 + 17, "png", (200, 200, 200), 200),
-        ("I", 200 * 256 + 17, "tif", (200, 200, 200), 200),
+        ("I;16", 200 * 257, "png", (200, 200, 200), 200),
+        ("I", 200 * 257, "tif", (200, 200, 200), 200),
     ],
 )
 def test_modes(tmp_path, mode, colour, suffix, rgb, grey):
     path = str(tmp_path / f"image.{suffix}")
     options = {"lossless": True, "exact": True} if suffix == "webp" else {}
     Image.new(mode, (3, 2), colour).save(path, **options)
-    colours = ImageDecoder((3, 2, 3))(path)
+    colours = ImageDecoder((3, 2, 3), value_range=SIXTEEN_BITS)(path)
     assert colours.dtype == np.uint8
     np.testing.assert_array_equal(colours, np.broadcast_to(np.array(rgb)[:, None, None], (3, 2, 3)))
-    np.testing.assert_array_equal(ImageDecoder((1, 2, 3))(path), np.full((1, 2, 3), grey))
+    np.testing.assert_array_equal(ImageDecoder((1, 2, 3), value_range=SIXTEEN_BITS)(path), np.full((1, 2, 3), grey))
 
 
-def test_palette_with_transparency(tmp_path):
+def test_palette_with_transparency_is_laid_on_white(tmp_path):
     path = tmp_path / "image.png"
     image = Image.new("P", (2, 2), 1)
     image.putpalette([0, 0, 0, 255, 0, 0])
     image.save(path, transparency=b"\x00\x80")
-    np.testing.assert_array_equal(ImageDecoder((3, 2, 2))(str(path))[:, 0, 0], RED)
+    np.testing.assert_array_equal(ImageDecoder((3, 2, 2))(str(path))[:, 0, 0], (255, 127, 127))
 
 
 def test_exif_orientation_is_applied(tmp_path):
@@ -82,22 +83,57 @@ def test_exif_orientation_is_applied(tmp_path):
     exif[0x0112] = 6  # turn clockwise to see it upright
     path = tmp_path / "image.png"
     Image.fromarray(pixels).save(path, exif=exif)
-    decoder = ImageDecoder.fit([str(path)], DataConfig())
-    assert decoder.shape == (3, 3, 2)
-    np.testing.assert_array_equal(decoder(str(path)), np.rot90(pixels, -1).transpose(2, 0, 1))
+    assert image_header(str(path)) == ((2, 3), "RGB")
+    np.testing.assert_array_equal(ImageDecoder((3, 3, 2))(str(path)), np.rot90(pixels, -1).transpose(2, 0, 1))
 
 
-def test_sixteen_bit_images_are_grey(tmp_path):
-    path = tmp_path / "image.png"
-    Image.new("I;16", (3, 2), 9).save(path)
-    assert ImageDecoder.fit([str(path)], DataConfig()).shape == (1, 2, 3)
+@pytest.mark.parametrize(
+    ("mode", "largest", "value_range"),
+    [
+        ("I;16", 255, None),
+        ("I;16", 4000, (0, 4095)),
+        ("I;16", 60000, (0, 65535)),
+        ("I", 100_000, (0, 100_000)),
+        ("F", 0.9, None),
+        ("F", 200.5, (0, 255)),
+        ("F", 1e4, (0, 1e4)),
+    ],
+)
+def test_pixels_of_more_than_8_bits_are_scaled_by_the_range_seen(make_folder, mode, largest, value_range):
+    folder = make_folder({"a": 3, "b": 3})
+    ramp = np.linspace(0, largest, 64).reshape(8, 8)
+    kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+    for n, path in enumerate(sorted(folder.glob("*/*.png"))):
+        path.unlink()
+        Image.fromarray(np.roll(ramp, n).astype(kind)).save(path.with_suffix(".tif"))
+    task = Task(folder)
+    assert task.config.data.value_range == (value_range and pytest.approx(value_range, rel=0.01))
+    pixels = task.train.fetch([0])
+    assert pixels.max() >= 127
+    assert pixels.min() == 0
+    assert len(np.unique(pixels)) > 32
 
 
-def test_float_pixels_are_refused(tmp_path):
+def test_float_pixels_without_a_range_are_refused(tmp_path):
     path = tmp_path / "image.tif"
-    Image.new("F", (3, 2), 0.5).save(path)
-    with pytest.raises(DataError, match=r"image\.tif: .*no known range; save it with 8 or 16 bits"):
+    Image.new("F", (3, 2), 5).save(path)
+    with pytest.raises(DataError, match=r"image\.tif: .*data\.value_range is not known; set it"):
         ImageDecoder((1, 2, 3))(str(path))
+
+
+@pytest.mark.parametrize(("fit", "left", "middle"), [("stretch", 255, 0), ("crop", 0, 0), ("pad", 255, 0)])
+def test_fit_changes_the_ratio_or_cuts_or_adds_bars(fit, left, middle):
+    wide = Image.fromarray(np.repeat(np.array([[255] * 8 + [0] * 16 + [255] * 8], np.uint8), 8, axis=0))
+    pixels = ImageDecoder((1, 8, 8), fit)(wide)[0]
+    assert (pixels[4, 0], pixels[4, 4]) == (left, middle)
+    assert (pixels[0, 4] == 128) == (fit == "pad")
+
+
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path):
+    path = tmp_path / "large.png"
+    Image.new("1", (20_000, 20_000)).save(path)
+    with pytest.raises(DataError, match=r"large\.png: too large; an item has at most 64 million"):
+        ImageDecoder((1, 8, 8))(str(path))
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "gif", "bmp", "webp", "tif"])
@@ -114,7 +150,7 @@ def test_truncated_files_are_named(tmp_path, suffix, share):
 
 
 def test_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"gone\.png: cannot be decoded as image \(No such file or directory\)$"):
+    with pytest.raises(DataError, match=r"gone\.png: cannot be read \(No such file or directory\)$"):
         ImageDecoder((3, 2, 2))(str(tmp_path / "gone.png"))
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from spikenas._util.errors import DataError
 from spikenas.config import DataConfig
@@ -23,11 +25,21 @@ def test_val_is_the_test_set_where_there_is_no_test(make_folder):
     assert data.name.endswith("set")
 
 
-def test_val_beside_test_is_said_not_to_be_used(make_folder, caplog):
-    folder = make_folder({**SPLIT, "val/b": 2, "test/a": 1})
-    with caplog.at_level("INFO", "spikenas"):
-        assert load(config(folder), 0).test.labels.tolist() == [0]
-    assert caplog.messages == [f"{folder}/val is not used: the validation images are a share of {folder}/train"]
+@pytest.mark.parametrize(
+    "names", [("train", "test", "val"), ("Train", "TEST", "Valid"), ("training", "Test", "validation")]
+)
+def test_names_of_splits_count_in_any_case(make_folder, names):
+    train, test, validation = names
+    counts = {f"{train}/b": 3, f"{train}/a": 3, f"{validation}/b": 2, f"{test}/a": 1}
+    data = load(config(make_folder(counts)), 0)
+    assert data.test.labels.tolist() == [0]
+    assert data.validation.labels.tolist() == [1, 1]
+    assert len(data.train) == 6
+
+
+def test_one_split_under_two_names_is_refused(make_folder):
+    with pytest.raises(DataError, match="val and valid are the same split; leave one of them"):
+        load(config(make_folder({**SPLIT, "val/a": 1, "valid/a": 1})), 0)
 
 
 def test_train_without_test_is_divided(make_folder):
@@ -38,18 +50,31 @@ def test_train_may_be_a_class(make_folder):
     assert load(config(make_folder({"train": 3, "car": 3})), 0).classes == ("car", "train")
 
 
-def test_hidden_and_other_files_are_ignored_and_counted(make_folder, caplog):
-    folder = make_folder({"a": 3, "b": 3, ".checkpoints": 1, "a/more.png": 0})
+def test_what_is_not_used_is_named(make_folder, caplog):
+    folder = make_folder({"a": 3, "b": 3, ".checkpoints": 1, "a/day2/more": 2, "notes": 0})
     (folder / "a/.hidden.png").write_bytes(b"")
     (folder / "b/Thumbs.db").write_bytes(b"")
     (folder / "README.md").write_text("about")
     (folder / "b/000.png").rename(folder / "b/000.PNG")
+    for name in ("000.png", "001.png"):
+        Image.new("RGB", (6, 4), (int(name[2]) * 90, 9, 9)).save(folder / "a/day2/more" / name)
+    os.mkfifo(folder / "b/pipe.png")
     with caplog.at_level("INFO", "spikenas"):
         data = load(config(folder), 0)
-    assert len(data.train) + len(data.validation) + len(data.test) == 6
-    assert len(caplog.messages) == 1
-    assert caplog.messages[0].startswith("entries ignored (hidden, folders or other kinds of file): 3")
-    assert caplog.messages[0].endswith(".hidden.png")
+    assert len(data.train) + len(data.validation) + len(data.test) == 8
+    notes = "\n".join(caplog.messages)
+    assert f"folders without images, not used: 1 ({folder}/notes)" in notes
+    assert "files that are no images (hidden, or of another kind), left out: 3" in notes
+    assert f"neither files nor folders, left out: 1 ({folder}/b/pipe.png)" in notes
+
+
+def test_results_in_the_data_are_not_data(make_folder, caplog):
+    folder = make_folder({"a": 3, "b": 3, "runs/set": 1})
+    for name in ("config.toml", "trials.db"):
+        (folder / "runs/set" / name).touch()
+    with caplog.at_level("INFO", "spikenas"):
+        assert load(config(folder), 0).classes == ("a", "b")
+    assert f"folders of results in the data, not used: 1 ({folder}/runs/set)" in "\n".join(caplog.messages)
 
 
 def test_symlinks_are_followed(make_folder, tmp_path):
@@ -75,6 +100,7 @@ def test_home_is_expanded(make_folder, monkeypatch):
         ({"train": 3, "test": 3}, r"no class folders in .*train; expected"),
         ({**SPLIT, "test/c": 1}, r"test/c: not a class of .*train, which has a, b$"),
         ({**SPLIT, "test": 1}, r"test: no images; expected test/CLASS/\*"),
+        ({"a": 0, "b": 0}, r"no images in its folders \(a, b\)"),
     ],
 )
 def test_layouts_that_cannot_be_meant(make_folder, tmp_path, counts, message):
@@ -163,12 +189,14 @@ def test_events(make_events):
 
 def test_events_without_a_test_set_and_with_a_named_array(make_events):
     folder = make_events({"a": 3, "b": 3})
-    frames = np.ones((3, 2, 4, 5), bool)
-    for path in folder.glob("*/*"):
+    rng = np.random.default_rng(1)
+    for path in sorted(folder.glob("*/*")):
+        frames = rng.integers(0, 2, (3, 2, 4, 5)).astype(bool)
         np.savez_compressed(path, labels=np.arange(3), frames=frames)
     data = load(config(folder, "events"), 0)
     assert (len(data.train), len(data.validation), len(data.test)) == (2, 2, 2)
-    np.testing.assert_array_equal(data.train.fetch([0])[0], frames)
+    with np.load(data.train.items[0]) as archive:
+        np.testing.assert_array_equal(data.train.fetch([0])[0], archive["frames"])
 
 
 @pytest.mark.parametrize(
@@ -179,6 +207,7 @@ def test_events_without_a_test_set_and_with_a_named_array(make_events):
         ({"x": np.zeros((0, 2, 4, 5))}, r"expected numbers"),
         ({"x": np.full((3, 2, 4, 5), "a")}, r"<U1 of shape"),
         ({"x": np.full((3, 2, 4, 5), np.nan)}, "not finite"),
+        ({"x": np.full((3, 2, 4, 5), -1)}, "values below 0; give events of each polarity a channel of their own"),
         ({"x": np.array([None])}, r"cannot be decoded as event frames \(Object arrays cannot be loaded"),
         (
             {"x": np.zeros((3, 2, 4, 5)), "y": np.zeros(1)},
@@ -202,15 +231,14 @@ def test_event_files_that_do_not_fit(make_events, arrays, message):
 
 def test_events_are_not_resized(make_events):
     name = f"events:{make_events({'a': 3, 'b': 3}, shape=(2, 1, 4, 4))}"
-    assert load(DataConfig(name=name, image_size=4, channels=1), 0).shape == (1, 4, 4)
-    with pytest.raises(DataError, match=r"\(2, 1, 4, 4\) are not converted"):
-        load(DataConfig(name=name, image_size=5), 0)
-    with pytest.raises(DataError, match=r"leave data\.image_size and data\.channels out"):
-        load(DataConfig(name=name, channels=3), 0)
+    assert load(DataConfig(name=name), 0).shape == (1, 4, 4)
+    for setting in ({"image_size": 5}, {"channels": 3}):
+        with pytest.raises(DataError, match=r"\[2, 1, 4, 4\] are not converted; leave data\.image_size"):
+            load(DataConfig(name=name, **setting), 0)
 
 
 def test_event_class_without_files(make_events):
-    with pytest.raises(DataError, match="class 'b' has no event files"):
+    with pytest.raises(DataError, match=r"one class only, 'a'.*folders without event files, not used: 1"):
         load(config(make_events({"a": 3, "b": 0}), "events"), 0)
 
 
@@ -241,5 +269,5 @@ def test_tinyimagenet_as_distributed(unpack, caplog):
         assert (len(data.train.load()), len(data.validation), len(data.test.load())) == (9000, 1000, 2000)
     assert len(data.classes) == len(set(data.classes)) == 200
     assert data.classes[0] == "Egyptian cat"
-    assert data.shape == (3, 64, 64)
-    assert caplog.messages == ["images are converted to 64x64, RGB"]
+    assert data.shape == (3, 32, 32)
+    assert not [message for message in caplog.messages if "left out" in message and "boxes" not in message]

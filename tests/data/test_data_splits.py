@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from spikenas._util.errors import DataError
 from spikenas.config import DataConfig
-from spikenas.data import Split
+from spikenas.data import BrokenFilesError, Split
+from spikenas.task import Task
 from support import load
 
 TWELVE = {"cat": 12, "dog": 12, "emu": 12}
@@ -106,30 +107,40 @@ def test_broken_test_image_disturbs_evaluation_alone(make_folder):
 
 def test_skip_broken_leaves_files_out_and_says_so_once(make_folder, caplog):
     folder = make_folder({"train/a": 6, "train/b": 6, "test/a": 2, "test/b": 2})
-    for name in ("train/a/000.png", "train/b/005.png", "test/b/001.png"):
+    broken = ("train/a/000.png", "train/b/005.png", "test/b/001.png")
+    for name in broken:
         (folder / name).write_bytes((folder / name).read_bytes()[:60])
-    with pytest.raises(
-        DataError, match=r"a/000\.png.*leave broken files out with --skip-broken \(data\.skip_broken = true\)$"
-    ):
-        load(DataConfig(name=str(folder)), 0)
+    with pytest.raises(DataError, match=r"a/000\.png.* and 1 more files; .*with --skip-broken"):
+        Task(folder)
     with caplog.at_level("INFO", "spikenas"):
-        data = load(DataConfig(name=str(folder), skip_broken=True), 0)
-        assert len(data.train.load()) + len(data.validation.load()) == 10
-        assert caplog.messages == [f"broken files left out: 2, the first is {folder}/train/a/000.png"]
-        assert len(data.test.load()) == len(data.test) == 3
-    assert caplog.messages[1:] == [f"broken files left out: 1, the first is {folder}/test/b/001.png"]
+        task = Task(folder, settings={"data.skip_broken": True})
+        assert len(task.train.load()) + len(task.validation.load()) == 10
+        assert len(task.test.load()) == 3
+    said = [message for message in caplog.messages if "broken" in message]
+    assert said == [f"broken files left out: 3, the first is {folder}/train/a/000.png"]
+    assert sorted(task.manifest().names("left out")) == sorted(broken)
 
 
 def test_skip_broken_needs_a_readable_image_of_each_class(make_folder):
     folder = make_folder({"a": 3, "b": 3})
-    for path in folder.glob("b/*"):
-        path.write_bytes(b"")
+    for number, path in enumerate(folder.glob("b/*")):
+        path.write_bytes(b"%d" % number)
     with pytest.raises(DataError, match=r"class 'b' has no images that can be read"):
         load(DataConfig(name=str(folder), skip_broken=True), 0)
-    for path in folder.glob("a/*"):
-        path.write_bytes(b"")
+    for number, path in enumerate(folder.glob("a/*")):
+        path.write_bytes(b"a %d" % number)
     with pytest.raises(DataError, match="every other training file"):
         load(DataConfig(name=str(folder), skip_broken=True), 0)
+
+
+def test_many_broken_files_are_all_known(make_folder):
+    folder = make_folder({"a": 30, "b": 30})
+    task = Task(folder)
+    for number, path in enumerate(sorted(folder.glob("a/*"))[:20]):
+        path.write_bytes(b"%d" % number)
+    with pytest.raises(BrokenFilesError, match="and 19 more files; replace them") as caught:
+        task.check_files()
+    assert len(caught.value.files) == 20
 
 
 @pytest.mark.parametrize(
@@ -140,7 +151,7 @@ def test_skip_broken_needs_a_readable_image_of_each_class(make_folder):
             {"train/a": 3, "train/b": 1, "test/b": 1},
             r"train: class 'b' has 1 .* at least 2 .* hold out validation",
         ),
-        ({"a": 3, "b": 0}, r"class 'b' has no images"),
+        ({"a": 3, "b": 0}, r"one class only, 'a'; .*folders without images, not used: 1"),
         ({"a": 3}, r"one class only, 'a'; at least two"),
     ],
 )

@@ -82,7 +82,7 @@ def test_statistics_of_other_data_are_forgotten(tmp_path: Path) -> None:
         (tmp_path / "statistics.json").touch()
         fix(run, CONFIG)
         assert run.has("statistics.json")
-        fix(run, changed("data", name="cifar10"))
+        fix(run, changed("data", image_size=4))
         assert not run.has("statistics.json")
 
 

@@ -13,15 +13,16 @@ from PIL import Image
 
 from spikenas._util.errors import DataError
 from spikenas.data.dataset import Array
-from spikenas.data.decode import image_header, is_wide, opened_image, to_mode
+from spikenas.data.decode import image_header, is_wide, opened_image, own_range, to_mode
 from spikenas.data.event_files import read_frames
 
 HEADERS, DECODED, PIXELS = 2000, 200, 60_000_000  # items whose headers, and whose pixels, are looked at; most pixels
 _COLOURLESS = 8  # by which the channels of a grey pixel may differ, in 0 to 255
 _SMALL = 256  # side that an image is brought to before its colours are looked at
 _ENOUGH = 20  # images stored in colour that must be grey for all to be taken as grey
-_KNOWN_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # of float pixels
-_BITS = (8, 10, 12, 14, 16)  # of sensors, whose largest value is the smallest that holds what was seen
+_NEARLY_ALL = 0.9  # share of the images that decide how many bits the values of a sensor have
+_KNOWN_RANGES = ((-1.0, 1.0), (0.0, 255.0))  # of float pixels
+_BITS = (10, 12, 14, 16)  # of sensors, whose largest value is the smallest that holds what was seen
 
 Size = tuple[int, int]  # width and height in pixels
 
@@ -156,19 +157,23 @@ class _Seen:
         self.pixels = self.decoded = self.transparent = self.stored_in_colour = 0
         self.colourful = False
         self.constant: list[str] = []
-        self.wide: dict[str, tuple[float, float]] = {}  # by kind of value, the smallest and the largest
+        self.wide: dict[str, list[tuple[float, float]]] = {"integer": [], "float": []}  # smallest and largest values
 
     @property
     def value_range(self) -> tuple[float, float] | None:
-        if not self.wide:
+        """The range of the pixels of more than 8 bits; of integers the bits that nearly all images keep to."""
+        integers, floats = self.wide["integer"], self.wide["float"]
+        if not integers and not floats:
             return None
-        low, high = min(low for low, _ in self.wide.values()), max(high for _, high in self.wide.values())
-        if high <= low:
-            high = low + 1
-        if set(self.wide) == {"float"}:
-            return next((known for known in _KNOWN_RANGES if known[0] <= low and high <= known[1]), (low, high))
-        whole = next((2**bits - 1 for bits in _BITS if high < 2**bits), None)
-        return (0.0, float(whole)) if low >= 0 and whole else (low, high)
+        ranges = np.array(integers if len(integers) >= len(floats) else floats)
+        low, high = float(ranges[:, 0].min()), float(ranges[:, 1].max())
+        if len(integers) >= len(floats):
+            usual = float(np.quantile(ranges[:, 1], _NEARLY_ALL, method="lower"))
+            whole = next((2**bits - 1 for bits in _BITS if usual < 2**bits), None)
+            return (0.0, float(whole)) if low >= 0 and whole else (low, max(high, low + 1))
+        return next(
+            (known for known in _KNOWN_RANGES if known[0] <= low and high <= known[1]), (low, max(high, low + 1))
+        )
 
     def look(self, path: str, image: Image.Image) -> None:
         self.decoded += 1
@@ -176,9 +181,8 @@ class _Seen:
         if is_wide(image):
             values = np.asarray(image)
             low, high = float(np.nanmin(values)), float(np.nanmax(values))
-            kind = "float" if values.dtype.kind == "f" else "integer"
-            before = self.wide.get(kind, (low, high))
-            self.wide[kind] = min(low, before[0]), max(high, before[1])
+            if own_range(values) is None:
+                self.wide["float" if values.dtype.kind == "f" else "integer"].append((low, high))
             if low == high:
                 self.constant.append(path)
             return
