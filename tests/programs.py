@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from spikenas.integers import Folded, IntegerNetwork, fold, quantise
 from spikenas.memory import Step
 from spikenas.snn.network import Network
 from spikenas.space import OPS, Cell, Edge, Genotype, InputSpec, Op, Plan, make_plan
+from spikenas.space.cell import pairs
 from spikenas.training.checkpoint import Model
 
 ALL = (*map(Op, OPS), Op("conv3x3", 0.5))
@@ -61,8 +63,9 @@ class Case:
 def cases(draw: st.DrawFn) -> Case:
     cells = []
     for _ in range(draw(st.integers(1, 2))):
-        drawn = [(draw(st.sampled_from(ALL)), draw(st.sampled_from([False, False, True]))) for _ in range(6)]
-        cells.append(Cell(tuple(Edge(op, backward and op.kind != "none") for op, backward in drawn)))
+        nodes = draw(st.sampled_from([4, 4, 3, 5]))
+        drawn = [(draw(st.sampled_from(ALL)), draw(st.sampled_from([False, False, True]))) for _ in pairs(nodes)]
+        cells.append(Cell(tuple(Edge(op, backward and op.kind != "none") for op, backward in drawn), nodes))
     genotype = Genotype(tuple(cells))
     assume(genotype.connected)
     kind = draw(st.sampled_from(["compact", "snasnet"])) if len(cells) == 2 else "compact"
@@ -117,6 +120,8 @@ class Floats:
     def __init__(self, folded: Folded) -> None:
         self.folded, self.plan = folded, folded.plan
         self.membranes: dict[str, torch.Tensor] = {}
+        self.currents: dict[str, list[torch.Tensor]] = defaultdict(list)  # by LIF, one for each timestep
+        self.spikes: dict[str, list[torch.Tensor]] = defaultdict(list)
 
     def zero(self, name: str) -> torch.Tensor:
         return torch.zeros(self.plan.by_name[name.removesuffix(".last")].shape, dtype=torch.float64)
@@ -167,6 +172,8 @@ class Floats:
         v = v + (x - (v - network.v_reset)) / network.tau
         spikes = (v >= self.plan.by_name[step.layer].threshold).double()
         self.membranes[step.layer] = torch.where(spikes > 0, network.v_reset, v)
+        self.currents[step.layer].append(x)
+        self.spikes[step.layer].append(spikes)
         return spikes
 
 

@@ -50,6 +50,7 @@ CASES = [
     Case("0-1:conv3x3 1-2:conv1x1 2-3:skip 3-1:conv3x3 / 0-2:skip 2-1:skip 1-3:conv7x7", static=False, weight_bits=2),
     Case("0-1:conv3x3 0-3:skip 1-3:skip / 0-3:conv3x3", kind="snasnet", channels=8, weight_bits=4, membrane_bits=8),
     Case("0-3:conv3x3", v_reset=-0.5, channels=5),
+    Case("0-1:skip 0-2:skip 0-3:skip 2-1:avgpool3x3 1-3:skip"),
 ]
 
 

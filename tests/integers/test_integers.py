@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
@@ -30,6 +30,7 @@ CONVS = "0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3"
 
 
 @QUICK
+@example(Case("0-1:skip 0-2:skip 0-3:skip 2-1:avgpool3x3 1-3:skip"))
 @given(cases())
 def test_tensors_compute_what_the_reference_defines(case: Case) -> None:
     network = integers_of(case.plan)
@@ -72,6 +73,13 @@ def errors(case: Case, change: Callable[[Model], None] = lambda model: None) -> 
 def test_eight_bits_hardly_change_a_network(v_reset: float, kind: str) -> None:
     """Random weights, so the outputs are noise-like; a kernel that computes something else would be far off."""
     assert errors(Case(f"{CONVS} / {CONVS}", kind=kind, size=16, channels=8, v_reset=v_reset)) < 0.15
+
+
+@pytest.mark.parametrize(
+    "text", ["0-1:skip 0-2:skip 0-3:skip 2-1:avgpool3x3 1-3:skip", "0-2:skip 2-1:skip 1-3:conv3x3"]
+)
+def test_feedback_of_a_static_map_is_in_the_integers(text: str) -> None:
+    assert errors(Case(text, size=16, channels=8)) < 0.02
 
 
 def test_fewer_bits_change_it_more() -> None:

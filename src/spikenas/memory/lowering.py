@@ -10,7 +10,8 @@
 - Static layers are computed once, before the first timestep; what is read at every timestep stays for all of them, and
   so do membranes, the sums over time, and what is fed back. Membranes take the place of what was needed before.
 - What a delayed term reads is written when its stage ends, after all that read the last timestep's: straight into the
-  buffer that stays where nothing else reads it, else as a copy, the copies last.
+  buffer that stays where nothing else reads it, else as a copy, the copies last. A static layer is always copied: what
+  is fed back is 0 at the first timestep, and the layer's own map is not.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ class _Lowering:
         """
         return (
             layer.name in self.homes
+            and not layer.static
             and self._only_delayed(layer.name)
             and not any(self._only_delayed(self.homes[reader.name]) for reader, _ in self.plan.readers[layer.name])
         )
