@@ -143,7 +143,7 @@ def to_mode(image: Image.Image, mode: str, value_range: tuple[float, float] | No
 
 
 def own_range(values: Array) -> tuple[float, float] | None:
-    """Return the range of an image whose values say it themselves: integers of 8 bits in more, or floats from 0 to 1."""
+    """Return the range of values that say it themselves, integers up to 255 or floats from 0 to 1; else None."""
     low, high = values.min(), values.max()
     largest = 1.0 if values.dtype.kind == "f" else 255.0
     return (0.0, largest) if low >= 0 and high <= largest else None

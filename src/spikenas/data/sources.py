@@ -55,6 +55,8 @@ def find_source(name: str) -> tuple[type[DataSource], Path]:
     if kind not in SOURCES or (not colon and kind == IMAGES):
         folder = Path(os.path.expanduser(name))
         if not folder.exists():
+            if folder.is_absolute():
+                raise DataError(f"{name}: no such folder; data that were moved are named by --data")
             near = nearest(kind, SOURCES)
             maybe = f"did you mean {near!r}? " if near else ""
             raise DataError(f"{name}: no such folder and no known data set; {maybe}known: {known_data()}")
@@ -68,7 +70,8 @@ def find_source(name: str) -> tuple[type[DataSource], Path]:
         raise DataError(f"data set {name!r} lacks its folder; expected {kind}:FOLDER")
     folder = Path(os.path.expanduser(place))
     if not folder.is_dir():
-        raise DataError(f"{place}: no such folder; expected {kind}:FOLDER")
+        moved = "; data that were moved are named by --data" if folder.is_absolute() else ""
+        raise DataError(f"{place}: no such folder; expected {kind}:FOLDER{moved}")
     return source, folder
 
 

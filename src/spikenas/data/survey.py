@@ -157,11 +157,12 @@ class _Seen:
         self.pixels = self.decoded = self.transparent = self.stored_in_colour = 0
         self.colourful = False
         self.constant: list[str] = []
+        self.plain: set[float] = set()  # largest values of images that say their range themselves
         self.wide: dict[str, list[tuple[float, float]]] = {"integer": [], "float": []}  # smallest and largest values
 
     @property
     def value_range(self) -> tuple[float, float] | None:
-        """The range of the pixels of more than 8 bits; of integers the bits that nearly all images keep to."""
+        """Range of the pixels of more than 8 bits; of integers the bits that nearly all images keep to."""
         integers, floats = self.wide["integer"], self.wide["float"]
         if not integers and not floats:
             return None
@@ -181,7 +182,9 @@ class _Seen:
         if is_wide(image):
             values = np.asarray(image)
             low, high = float(np.nanmin(values)), float(np.nanmax(values))
-            if own_range(values) is None:
+            if own := own_range(values):
+                self.plain.add(own[1])
+            else:
                 self.wide["float" if values.dtype.kind == "f" else "integer"].append((low, high))
             if low == high:
                 self.constant.append(path)
@@ -204,6 +207,9 @@ def _facts(modes: Counter[str], seen: _Seen) -> Iterable[str]:
         yield "kinds of pixels: " + ", ".join(f"{mode} {count:,}" for mode, count in modes.most_common())
     if seen.transparent:
         yield f"transparent parts in {seen.transparent:,} of {seen.decoded:,} that were looked at: laid on white"
+    if seen.plain:
+        ranges = " and ".join(f"0 to {high:g}" for high in sorted(seen.plain))
+        yield f"pixels of more than 8 bits with values from {ranges}: become 0 to 255"
     if (found := seen.value_range) is not None:
         yield f"pixels of more than 8 bits: {found[0]:g} to {found[1]:g} become 0 to 255 (data.value_range)"
 
