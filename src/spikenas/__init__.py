@@ -1,8 +1,9 @@
 """SpikeNAS: training-free search for spiking neural networks that fit the memory of an embedded device.
 
-What needs torch is imported at its first use.
+What needs torch is imported at its first use, so that what is set here holds for it.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from spikenas.task import Task
     from spikenas.training.checkpoint import Model
     from spikenas.training.prediction import Prediction
+
+# OpenMP reads it when it is loaded, with torch: threads that wait sleep. They would spin on cores that others use.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _NAMES = {
     "_util.errors": ("SpikeNASError",),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.overrides import TorchFunctionMode
 
 import spikenas as sn
 from spikenas._util.threads import threads
@@ -16,6 +19,7 @@ from spikenas.config import BudgetConfig, Config
 from spikenas.data import OpenedData
 from spikenas.integers import as_bytes, run_reference
 from spikenas.nas import Trial
+from spikenas.snn import lif_kernels
 from support import write_images
 
 QUICK = {"network.timesteps": 2, "fidelity.batch": 8, "fidelity.channels": 4, "space.nodes": 3, "train.epochs": 2}
@@ -237,6 +241,43 @@ def test_threads_count_everywhere_and_are_as_before(
         assert torch.get_num_threads() == 2
     assert seen
     assert set(seen) == {1}
+
+
+def test_threads_of_the_task_count_for_what_was_made_of_it(
+    task: sn.Task, model: sn.Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The threads are those of PyTorch at each layer, and those that the LIF kernels are given."""
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if getattr(func, "__name__", "") in ("conv2d", "linear", "matmul"):
+                seen.append(torch.get_num_threads())
+            return func(*args, **(kwargs or {}))
+
+    def forward(x: Any, spikes: Any, number: int, *neuron: float) -> None:
+        seen.append(number)
+        real(x, spikes, number, *neuron)
+
+    seen: list[int] = []
+    real = lif_kernels.lif_forward
+    monkeypatch.setattr(lif_kernels, "lif_forward", forward)
+    model = replace(model, task=task.but({"threads": 1}))
+    integers = sn.quantise(model, tuning=0, progress=False)
+    with threads(2), Watch():
+        for work in (
+            lambda: sn.quantise(model, tuning=1, progress=False),
+            lambda: model.predict(task.test.fetch(range(4))),
+            lambda: integers.predict(task.test.fetch(range(4))),
+            lambda: model.evaluate(task.validation),
+            lambda: sn.evaluate(model, task.validation),
+            lambda: sn.evaluate(integers, task.validation),
+            lambda: sn.train(model.task, f"{ONE} / {ONE}", epochs=1, progress=False),
+        ):
+            seen.clear()
+            work()
+            assert seen
+            assert set(seen) == {1}
+            assert torch.get_num_threads() == 2
 
 
 def test_an_opened_data_set_is_divided_for_each_seed_without_opening_it_again() -> None:

@@ -103,6 +103,12 @@ def light(genotype: Genotype) -> Value:
     return Value(float("torch" not in sys.modules and os.environ["OMP_NUM_THREADS"] == "1"))
 
 
+def torch_threads(genotype: Genotype) -> Value:
+    import torch
+
+    return Value(torch.get_num_threads() if os.environ["OMP_WAIT_POLICY"] else 0)
+
+
 def never_ends(genotype: Genotype) -> Value:
     os.write(1, f"{os.getpid()}\n".encode())  # at once: two workers print into one pipe
     threading.Event().wait()

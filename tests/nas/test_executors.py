@@ -17,6 +17,7 @@ from executor_support import GENOTYPES, VICTIM, Make, noise
 from problems import drive, median_of, problem
 
 from spikenas._util.errors import ConfigError, RunError, ScoreError
+from spikenas._util.threads import threads
 from spikenas.config import ExecutorConfig, FidelityConfig, NetworkConfig, SearchConfig
 from spikenas.nas import TrialStore, make_strategy, search
 from spikenas.nas.executors import Executor, InProcess, ProcessPool, open_executor
@@ -201,6 +202,22 @@ def test_workers_are_light_and_have_one_thread_of_arithmetic() -> None:
     with ProcessPool(Make(support.light), 1) as pool:
         assert next(pool.evaluate(GENOTYPES)).score == 1
     assert os.environ.get("OMP_NUM_THREADS") == before
+
+
+def test_threads_of_a_worker_are_one_whatever_the_number_here() -> None:
+    with threads(2), ProcessPool(Make(support.torch_threads), 1) as pool:
+        assert next(pool.evaluate(GENOTYPES)).score == 1
+
+
+@pytest.mark.parametrize(("number", "kind"), [(1, InProcess), (2, ProcessPool), (None, ProcessPool)])
+def test_there_are_no_more_workers_than_threads(
+    number: int | None, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(3), raising=False)
+    with threads(number), open_executor(ExecutorConfig(), Make(noise)) as executor:
+        assert type(executor) is kind
+        if isinstance(executor, ProcessPool):
+            assert len(executor._workers) == (number or 3)
 
 
 def busy(tmp_path: Path) -> tuple["subprocess.Popen[str]", list[int]]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -106,6 +107,13 @@ def test_paths_agree(timesteps: int, neuron: tuple[float, ...]) -> None:
         fused = run(lif, x, weights, *neuron)
         assert_same(fused, run(in_torch, x, weights, *neuron))
         assert_same(fused, run(stepwise, x, weights, *neuron))
+
+
+def test_numba_starts_no_threads_of_its_own() -> None:
+    with threads(2):
+        run(lif, currents(5, 3, 200_003), currents(5, 3, 200_003), *DEFAULTS)
+    with pytest.raises(ValueError, match="not initialized"):
+        numba.threading_layer()
 
 
 def test_double_precision() -> None:

@@ -54,6 +54,7 @@ def analyze(
     about = [subject(given, listed("by", asked["by"]), name, "snasnet") for name in data or (None,)]
     evaluators = about[0].evaluators
 
+    from spikenas._util.threads import threads
     from spikenas.bench.subject import table_subject
     from spikenas.cli.tables import agreement_table, analysis_table
     from spikenas.enhancement import Analysis, AnalysisSpec, AnalysisSubject, Rule, write_agreement
@@ -77,7 +78,7 @@ def analyze(
         for evaluator in evaluators
     ]
     several = len(about) * len(specs) > 1
-    with progress(given.quiet, out) as report:
+    with progress(given.quiet, out) as report, threads(about[0].settings.threads):
         analyses = []
         for one in about:
             task = None if one.table else Task.of(one.settings)

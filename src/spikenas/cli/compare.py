@@ -72,6 +72,7 @@ def compare(
     for name in {*names} - {"all", "none"}:
         STRATEGIES.check(name)
 
+    from spikenas._util.threads import threads
     from spikenas.bench.arena import Limits
     from spikenas.bench.comparison import Comparison, ComparisonSpec
     from spikenas.cli.tables import rank_table, summary_table
@@ -92,7 +93,7 @@ def compare(
         adjusted=about.adjusted,
         ranked=asked["networks"],
     )
-    with progress(given.quiet, out) as report:
+    with progress(given.quiet, out) as report, threads(about.settings.threads):
         found = Comparison(spec, about.settings, out, report, about.table, about.input, about.read).run()
     if given.as_json:
         content = {"ranks": [asdict(r) for r in found.ranks], "summaries": [asdict(s) for s in found.summaries]}

@@ -157,10 +157,11 @@ def score(
     fixed = _fixed_cells(given, settings)
     lines = list(read_genotypes(genotypes, lambda text: read_genotype(text, space, fixed).at_threshold(threshold)))
     opt.check_names(settings)
+    from spikenas._util.threads import threads
     from spikenas.scores.genotype_scores import score_genotypes
     from spikenas.task import Task
 
-    with progress(given.quiet) as report:
+    with progress(given.quiet) as report, threads(settings.threads):
         task = Task.of(settings.but({"network.channels": settings.network.free_channels}))
         write_csv(out, ("genotype", "score", "seconds"), score_genotypes(task, lines, report))
 

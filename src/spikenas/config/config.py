@@ -41,7 +41,7 @@ class Config(Section):
 
     seed: int = Field(0, ge=0, lt=2**32)
     device: str = "cpu"
-    threads: int | None = Field(None, ge=1, description="CPU threads of whatever computes; absent: all cores")
+    threads: int | None = Field(None, ge=1, description="CPU threads, or workers, side by side; absent: all cores")
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     budget: BudgetConfig = BudgetConfig()

@@ -289,7 +289,9 @@ class ExecutorConfig(Section):
     kind: Literal["auto", "in-process", "pool", "ray"] = Field(
         "auto", description="auto: ray with an address, in-process with one worker, else pool"
     )
-    workers: int | None = Field(None, ge=1, description="absent: a core each; ray: a CPU of the cluster each")
+    workers: int | None = Field(
+        None, ge=1, description="absent: threads, or a core each; ray: a CPU of the cluster each"
+    )
     address: str | None = Field(None, description="ray: cluster to join; absent: a Ray of its own on this machine")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from spikenas._util.cores import usable_cores
 from spikenas._util.errors import DataError
 
 Array = NDArray[Any]
@@ -232,7 +232,7 @@ def _in_parallel(work: Callable[[int], None], total: int, progress: Progress | N
         return indices.stop
 
     tasks = [range(start, min(start + _ITEMS_PER_TASK, total)) for start in range(0, total, _ITEMS_PER_TASK)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for done in pool.map(run, tasks):
             if progress is not None:
                 progress(done, total)

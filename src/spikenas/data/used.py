@@ -12,6 +12,7 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
+from spikenas._util.cores import usable_cores
 from spikenas.data.dataset import Decoder, Split
 from spikenas.data.duplicates import find_duplicates, note_of_equal_arrays
 from spikenas.data.listing import Listing
@@ -146,7 +147,7 @@ class UsedItems:
 
     def _read(self, paths: list[str]) -> None:
         new = [path for path in paths if path not in self._digests]
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             self._digests |= dict(zip(new, pool.map(digest_file, new), strict=True))
 
 

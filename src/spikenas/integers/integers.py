@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from spikenas._util.errors import GenotypeError, RunError
+from spikenas._util.threads import threads
 from spikenas.config import NetworkConfig
 from spikenas.data import Split
 from spikenas.data.decode import ImageDecoder
@@ -90,13 +91,15 @@ class IntegerNetwork:
             DataError: An item cannot be decoded, or is of another shape or type.
         """
         items, single = as_items(what, self.decoder)
-        scores = run_batch(self, torch.from_numpy(as_bytes(items, self.input_scale)))
+        with threads(self.task.config.threads if self.task else None):
+            scores = run_batch(self, torch.from_numpy(as_bytes(items, self.input_scale)))
         found = predictions_of(scores.double() * self.score_scale, self.classes)
         return found[0] if single else found
 
     def evaluate(self, split: Split, device: str = "cpu") -> IntegerEvaluation:
         """Run every item of a split; see `evaluate_integers`."""
-        return evaluate_integers(self, split, device)
+        with threads(self.task.config.threads if self.task else None):
+            return evaluate_integers(self, split, device)
 
     def __repr__(self) -> str:
         spec, network = self.plan.input, self.plan.network

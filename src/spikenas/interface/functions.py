@@ -172,8 +172,7 @@ def evaluate(
     task = model.task
     device = device or (task.config.device if task else "cpu")
     check_device(device)
-    with threads(task.config.threads if task else None):
-        return model.evaluate(split, device)
+    return model.evaluate(split, device)
 
 
 def deploy(
@@ -200,13 +199,14 @@ def deploy(
     task = integers.task
     name = target or (task.limits.target if task else None)
     split = split or (task.validation if task else None)
-    inputs = (
-        test_vectors(integers, split, min(_VECTORS, len(split)))[0] if split else random_vectors(integers, _VECTORS)
-    )
     warnings = Console(stderr=True, quiet=not progress)
     place = Path(folder)
     place.parent.mkdir(parents=True, exist_ok=True)
-    measured = write_firmware(integers, inputs, find_target(name) if name else None, place, warnings.print)
+    with threads(task.config.threads if task else None):
+        inputs = (
+            test_vectors(integers, split, min(_VECTORS, len(split)))[0] if split else random_vectors(integers, _VECTORS)
+        )
+        measured = write_firmware(integers, inputs, find_target(name) if name else None, place, warnings.print)
     return Firmware(place, measured)
 
 

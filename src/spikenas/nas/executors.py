@@ -6,12 +6,12 @@ candidates one by one, and is replaced when it dies.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from spikenas._util.cores import usable_cores
 from spikenas._util.errors import ConfigError
 from spikenas.config import ExecutorConfig
 from spikenas.nas.candidates import CandidateEvaluation, EvaluationFunction
@@ -47,8 +47,9 @@ def open_executor(
     """Open the executor that a configuration asks for; its workers start at once.
 
     Args:
-        settings: Kind, number of workers and address. `auto` is Ray where an address is given, in process with one
-            worker or, where their number is not set, for few candidates, else a pool.
+        settings: Kind, number of workers, which is `usable_cores` where it is not set, and address. `auto` is Ray
+            where an address is given, in process with one worker or, where their number is not set, for few candidates,
+            else a pool.
         make: Makes an evaluator; picklable; called once in each worker.
         on_retry: Called with a line of text for each worker that is replaced.
         candidates: Approximate number of candidates, where it is known.
@@ -58,7 +59,7 @@ def open_executor(
         ConfigError: There is an address without Ray, or several workers in process.
         RunError: Ray is not installed, or not at that address.
     """
-    kind, workers = settings.kind, settings.workers or available_cores()
+    kind, workers = settings.kind, settings.workers or usable_cores()
     if kind == "auto":
         few = settings.workers is None and candidates is not None and candidates < FEW
         kind = "ray" if settings.address else "in-process" if workers == 1 or few else "pool"
@@ -73,11 +74,6 @@ def open_executor(
     if (settings.workers or 1) > 1:
         raise ConfigError(f"executor.workers: {workers} asked, executor.kind in-process has one")
     return InProcess(make())
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Arrays are [rows, N], one row a timestep, C-contiguous; bfloat16 is passed as ui
 is bound by memory: every array is read or written once, in blocks of columns that are short enough for the
 processor to prefetch the rows of all timesteps side by side. The kernels release the GIL and share nothing, and the
 columns are independent: any thread, a forked or a spawned process may call them, and the number of threads changes
-nothing in the results. Python's threads sleep between calls; a second OpenMP pool would spin beside PyTorch's.
+nothing in the results. Python's threads sleep between calls, and Numba starts none of its own.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ def _run(kernel: Kernel, threads: int, arrays: tuple[NDArray[Any], ...], neuron:
     helpers = [_pool(os.getpid(), threads).submit(work) for _ in range(threads - 1)]
     work()
     for helper in helpers:
-        helper.result()
+        if not helper.cancel():  # one that has not begun would find nothing left to do
+            helper.result()
 
 
 @cache

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from spikenas._util.errors import GenotypeError, RunError
 from spikenas._util.files import write_atomically
+from spikenas._util.threads import threads
 from spikenas.config import NetworkConfig
 from spikenas.data import Split, Statistics
 from spikenas.data.decode import ImageDecoder
@@ -72,7 +73,7 @@ class Model:
             DataError: An item cannot be decoded, or is of another shape or type.
         """
         items, single = as_items(what, self.decoder)
-        with torch.no_grad():
+        with torch.no_grad(), threads(self.task.config.threads if self.task else None):
             device = next(self.network.parameters()).device
             x = normalise(torch.from_numpy(items).to(device), *self.statistics)
             outputs = self.network.eval()(x if self.plan.input.static else x.transpose(0, 1))
@@ -83,7 +84,8 @@ class Model:
         """Run every item of a split through the network, as `spikenas.training.evaluation.evaluate` does."""
         from spikenas.training.evaluation import evaluate
 
-        return evaluate(self, split, device)
+        with threads(self.task.config.threads if self.task else None):
+            return evaluate(self, split, device)
 
     def __repr__(self) -> str:
         spec, network = self.plan.input, self.plan.network
