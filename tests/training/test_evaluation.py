@@ -9,7 +9,8 @@ from spikenas.data import Split, Statistics
 from spikenas.snn import Network, SpikeTrain
 from spikenas.space import Genotype, InputSpec, make_plan
 from spikenas.training.checkpoint import Model
-from spikenas.training.evaluation import MISTAKES, evaluate
+from spikenas.training.evaluation import evaluate
+from spikenas.training.tally import MISTAKES
 
 INPUT = InputSpec(1, 9, 7, 3)
 STATISTICS = Statistics((0.5,), (0.1,))
@@ -32,7 +33,7 @@ def spikes_of(one: Model, images: Split) -> list[SpikeTrain]:
     return record
 
 
-def accuracy_and_confusion_do_not_depend_on_the_batch() -> None:
+def test_accuracy_and_confusion_do_not_depend_on_the_batch() -> None:
     one = model("0-1:conv3x3 1-3:conv3x3 / 0-3:skip")
     images = split()
     whole, parts = evaluate(one, images), evaluate(one, images, batch=4)

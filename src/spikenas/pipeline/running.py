@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 
 from spikenas._util.errors import ConfigError, RunError
@@ -91,5 +92,15 @@ def check_device(device: str) -> None:
 
 def _describe_data(run: RunFolder, task: Task) -> None:
     """Write data.json: what the data are, for those who read the folder without them."""
-    counts = {name: len(getattr(task, name)) for name in ("train", "validation", "test")}
-    run.write_json(DATA, {"classes": task.classes, "input": asdict(task.input), "items": counts})
+    splits = {name: getattr(task, name) for name in ("train", "validation", "test")}
+    run.write_json(
+        DATA,
+        {
+            "classes": task.classes,
+            "input": asdict(task.input),
+            "items": {name: len(split) for name, split in splits.items()},
+            "counts": {
+                name: np.bincount(split.labels, minlength=len(task.classes)).tolist() for name, split in splits.items()
+            },
+        },
+    )
