@@ -95,7 +95,7 @@ def _train(
     epochs = _resume(network, optimiser, plan, folder) if folder else []
     header = model_header(plan, dataset.classes, statistics)
     images_here, held_out = dataset.train.load(), dataset.validation.load()
-    weights = _class_weights(images_here, len(dataset.classes), settings.class_weights, accelerator.device)
+    weights = class_weights(images_here, len(dataset.classes), settings.class_weights, accelerator.device)
     model, optimiser = accelerator.prepare(network.to(memory_format=torch.channels_last), optimiser)
     share = len(images_here) // accelerator.num_processes
     batch = min(settings.batch, share)
@@ -120,7 +120,7 @@ def _train(
             x = _prepared(augment(images, generator, settings.crop or 0, bool(settings.flip)), statistics, plan)
             with accelerator.autocast():
                 outputs = model(x)
-            loss = _loss(outputs.float(), labels, weights, settings.label_smoothing).mean()
+            loss = item_losses(outputs.float(), labels, weights, settings.label_smoothing).mean()
             accelerator.backward(loss)
             optimiser.step()
             optimiser.zero_grad()
@@ -237,14 +237,14 @@ def _validate(
     for images, labels in _batches(accelerator, split, own, batch):
         with accelerator.autocast():
             outputs = model(_prepared(images, statistics, plan)).float()
-        sums = _add(sums, _loss(outputs, labels, weights).sum(), outputs, labels)
+        sums = _add(sums, item_losses(outputs, labels, weights).sum(), outputs, labels)
         right += torch.bincount(labels[outputs.argmax(1) == labels], minlength=len(right))
     there = np.bincount(split.labels, minlength=len(right))
     recalls = accelerator.reduce(right).cpu().numpy()[there > 0] / there[there > 0]
     return _gathered(accelerator, sums), float(recalls.mean())
 
 
-def _class_weights(split: Split, classes: int, kind: str, device: torch.device) -> Tensor | None:
+def class_weights(split: Split, classes: int, kind: str, device: torch.device) -> Tensor | None:
     """Return the weight of each class in the loss: its items' inverse share, 1 in the mean over all items."""
     if kind == "none":
         return None
@@ -253,7 +253,7 @@ def _class_weights(split: Split, classes: int, kind: str, device: torch.device) 
     return torch.from_numpy(weights).float().to(device)
 
 
-def _loss(outputs: Tensor, labels: Tensor, weights: Tensor | None, smoothing: float = 0.0) -> Tensor:
+def item_losses(outputs: Tensor, labels: Tensor, weights: Tensor | None, smoothing: float = 0.0) -> Tensor:
     """Return the cross-entropy of each item in nats, times the weight of its class."""
     losses = F.cross_entropy(outputs, labels, reduction="none", label_smoothing=smoothing)
     return losses if weights is None else losses * weights[labels]
