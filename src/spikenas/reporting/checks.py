@@ -90,7 +90,7 @@ def _operations(run: SavedRun) -> Iterator[Check]:
                 "warning",
                 "ops left out",
                 f"the op {op} might bring up to {gain:.2f} standard deviations of the networks' scores",
-                f"search with it: {again(run, 'ops', '--ops', ','.join([*decided_ops(run), op]))}",
+                f"search with it: {again(run, f'with-{op}', '--ops', ','.join([*decided_ops(run), op]))}",
             )
     useless = [op for op, effect in added.items() if effect["verdict"] == "useless"]
     if useless:
@@ -134,12 +134,12 @@ def _spikes(run: SavedRun) -> Iterator[Check]:
     if silent:
         finding = f"nearly silent, by the share of neurons that fire at a timestep: {listed(silent)}"
         remedy = "what reads them computes next to nothing; a lower threshold: "
-        lower = again(run, "threshold", "--set", f"network.v_threshold={threshold / 2:g}")
+        lower = again(run, "lower-threshold", "--set", f"network.v_threshold={threshold / 2:g}")
         yield Check("warning", "spikes", finding, remedy + lower)
     if saturated:
         finding = f"saturated, by the share of neurons that fire at a timestep: {listed(saturated)}"
         remedy = "they say next to nothing; a higher threshold: "
-        higher = again(run, "threshold", "--set", f"network.v_threshold={threshold * 2:g}")
+        higher = again(run, "higher-threshold", "--set", f"network.v_threshold={threshold * 2:g}")
         yield Check("warning", "spikes", finding, remedy + higher)
     if rates and all(SILENT <= rate <= SATURATED for rate in rates.values()):
         low, high = min(rates.values()), max(rates.values())
