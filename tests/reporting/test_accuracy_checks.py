@@ -133,7 +133,9 @@ def test_every_remedy_works_when_it_is_typed(run: SavedRun, folder: Path, tmp_pa
     saved = load_run(copy)
     assert saved.evaluation
     rates = dict(zip(saved.evaluation["firing_rates"], (0.001, 0.95), strict=False))
-    config = saved.config.but({"budget.flash": 10**6, "budget.ram": 10**6})
+    assert saved.memory
+    config = saved.config.but({f"budget.{name}": 3 * saved.memory[f"{name}_bytes"] for name in ("flash", "ram")})
+    (copy / "config.toml").write_text(config.dump())
     worse = {"confusion": [[60, 0], [1, 0]], "quantised_confusion": [[60, 0], [1, 0]], "firing_rates": rates}
     spoilt = replace(
         saved,

@@ -145,10 +145,10 @@ def _confusion(counts: list[list[int]], figures: Figures) -> Table:
     table.add_column("", no_wrap=True)
     for k in said:
         table.add_column(figures.classes[k].name, justify="right")
-    table.add_column("recall", justify="right")
+    for name in ("recall", "precision"):
+        table.add_column(name, justify="right")
     for one, row in zip(figures.classes, counts, strict=True):
-        if one.recall is not None:
-            table.add_row(one.name, *(f"{row[j]:,}" if row[j] else "" for j in said), f"{one.recall:.0%}")
-    shares = (figures.classes[k].precision or 0.0 for k in said)
-    table.add_row("precision", *(f"{share:.0%}" for share in shares), "", style="dim")
+        if one.items:
+            shares = ("" if share is None else f"{share:.0%}" for share in (one.recall, one.precision))
+            table.add_row(one.name, *(f"{row[j]:,}" if row[j] else "" for j in said), *shares)
     return table

@@ -186,9 +186,8 @@ def _measuring(run: SavedRun) -> str:
     """Say how the firmware is built: for the device of the budget, or else for the first that holds the network."""
     if run.quantisation is None or run.plan is None:
         return f"{command('run', '--out', run.folder)} makes its integers first"
-    devices = [run.config.budget.target] if run.config.budget.target else TARGETS
-    for name in devices:
-        target = find_target(name)
+    asked, core = run.config.budget.target, run.config.network.core
+    for target in sorted(map(find_target, [asked] if asked else TARGETS), key=lambda one: one.core != core):
         if target.kind == "microcontroller" and fits(needs(run.plan, target)):
-            return f"{command('deploy', '--out', run.folder, '--target', name)} builds and measures it"
+            return f"{command('deploy', '--out', run.folder, '--target', target.name)} builds and measures it"
     return f"no device that is known holds it: {command('targets')} lists them"
