@@ -87,7 +87,7 @@ def main() -> None:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             epochs = train(make_plan(genotype, config.network, input), dataset, statistics, config, Path(folder))
-        last = kept_epoch(epochs, config.train.keep)
+        last = kept_epoch(epochs, config.train)
         seconds = time.perf_counter() - start
         with args.out.open("a", newline="") as file:
             csv.writer(file).writerow(

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import spikenas
+from spikenas._util.class_figures import Figures
 from spikenas.integers import IntegerNetwork, as_bytes, run_reference
 from support import Main, write_images
 
@@ -34,6 +35,7 @@ def test_a_labelled_folder_has_accuracy_and_confusion(run: Main, trained: Path, 
     assert confusion.shape == (10, 10)
     assert confusion.sum(1).tolist() == [4] * 10
     assert folder["accuracy"] == confusion.trace() / 40
+    assert folder["figures"] == Figures.of(confusion.tolist(), folder["classes"]).as_json()
     rows = found["predictions"]
     assert sum(row["label"] == row["true"] for row in rows) == confusion.trace()
     assert all(abs(sum(row["probabilities"].values()) - 1) < 1e-9 for row in rows)
@@ -63,8 +65,9 @@ def test_csv_and_table(run: Main, trained: Path, images: Path) -> None:
     assert rows[0]["file"] == str(file)
     status, out, _ = run("predict", "--out", trained, images, "-q")
     assert status == 0
-    assert " of 40" in out
+    assert " of 40 items right (" in out
     assert "recall" in out
+    assert "precision" in out
 
 
 @pytest.mark.parametrize(

@@ -192,3 +192,11 @@ def test_data_set_survives_pickling(make_folder):
     again = pickle.loads(pickle.dumps(data))
     np.testing.assert_array_equal(again.train.fetch([0]), data.train.fetch([0]))
     assert names(again.test) == names(data.test)
+
+
+def test_items_have_names() -> None:
+    labels = np.array([0, 1, 1])
+    files = np.array(["/data/a/1.png", "b/2.png", "b/caf\udce9.png"], dtype=object)
+    assert [Split(labels, files).name_of(n) for n in range(3)] == ["/data/a/1.png", "b/2.png", "b/caf\\xe9.png"]
+    assert Split(labels, np.zeros((3, 1, 2, 2), np.uint8)).name_of(2) == "item 2"
+    assert Split(labels, files).select(labels == 1).name_of(0) == "b/2.png"

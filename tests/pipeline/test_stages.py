@@ -1,15 +1,18 @@
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from spikenas._util.class_figures import Figures
 from spikenas._util.errors import BudgetError, ConfigError, RunError
 from spikenas._util.progress import Reporter
-from spikenas._util.run_files import BEST, EVALUATION
+from spikenas._util.run_files import BEST, EVALUATION, MISTAKES
 from spikenas.config import Config
+from spikenas.data.pictures import pictured
 from spikenas.memory import footprint
 from spikenas.nas import TrialStore
 from spikenas.pipeline import finishing, searching
@@ -194,3 +197,31 @@ def test_the_front_of_a_search_that_is_done(tmp_path: Path) -> None:
     assert rows[-1]["genotype"] == best["genotype"]
     assert [row["score"] for row in rows] == sorted(row["score"] for row in rows)
     assert [row["flash_bytes"] for row in rows] == sorted(row["flash_bytes"] for row in rows)
+
+
+def test_the_pictures_are_those_of_the_network_that_is_shown(trained: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "run"))
+    task = Task.of(Config.load(folder / "config.toml"))
+    said = json.loads((folder / EVALUATION).read_text())
+    assert pictured(folder / MISTAKES) == said["quantised_sha256"]
+    (folder / "quantise.json").unlink()
+    with RunFolder(folder) as run:
+        finishing.evaluate(run, task, QUIET)
+    assert pictured(folder / MISTAKES) == said["model_sha256"]
+    (folder / MISTAKES).write_bytes(b"no picture")
+    with RunFolder(folder) as run:
+        finishing.evaluate(run, task, QUIET)
+    assert pictured(folder / MISTAKES) == said["model_sha256"]
+
+
+def test_an_evaluation_has_figures_of_both_networks(trained: Path) -> None:
+    said = json.loads((trained / EVALUATION).read_text())
+    task = Task.of(Config.load(trained / "config.toml"))
+    for part, accuracy in (("", "test_accuracy"), ("quantised_", "quantised_test_accuracy")):
+        confusion = np.array(said[f"{part}confusion"])
+        assert confusion.sum() == said["images"] == len(task.test)
+        assert said[accuracy] == said[f"{part}figures"]["accuracy"] == confusion.trace() / confusion.sum()
+        assert said[f"{part}figures"] == Figures.of(confusion.tolist(), task.classes).as_json()
+        wrong = {(mistake["label"], mistake["predicted"]) for mistake in said[f"{part}mistakes"]}
+        assert all(label != predicted and confusion[label][predicted] for label, predicted in wrong)
+        assert all(mistake["file"] == f"item {mistake['index']}" for mistake in said[f"{part}mistakes"])

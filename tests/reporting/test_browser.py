@@ -152,6 +152,26 @@ def test_another_kind_of_memory_can_be_chosen(opened: Opened) -> None:
     assert opened.errors == []
 
 
+_COVERED = """() => [...document.querySelectorAll('.canvas')].flatMap((plot) => {
+  const bar = plot.querySelector('.modebar').getBoundingClientRect();
+  const parts = plot.querySelectorAll('.legend .bg, .legend .traces, .colorbar, .infolayer .annotation');
+  return [...parts].filter((part) => {
+    const box = part.getBoundingClientRect();
+    const beside = box.left >= bar.right || bar.left >= box.right || box.top >= bar.bottom || bar.top >= box.bottom;
+    return box.width && !beside;
+  }).map((part) => `${plot.dataset.plot}: ${part.getAttribute('class')}`);
+})"""
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_the_bar_of_a_plot_covers_no_legend(browser: Any, address: str, viewport: dict[str, int]) -> None:
+    found = Opened(browser, address, viewport)
+    found.draw_all()
+    assert found.page.locator(".legend, .colorbar").count() > 0
+    assert found.page.evaluate(_COVERED) == []
+    found.page.context.close()
+
+
 def test_the_colours_follow_the_system(opened: Opened) -> None:
     opened.draw_all()
     ink = "getComputedStyle(document.querySelector('#search-0 .xtitle')).fill"

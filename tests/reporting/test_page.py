@@ -67,6 +67,74 @@ def test_names_are_escaped(folder: Path, tmp_path: Path) -> None:
     assert "<script>alert" not in found
 
 
+def changed(folder: Path, place: Path, name: str, **values: Any) -> Path:
+    """A copy of a run in which a file of JSON says something else."""
+    copy = Path(shutil.copytree(folder, place))
+    found = json.loads((copy / name).read_text())
+    (copy / name).write_text(json.dumps({**found, **values}))
+    return copy
+
+
+def test_mistakes_are_those_of_the_integers_and_have_file_names(folder: Path, tmp_path: Path) -> None:
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    file = '/data/test/<b>&"7/img 1.png'
+    named = [{**mistake, "file": file, "label": 7, "predicted": 1} for mistake in evaluation["quantised_mistakes"]]
+    run = load_run(changed(folder, tmp_path / "run", "evaluation.json", quantised_mistakes=named, mistakes=[]))
+    assert run.tested
+    assert run.tested.by == "the integers"
+    assert len(run.mistakes) == len(named)
+    page = render([run])
+    assert "By the integers: " in page
+    assert page.count('title="/data/test/&lt;b&gt;&amp;&#34;7/img 1.png">&lt;b&gt;&amp;&#34;7/img 1.png</span>') == len(
+        named
+    )
+    assert page.count("<span>7, taken for 1</span>") == len(named)
+    confusion = specs_of(page)["confusion-0"]["data"][0]["customdata"]
+    assert confusion == evaluation["quantised_confusion"]
+
+
+def test_pictures_of_another_network_s_mistakes_are_not_shown(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "run"))
+    evaluation = json.loads((copy / "evaluation.json").read_text())
+    kept = {key: value for key, value in evaluation.items() if not key.startswith("quantised_")}
+    (copy / "evaluation.json").write_text(json.dumps(kept))
+    run = load_run(copy)
+    assert run.tested
+    assert (run.tested.by, run.tested.mistakes) == ("the network in floating point", evaluation["mistakes"])
+    assert run.mistakes == []
+    assert run.unreadable == []
+    assert "most wrong" not in render([run])
+
+
+def test_what_was_noticed_of_the_data(folder: Path, tmp_path: Path, page: str) -> None:
+    assert "Images of each class, by split" in page
+    counts = json.loads((folder / "data.json").read_text())["counts"]
+    assert (
+        f"<td>0</td><td>{counts['train'][0]}</td><td>{counts['validation'][0]}</td><td>{counts['test'][0]}</td>" in page
+    )
+    notes = ["3 images are twice in the data: <a.png>", "2 files are not used"]
+    noticed = render([load_run(changed(folder, tmp_path / "run", "data.json", notes=notes))])
+    assert "<li>3 images are twice in the data: &lt;a.png&gt;</li>" in noticed
+    bare = json.loads((folder / "data.json").read_text())
+    del bare["counts"], bare["items"]
+    (tmp_path / "run" / "data.json").write_text(json.dumps(bare))
+    assert "The data</h2>" not in render([load_run(tmp_path / "run")])
+
+
+def test_figures_are_explained_where_they_stand(page: str) -> None:
+    for word in ("in decibels; higher is better", "number of timesteps over which", "additions that spikes cause"):
+        assert word in page
+
+
+def test_recall_and_precision_of_each_class(folder: Path, page: str) -> None:
+    figures = json.loads((folder / "evaluation.json").read_text())["quantised_figures"]
+    for one in figures["classes"]:
+        shares = ("" if one[key] is None else f"{one[key]:.1%}" for key in ("recall", "precision"))
+        assert (
+            f"<tr><td>{one['name']}</td><td>{one['items']}</td>{''.join(f'<td>{s}</td>' for s in shares)}</tr>" in page
+        )
+
+
 def test_edges_say_what_they_compute_and_take(folder: Path) -> None:
     run = load_run(folder)
     assert run.plan
@@ -136,7 +204,8 @@ def test_a_run_of_an_earlier_version(folder: Path, tmp_path: Path) -> None:
     for name in ("data.json", "history.jsonl", "mistakes.png"):
         (copy / name).unlink()
     evaluation = json.loads((copy / "evaluation.json").read_text())
-    del evaluation["mistakes"], evaluation["synops_by_layer"]
+    for key in ("mistakes", "synops_by_layer", "figures", "quantised_mistakes", "quantised_confusion"):
+        del evaluation[key]
     (copy / "evaluation.json").write_text(json.dumps(evaluation))
     assert {"trials-0", "training-0", "confusion-0", "spikes-0"} <= specs_of(render([load_run(copy)])).keys()
 

@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 
+import spikenas
 from spikenas._util.errors import ConfigError
+from spikenas.config import Config
+from spikenas.pipeline.run_folder import RunFolder
+from spikenas.pipeline.summary import summarise
 from spikenas.reporting import load_run
 from spikenas.reporting.page import render
+from spikenas.task import Task
 
 
 @pytest.fixture
@@ -24,7 +29,9 @@ def test_a_whole_run(folder: Path) -> None:
     assert run.cost.flash_bytes == run.best["flash_bytes"]
     assert len(run.classes) == 10
     assert len(run.trials) == run.best["trials"]
-    assert len(run.mistakes) == len(run.evaluation["mistakes"]) > 0
+    assert run.tested
+    assert run.tested.mistakes == run.evaluation["quantised_mistakes"]
+    assert len(run.mistakes) == len(run.tested.mistakes) > 0
     assert {"enhance", "search", "train", "quantise", "evaluate", "deploy"} == run.seconds.keys()
 
 
@@ -85,3 +92,23 @@ def test_what_is_of_other_integers_is_not_shown(copy: Path) -> None:
     assert run.evaluation
     assert "quantised_test_accuracy" not in run.evaluation
     assert "test accuracy in floating point" in run.summary
+
+
+def test_it_says_the_same_as_the_next_step(copy: Path) -> None:
+    """A row of the table of stages after the other becomes the next one; status and `next` agree on each."""
+    task = Task.of(Config.load(copy / "config.toml"))
+    for result in (None, "footprint.json", "evaluation.json", "quantise.json", "model.safetensors", "best.json"):
+        if result:
+            (copy / result).unlink()
+        if not (copy / "best.json").exists():
+            break
+        with RunFolder(copy) as run:
+            following = summarise(run, task)["next"]
+        status = load_run(copy).status
+        assert status == "complete" if following is None else status.startswith(f"{following} is next")
+
+
+def test_it_prints_itself_in_a_few_lines(folder: Path) -> None:
+    for run in (load_run(folder), spikenas.load(folder)):
+        assert len(str(run)) < 2000
+        assert len(repr(run).splitlines()) < 25

@@ -9,7 +9,8 @@ from spikenas.data import Split, Statistics
 from spikenas.snn import Network, SpikeTrain
 from spikenas.space import Genotype, InputSpec, make_plan
 from spikenas.training.checkpoint import Model
-from spikenas.training.evaluation import MISTAKES, evaluate
+from spikenas.training.evaluation import evaluate
+from spikenas.training.tally import MISTAKES
 
 INPUT = InputSpec(1, 9, 7, 3)
 STATISTICS = Statistics((0.5,), (0.1,))
@@ -32,7 +33,7 @@ def spikes_of(one: Model, images: Split) -> list[SpikeTrain]:
     return record
 
 
-def accuracy_and_confusion_do_not_depend_on_the_batch() -> None:
+def test_accuracy_and_confusion_do_not_depend_on_the_batch() -> None:
     one = model("0-1:conv3x3 1-3:conv3x3 / 0-3:skip")
     images = split()
     whole, parts = evaluate(one, images), evaluate(one, images, batch=4)
@@ -99,3 +100,17 @@ def test_synops_by_layer_add_up() -> None:
     found = evaluate(model("0-3:conv3x3 / 0-1:conv3x3 1-3:conv1x1"), split())
     assert sum(found.synops_by_layer.values()) == pytest.approx(found.synops)
     assert found.synops_by_layer.keys() == found.firing_rates.keys()
+
+
+def test_figures_and_mistakes_name_what_they_are_of() -> None:
+    one, images = model("0-3:conv3x3 / 0-3:conv3x3"), split(60)
+    found = evaluate(one, images)
+    assert [figures.name for figures in found.figures.classes] == ["a", "b", "c"]
+    assert found.figures.accuracy == found.accuracy == np.trace(found.confusion) / 60
+    assert all(m.file == f"item {m.index}" for m in found.mistakes)
+    assert repr(found).startswith(f"Evaluation: {found.accuracy:.2%} of 60 items right (")
+
+
+def test_nothing_to_evaluate() -> None:
+    with pytest.raises(RunError, match="no items to evaluate"):
+        evaluate(model("0-3:skip / 0-3:skip"), split(0))

@@ -4,15 +4,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from spikenas._util.errors import RunError
 from spikenas._util.run_files import CHECKPOINT, LOG, MODEL
 from spikenas.config import Config
 from spikenas.data import DataSet, Split, Statistics
+from spikenas.snn import Network
 from spikenas.space import Genotype, InputSpec, make_plan
-from spikenas.training.checkpoint import load_model, load_tensors
-from spikenas.training.epochs import Epoch, read_log
-from spikenas.training.loop import learning_rate, train
+from spikenas.training.checkpoint import Model, load_model, load_tensors
+from spikenas.training.epochs import Epoch, kept_epoch, read_log
+from spikenas.training.evaluation import evaluate
+from spikenas.training.loop import class_weights, item_losses, learning_rate, train
 from support import load
 
 GENOTYPE = Genotype.parse("0-1:conv3x3 1-3:conv3x3 0-3:skip / 0-3:conv3x3")
@@ -161,3 +164,66 @@ def test_learning_rate_warms_up_and_falls() -> None:
     assert rates[40] == pytest.approx(0, abs=1e-12)
     assert rates[:9] == sorted(rates[:9])
     assert rates[8:] == sorted(rates[8:], reverse=True)
+
+
+def unequal_digits(least: int) -> DataSet:
+    """Digits of which two classes have so many training images, and the others all."""
+    whole = load(CONFIG.data, 0)
+    labels = whole.train.labels
+    rank = np.zeros_like(labels)
+    for label in range(10):
+        rank[labels == label] = np.arange((labels == label).sum())
+    kept = ~np.isin(labels, (3, 8)) | (rank < least)
+    train_split = whole.train.select(kept)
+    return DataSet("digits", whole.classes, whole.shape, None, train_split, whole.validation, lambda: whole.test)
+
+
+def test_class_weights_are_1_in_the_mean_over_all_items() -> None:
+    digits = unequal_digits(10)
+    found = class_weights(digits.train, 11, "balanced", torch.device("cpu"))
+    assert found is not None
+    counts = np.bincount(digits.train.labels, minlength=11)
+    assert np.ptp(found.numpy()[:10] * counts[:10]) < 1e-3  # each class has the same weight in all
+    assert found[torch.from_numpy(digits.train.labels)].mean() == pytest.approx(1)
+    assert class_weights(digits.train, 11, "none", torch.device("cpu")) is None
+
+
+def test_equal_classes_have_the_same_loss_with_weights() -> None:
+    outputs, labels = torch.randn(12, 4, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 4
+    weights = class_weights(Split(labels.numpy(), np.zeros((12, 1))), 4, "balanced", torch.device("cpu"))
+    for smoothing in (0.0, 0.1):
+        plain, weighed = (item_losses(outputs, labels, w, smoothing) for w in (None, weights))
+        assert torch.equal(plain, weighed)
+        assert plain.mean() == pytest.approx(float(F.cross_entropy(outputs, labels, label_smoothing=smoothing)))
+
+
+def test_the_balanced_accuracy_is_the_mean_recall(tmp_path: Path) -> None:
+    split = DIGITS.validation.select(~((DIGITS.validation.labels == 2) & (np.arange(len(DIGITS.validation)) % 3 > 0)))
+    part = DataSet("digits", DIGITS.classes, DIGITS.shape, None, DIGITS.train, split, lambda: split)
+    epochs = train(PLAN, part, STATISTICS, with_train(epochs=2, batch=8, keep="last"), tmp_path)
+    figures = load_model(tmp_path / MODEL).evaluate(split).figures
+    assert epochs[-1].validation_balanced_accuracy == pytest.approx(figures.balanced_accuracy)
+    assert epochs[-1].validation_accuracy == pytest.approx(figures.accuracy)
+
+
+def test_weights_are_kept_by_what_they_were_trained_for() -> None:
+    rows = [Epoch(n, 0.1, 1.0, 0.9, 1.0, *figures) for n, figures in enumerate([(0.9, 1.0, 0.5), (0.8, 1.0, 0.7)], 1)]
+    assert kept_epoch(rows, with_train().train).epoch == 1
+    assert kept_epoch(rows, with_train(class_weights="balanced").train).epoch == 2
+    assert kept_epoch(rows[::-1], with_train(class_weights="balanced", keep="last").train).epoch == 1
+
+
+@pytest.mark.slow
+def test_balanced_classes_are_known_though_they_are_rare() -> None:
+    """Two classes of ten images: without weights hardly ever said, with them as well as may be."""
+    digits, recalls = unequal_digits(10), {}
+    plan = make_plan(Genotype.parse("0-1:conv3x3 1-3:conv3x3"), CONFIG.network.but({"channels": 12, "cells": 1}),
+                     InputSpec(1, 8, 8, 10))  # fmt: skip
+    for kind in ("none", "balanced"):
+        config = with_train(class_weights=kind, epochs=15, crop=0, batch=32, keep="last")
+        network = Network(plan, 0)
+        train(plan, digits, STATISTICS, config, None, network=network)
+        figures = evaluate(Model(network, digits.classes, STATISTICS), digits.test).figures
+        recalls[kind] = sum(figures.classes[rare].recall or 0 for rare in (3, 8)) / 2, figures.balanced_accuracy
+    assert recalls["balanced"][0] > recalls["none"][0] + 0.1
+    assert recalls["balanced"][1] > recalls["none"][1]

@@ -165,6 +165,13 @@ NO_ENHANCE = Option(
     value=False,
 )
 EPOCHS = Option("epochs", "train.epochs", "Epochs of training.", int)
+CLASS_WEIGHTS = Option(
+    "class_weights",
+    "train.class_weights",
+    "balanced: in the loss each class counts the same.",
+    metavar="<none|balanced>",
+)
+TRAIN = (EPOCHS, CLASS_WEIGHTS)
 QUANTISE = (
     Option(
         "bits",

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from spikenas._util.class_figures import Figures, listed
 from spikenas._util.errors import ConfigError
 from spikenas._util.run_files import CONFIG, MODEL, QUANTISED
 from spikenas.cli import options as opt
@@ -96,11 +97,12 @@ def _test(path: Path, rows: list[dict[str, Any]], classes: tuple[str, ...]) -> d
     confusion = [[0] * len(classes) for _ in classes]
     for row in rows:
         confusion[classes.index(row["true"])][classes.index(row["label"])] += 1
-    right = sum(row["true"] == row["label"] for row in rows)
+    figures = Figures.of(confusion, classes).as_json()
     return {
         "folder": str(path),
         "items": len(rows),
-        "accuracy": right / len(rows),
+        "accuracy": figures["accuracy"],
+        "figures": figures,
         "classes": classes,
         "confusion": confusion,
     }
@@ -128,24 +130,24 @@ def _print(rows: list[dict[str, Any]], tested: list[dict[str, Any]], classes: tu
     if table.row_count:
         console.print(table)
     for folder in tested:
-        right = round(folder["accuracy"] * folder["items"])
-        console.print(
-            f"{folder['folder']}: {folder['accuracy']:.2%} right, {right} of {folder['items']}",
-            highlight=False,
-            markup=False,
-        )
-        console.print(_confusion(folder["confusion"], classes))
+        figures = Figures.of(folder["confusion"], classes)
+        console.print(f"{folder['folder']}: {figures}", highlight=False, markup=False)
+        if figures.never_said:
+            console.print(f"never said: {listed(figures.never_said)}", highlight=False, markup=False)
+        console.print(_confusion(folder["confusion"], figures))
 
 
-def _confusion(counts: list[list[int]], classes: tuple[str, ...]) -> Table:
+def _confusion(counts: list[list[int]], figures: Figures) -> Table:
     """Rows are the true classes that there are items of, columns what was said."""
     table = Table(title="true class by rows, what was said by columns", title_justify="left", box=None, pad_edge=False)
-    said = [k for k in range(len(classes)) if any(row[k] for row in counts)]
+    said = [k for k, one in enumerate(figures.classes) if one.said]
     table.add_column("", no_wrap=True)
     for k in said:
-        table.add_column(classes[k], justify="right")
-    table.add_column("recall", justify="right")
-    for k, row in enumerate(counts):
-        if sum(row):
-            table.add_row(classes[k], *(f"{row[j]:,}" if row[j] else "" for j in said), f"{row[k] / sum(row):.0%}")
+        table.add_column(figures.classes[k].name, justify="right")
+    for name in ("recall", "precision"):
+        table.add_column(name, justify="right")
+    for one, row in zip(figures.classes, counts, strict=True):
+        if one.items:
+            shares = ("" if share is None else f"{share:.0%}" for share in (one.recall, one.precision))
+            table.add_row(one.name, *(f"{row[j]:,}" if row[j] else "" for j in said), *shares)
     return table

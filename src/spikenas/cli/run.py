@@ -31,7 +31,7 @@ _LEARNT_FROM = (opt.DATASET, *opt.IMAGES, *opt.SIZES, opt.TARGET)
 _ALL = (opt.SEED, opt.DEVICE, opt.SET, *opt.OUTPUT)
 
 
-@command(_LEARNT_FROM, _SPACE, opt.NO_ENHANCE, opt.SEARCH, opt.EPOCHS, opt.EXECUTOR, _ALL)
+@command(_LEARNT_FROM, _SPACE, opt.NO_ENHANCE, opt.SEARCH, opt.TRAIN, opt.EXECUTOR, _ALL)
 def run(given: Given, config: _ConfigFile = None, out: _Out = None) -> None:
     """All stages: from images and a budget to a trained network of integers that fits, with a target to firmware."""
     _run_stages(None, given, out, config)
@@ -49,7 +49,7 @@ def search(given: Given, config: _ConfigFile = None, out: _Out = None) -> None:
     _run_stages(("search",), given, out, config)
 
 
-@command(opt.DATASET, opt.EPOCHS, opt.DEVICE, opt.SET, opt.OUTPUT)
+@command(opt.DATASET, opt.TRAIN, opt.DEVICE, opt.SET, opt.OUTPUT)
 def train(given: Given, out: _RunFolder) -> None:
     """Train the network that the search of a run folder found; writes model.safetensors and train.csv."""
     _run_stages(("train",), given, out)

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from spikenas._util.class_figures import UNEQUAL, listed
 from spikenas._util.units import format_size
 from spikenas.memory import Footprint
 from spikenas.memory.fitting import Need
@@ -86,10 +87,10 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
     if "validation_accuracy" in values:
         table.add_row("validation", f"{values['validation_accuracy']:.2%} after {values['epochs']} epochs")
     if "test_accuracy" in values:
-        table.add_row("test", f"{values['test_accuracy']:.2%}, {values['synops']:,.0f} synops per inference")
+        table.add_row("test", f"{_right(values['figures'])}, {values['synops']:,.0f} synops per inference")
     if "quantised_test_accuracy" in values:
-        accuracy, bits = values["quantised_test_accuracy"], values["weight_bits"]
-        table.add_row("on the device", f"{accuracy:.2%}, by integers with weights of {bits} bits")
+        accuracy, bits = _right(values["quantised_figures"]), values["weight_bits"]
+        table.add_row("on the device", f"{accuracy}, by integers with weights of {bits} bits")
     for name, unit in (("params", str), ("flash", format_size), ("ram", format_size)):
         value = values[name if name == "params" else f"{name}_bytes"]
         limit = values["budget"][name]
@@ -108,6 +109,18 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
         table.add_row("next", f"spikenas {values['next']} --out {shlex.quote(values['folder'])}")
     table.add_row("time", f"{seconds:.0f} s (this command)")
     return table
+
+
+def _right(figures: dict[str, Any]) -> str:
+    """Say the accuracy with its interval, where classes are unequal the balanced one, and classes never said."""
+    items = [one["items"] for one in figures["classes"] if one["items"]]
+    low, high = figures["interval"]
+    said = [f"{figures['accuracy']:.2%} ({low:.1%} to {high:.1%})"]
+    if max(items) > UNEQUAL * min(items):
+        said.append(f"balanced {figures['balanced_accuracy']:.2%}")
+    if figures["never_said"]:
+        said.append(f"never said: {listed(figures['never_said'])}")
+    return ", ".join(said)
 
 
 def target_table(rows: list[tuple[Target, list[Need]]]) -> RenderableType:

@@ -305,6 +305,9 @@ class TrainConfig(Section):
     weight_decay: float = Field(5e-4, ge=0)
     warmup_epochs: float = Field(2.0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: in the loss each class counts the same, however many images it has"
+    )
     crop: int | None = Field(
         None, ge=0, description="padding of the random crop; absent: an eighth of the side; 0: off"
     )

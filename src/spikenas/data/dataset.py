@@ -60,6 +60,13 @@ class Split:
     def __repr__(self) -> str:
         return f"Split of {len(self):,} items, {len(np.unique(self.labels))} classes"
 
+    def name_of(self, index: int) -> str:
+        """Return the path of an item that is a file, bytes that are not UTF-8 as `\\xe9`; else its number."""
+        item = self.items[index]
+        if not isinstance(item, str):
+            return f"item {index}"
+        return os.fsencode(item).decode("utf-8", "backslashreplace")
+
     def fetch(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Array:
         """Decode some items.
 

@@ -111,14 +111,11 @@ class OpenedData:
             return self.survey.shape[1]
         return self._listing.channels or (1 if self.survey.grey else 3)
 
-    def counts(self, seed: int, decoding: Decoding) -> dict[str, dict[str, int]]:
-        """Return the number of items by split and class."""
+    def counts(self, seed: int, decoding: Decoding) -> dict[str, list[int]]:
+        """Return by split the number of items of each class."""
         data = self.divide(seed, decoding)
         splits = {"train": data.train, "validation": data.validation, "test": data.test}
-        return {
-            name: dict(zip(self.classes, np.bincount(split.labels, minlength=len(self.classes)).tolist(), strict=True))
-            for name, split in splits.items()
-        }
+        return {name: np.bincount(split.labels, minlength=len(self.classes)).tolist() for name, split in splits.items()}
 
     def divide(self, seed: int, decoding: Decoding) -> DataSet:
         """Return the data set with the validation share of a seed; the test items are those of `self.seed`.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from spikenas._util.files import write_atomically
 from spikenas.data.dataset import Array
 
+_OF = "network"  # key of the text in the file
 LARGEST_SIDE = 96  # of a picture, in pixels; larger ones are made smaller
 
 
@@ -33,6 +38,32 @@ def strip(items: Array) -> Image.Image:
         return picture
     small = (max(1, width * LARGEST_SIDE // side), max(1, height * LARGEST_SIDE // side))
     return picture.resize((small[0] * len(pixels), small[1]), Image.Resampling.BOX)
+
+
+def save_strip(picture: Image.Image, path: Path, of: str) -> None:
+    """Write a strip as PNG, whole or not at all.
+
+    Args:
+        picture: Strip of pictures.
+        path: The file.
+        of: Digest of the network whose mistakes they are, which the file keeps.
+    Raises:
+        RunError: The file cannot be written.
+    """
+    text = PngInfo()
+    text.add_text(_OF, of)
+    write_atomically(path, lambda partial: picture.save(partial, format="png", pnginfo=text))
+
+
+def pictured(path: Path) -> str | None:
+    """Return the digest of the network whose mistakes a strip shows; None where the file does not say it.
+
+    Raises:
+        OSError: The file is no picture.
+    """
+    with Image.open(path) as picture:
+        found = picture.info.get(_OF)
+    return found if isinstance(found, str) else None
 
 
 def cut(picture: Image.Image, count: int) -> list[Image.Image]:

@@ -182,7 +182,7 @@ class Enhancer:
             return [Decision(key, start, f"{_DEFAULT_CELLS} cells cannot be: {left_out}", evidence)]
         if self._evaluator != TRAINING:
             reason = (
-                "as configured: a score is taken at one width for all, so it cannot weigh depth against width; "
+                "the default: a score is taken at one width for all, so it cannot weigh depth against width; "
                 f"'spikenas enhance --by {TRAINING}' does"
             )
             return [Decision(key, start, reason, evidence)]
@@ -260,7 +260,7 @@ class Enhancer:
             with contextlib.suppress(BudgetError):
                 widths[str(bits)] = self._with(config.but({key: bits})).sized().config.network.channels
         bought = [f"{bits} bits would allow {widths[bits]} channels" for bits in ("4", "2") if bits in widths]
-        reason = f"as configured, for {widths.get('8', 'no')} channels; {', '.join(bought)}: --weight-bits sets them"
+        reason = f"the default, for {widths.get('8', 'no')} channels; {', '.join(bought)}: --weight-bits sets them"
         return [Decision(key, config.network.weight_bits, reason, {"channels_by_bits": widths})]
 
     def _width(self, config: Config) -> list[Decision]:
@@ -368,7 +368,7 @@ class Enhancer:
         given = self._given(key)
         space = self.task.asked.space.name
         named = given and name not in getattr(self.task.asked, section).model_fields_set
-        said = f"as the space {space} has it" if named else "as asked" if given else reason
+        said = f"as the space {space} has it" if named else "set beforehand, so not decided here" if given else reason
         return Decision(key, list(value) if isinstance(value, tuple) else value, said, given=given)
 
 

@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spikenas._util.class_figures import Figures
 from spikenas._util.errors import RunError
 from spikenas.data import DataSet, Split
 from spikenas.integers.tensors import run_batch
 from spikenas.snn.synops import fan_out
+from spikenas.training.tally import Mistake, Tally
 
 if TYPE_CHECKING:
     from spikenas.integers.integers import IntegerNetwork
@@ -69,17 +71,26 @@ class IntegerEvaluation:
     """Holds what an integer network does on labelled items.
 
     Attributes:
-        accuracy: Share of the items that is classified correctly.
+        figures: Accuracy with its interval, balanced accuracy, recall and precision by class.
+        confusion: Numbers of items, [true class][predicted class].
+        mistakes: The worst mistakes, at most `spikenas.training.tally.MISTAKES`, the worst first.
         predictions: Class of each item.
         clipped: The share, by LIF layer, of updates at which an 8-bit membrane is too short.
     """
 
-    accuracy: float
+    figures: Figures
+    confusion: list[list[int]]
+    mistakes: list[Mistake]
     predictions: NDArray[np.int64]
     clipped: dict[str, float]
 
+    @property
+    def accuracy(self) -> float:
+        """Share of the items that is classified correctly."""
+        return self.figures.accuracy
+
     def __repr__(self) -> str:
-        return f"IntegerEvaluation: {self.accuracy:.2%} of {len(self.predictions):,} items right"
+        return f"IntegerEvaluation: {self.figures}"
 
 
 def evaluate_integers(
@@ -97,14 +108,18 @@ def evaluate_integers(
         device: The device to compute on.
         batch: Number of items at a time.
         progress: A function that is called with the numbers of items done and of all items.
+    Raises:
+        RunError: The split has no items, or labels that the network has no output for.
     """
-    found = []
+    tally, found = Tally(split, network.classes), []
     clipped: dict[str, tuple[int, int]] = {}
     for first in range(0, len(split), batch):
         items = split.fetch(range(first, min(first + batch, len(split))))
         frames = torch.from_numpy(as_bytes(items, network.input_scale)).to(device)
-        found.append(run_batch(network, frames, clipped).argmax(1).cpu().numpy())
+        scores = run_batch(network, frames, clipped).cpu().double() * network.score_scale
+        tally.add(scores, first)
+        found.append(scores.argmax(1).numpy())
         progress(min(first + batch, len(split)), len(split))
     predictions = np.concatenate(found).astype(np.int64)
     shares = {name: short / updates for name, (short, updates) in clipped.items() if short}
-    return IntegerEvaluation(float((predictions == split.labels).mean()), predictions, shares)
+    return IntegerEvaluation(tally.figures, tally.confusion, tally.mistakes, predictions, shares)

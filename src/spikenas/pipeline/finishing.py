@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from types import UnionType
 from typing import Any
 
 from spikenas._util.errors import ConfigError, DeployError, RunError
-from spikenas._util.files import write_atomically
 from spikenas._util.progress import Reporter, show_nothing
 from spikenas._util.run_files import (
     BEST,
@@ -26,8 +25,7 @@ from spikenas._util.run_files import (
     TUNING,
 )
 from spikenas._util.seeding import digest_of
-from spikenas.data import Split
-from spikenas.data.pictures import strip
+from spikenas.data.pictures import pictured, save_strip, strip
 from spikenas.deployment import deploy as build
 from spikenas.deployment import test_vectors, write_nir
 from spikenas.integers import (
@@ -138,9 +136,9 @@ def evaluate(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
     if values.get("model_sha256") != state.digest(MODEL):
         with report.task("evaluation") as progress:
             result = evaluate_model(model, task.test, task.config.device, progress=_counted(progress))
-        found = asdict(result)
-        values = {"test_accuracy": found.pop("accuracy"), **found, "model_sha256": state.digest(MODEL)}
-        _write_mistakes(run, task.test, [mistake.index for mistake in result.mistakes])
+        found = {key: value for key, value in asdict(result).items() if key != "figures"}
+        figures = {"test_accuracy": result.accuracy, "images": result.images, "figures": result.figures.as_json()}
+        values = {**figures, **found, "model_sha256": state.digest(MODEL)}
         run.write_json(EVALUATION, values)
     if quantised and values.get("quantised_sha256") != quantised["quantised_sha256"]:
         network = IntegerNetwork.load(run / QUANTISED)
@@ -148,10 +146,15 @@ def evaluate(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
             integers = evaluate_integers(network, task.test, task.config.device, progress=_counted(progress))
         values |= {
             "quantised_test_accuracy": integers.accuracy,
+            "quantised_figures": integers.figures.as_json(),
+            "quantised_confusion": integers.confusion,
+            "quantised_mistakes": [asdict(mistake) for mistake in integers.mistakes],
             "weight_bits": network.plan.network.weight_bits,
             "quantised_sha256": quantised["quantised_sha256"],
         }
         run.write_json(EVALUATION, values)
+    shown_of, digest = ("quantised_mistakes", "quantised_sha256") if quantised else ("mistakes", "model_sha256")
+    _show_mistakes(run, task, [mistake["index"] for mistake in values[shown_of]], values[digest])
     return values
 
 
@@ -216,12 +219,15 @@ def shown(progress: Callable[[int, int, str], None]) -> loop.Progress:
     return on_step
 
 
-def _write_mistakes(run: RunFolder, split: Split, indices: Sequence[int]) -> None:
+def _show_mistakes(run: RunFolder, task: Task, indices: Sequence[int], digest: str) -> None:
+    """Write the pictures of a network's mistakes, unless they are there."""
     if not indices:
         run.remove(MISTAKES)
         return
-    picture = strip(split.fetch(indices))
-    write_atomically(run / MISTAKES, lambda path: picture.save(path, format="png"))
+    with suppress(OSError):
+        if pictured(run / MISTAKES) == digest:
+            return
+    save_strip(strip(task.test.fetch(indices)), run / MISTAKES, digest)
 
 
 def _counted(progress: Callable[[int, int, str], None]) -> Callable[[int, int], None]:

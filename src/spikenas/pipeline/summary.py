@@ -15,7 +15,10 @@ from spikenas.space.genotype import Genotype
 from spikenas.task import Task
 from spikenas.training.epochs import kept_epoch, read_log
 
-_EVALUATION: dict[str, type | UnionType] = dict.fromkeys(("test_accuracy", "synops", "macs"), int | float)
+_EVALUATION: dict[str, type | UnionType] = {
+    **dict.fromkeys(("test_accuracy", "synops", "macs"), int | float),
+    "figures": dict,
+}
 
 
 def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
@@ -29,13 +32,13 @@ def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
     epochs = read_log(run / LOG)
     if epochs:
         values["epochs"] = len(epochs)
-        values["validation_accuracy"] = kept_epoch(epochs, config.train.keep).validation_accuracy
+        values["validation_accuracy"] = kept_epoch(epochs, config.train).validation_accuracy
     integers = state.integers
     if run.has(EVALUATION):
         evaluation = run.read_json(EVALUATION, "evaluate", **_EVALUATION)
         values |= {key: evaluation[key] for key in _EVALUATION}
         if integers and evaluation.get("quantised_sha256") == integers:
-            values |= {key: evaluation[key] for key in ("quantised_test_accuracy", "weight_bits")}
+            values |= {key: evaluation[key] for key in ("quantised_test_accuracy", "quantised_figures", "weight_bits")}
     if integers:
         bits = run.read_json(QUANTISATION, "quantise", weight_bits=int)["weight_bits"]
         values |= sizes(task.but({"network.weight_bits": bits}).cost(Genotype.parse(values["genotype"])))

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
+from spikenas._util.class_figures import listed
+from spikenas._util.run_files import CONFIG
 from spikenas._util.units import format_size
+from spikenas.memory import violations
+from spikenas.memory.fitting import fits, needs
+from spikenas.memory.model import footprint
+from spikenas.memory.width import LADDER
+from spikenas.reporting.accuracy_checks import accuracy_checks
+from spikenas.reporting.advice import Check, again, command
 from spikenas.reporting.saved import SavedRun
+from spikenas.space.building import make_plan
+from spikenas.targets import TARGETS, find_target
 
 SILENT, SATURATED = 0.005, 0.9  # spikes per neuron and timestep
 _UNUSED = 0.5  # share of every limit below which a budget is hardly used
 _LOST = 0.005  # accuracy that integers may lose
-_OVERFITTED = 0.15  # by which training accuracy may exceed that of validation
 _SLOWER = 1.5  # times what the first tenth of the search let expect
 _LINKED_BYTES, _LINKED_SHARE = 256, 0.01
-
-Level = Literal["problem", "warning", "good", "unknown"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """A check examines one property of a run.
-
-    Attributes:
-        level: How good or bad the finding is.
-        subject: What was checked.
-        finding: What was found.
-        remedy: What to do, where something is to be done.
-    """
-
-    level: Level
-    subject: str
-    finding: str
-    remedy: str = ""
 
 
 def checks(run: SavedRun) -> list[Check]:
@@ -41,8 +29,8 @@ def checks(run: SavedRun) -> list[Check]:
     found = [
         *(Check("problem", "files", line, "remove the file; the stage that writes it does so again")
           for line in run.unreadable),
-        *_budget(run), *_operations(run), *_search(run), *_training(run), *_spikes(run), *_integers(run),
-        *_firmware(run),
+        *_budget(run), *_operations(run), *_search(run), *_training(run), *accuracy_checks(run), *_spikes(run),
+        *_integers(run), *_firmware(run),
     ]  # fmt: skip
     order = ("problem", "warning", "unknown", "good")
     return sorted(found, key=lambda check: order.index(check.level))
@@ -59,13 +47,30 @@ def _budget(run: SavedRun) -> Iterator[Check]:
         shares.append(used / limit)
         if used > limit:
             size = f"{used - limit:,}" if name == "params" else format_size(used - limit)
-            yield Check("problem", "budget", f"{name}: {size} too much", "search again with this budget")
+            yield Check(
+                "problem",
+                "budget",
+                f"{name}: {size} too much",
+                f"search again with this budget: {again(run, 'smaller')}",
+            )
     if shares and max(shares) <= 1:
         finding = f"met; the tightest limit is used to {max(shares):.0%}"
         if max(shares) < _UNUSED:
-            yield Check("warning", "budget", finding, "a wider network may fit: --channels, or more cells: --cells")
+            yield Check("warning", "budget", f"hardly used: {finding}", _larger(run))
         else:
             yield Check("good", "budget", finding)
+
+
+def _larger(run: SavedRun) -> str:
+    """Say how more of the budget is used: the widest network with the same cells that fits, or more cells."""
+    plan = run.plan
+    for channels in reversed(LADDER) if plan else ():
+        if plan is None or channels <= plan.network.free_channels:
+            break
+        wider = make_plan(plan.genotype, plan.network.but({"channels": channels}), plan.input)
+        if not violations(footprint(wider), run.config.budget):
+            return f"a network of {channels} channels fits: {again(run, 'wider', '--channels', channels)}"
+    return f"more cells: {again(run, 'deeper', '--cells', run.config.network.cells + 1)}"
 
 
 def _operations(run: SavedRun) -> Iterator[Check]:
@@ -74,9 +79,9 @@ def _operations(run: SavedRun) -> Iterator[Check]:
     added = {name.removeprefix("with "): e for name, e in effects.items() if name.startswith("with ")}
     if not added:
         if run.best:
-            yield Check(
-                "unknown", "ops left out", "not measured", "'spikenas analyze' says what leaving out each op costs"
-            )
+            other = run.folder.with_name(f"{run.name}-ops")
+            analyse = command("analyze", "--config", run.folder / CONFIG, "--out", other)
+            yield Check("unknown", "ops left out", "not measured", f"what leaving out each op costs says {analyse}")
         return
     for op, effect in added.items():
         if effect["verdict"] == "open":
@@ -85,7 +90,7 @@ def _operations(run: SavedRun) -> Iterator[Check]:
                 "warning",
                 "ops left out",
                 f"the op {op} might bring up to {gain:.2f} standard deviations of the networks' scores",
-                f"search with it: --ops {','.join([*decided_ops(run), op])}",
+                f"search with it: {again(run, f'with-{op}', '--ops', ','.join([*decided_ops(run), op]))}",
             )
     useless = [op for op, effect in added.items() if effect["verdict"] == "useless"]
     if useless:
@@ -115,30 +120,27 @@ def _training(run: SavedRun) -> Iterator[Check]:
         return
     left = run.config.train.epochs - len(run.epochs)
     if left:
-        again = f"'spikenas run --out {run.folder}' goes on"
-        yield Check("warning", "training", f"{left} of {run.config.train.epochs} epochs are missing", again)
-    last = run.epochs[-1]
-    gap = last.train_accuracy - last.validation_accuracy
-    finding = f"{last.train_accuracy:.1%} on the training images, {last.validation_accuracy:.1%} on those held out"
-    if gap > _OVERFITTED:
-        yield Check("warning", "generalisation", finding, "more images, or train.weight_decay, or a smaller network")
-    else:
-        yield Check("good", "generalisation", finding)
+        remedy = f"{command('run', '--out', run.folder)} goes on"
+        yield Check("warning", "training", f"{left} of {run.config.train.epochs} epochs are missing", remedy)
 
 
 def _spikes(run: SavedRun) -> Iterator[Check]:
     if run.evaluation is None:
         return
     rates = run.evaluation["firing_rates"]
-    for name, rate in rates.items():
-        if rate < SILENT:
-            finding = f"{name} is nearly silent: {rate:.2%} of its neurons fire at a timestep"
-            yield Check(
-                "warning", "spikes", finding, "its convolutions compute next to nothing: a lower network.v_threshold"
-            )
-        elif rate > SATURATED:
-            finding = f"{name} is saturated: {rate:.0%} of its neurons fire at every timestep"
-            yield Check("warning", "spikes", finding, "it says next to nothing: a higher network.v_threshold")
+    threshold = run.config.network.v_threshold
+    silent = [f"{name} ({rate:.2%})" for name, rate in rates.items() if rate < SILENT]
+    saturated = [f"{name} ({rate:.0%})" for name, rate in rates.items() if rate > SATURATED]
+    if silent:
+        finding = f"nearly silent, by the share of neurons that fire at a timestep: {listed(silent)}"
+        remedy = "what reads them computes next to nothing; a lower threshold: "
+        lower = again(run, "lower-threshold", "--set", f"network.v_threshold={threshold / 2:g}")
+        yield Check("warning", "spikes", finding, remedy + lower)
+    if saturated:
+        finding = f"saturated, by the share of neurons that fire at a timestep: {listed(saturated)}"
+        remedy = "they say next to nothing; a higher threshold: "
+        higher = again(run, "higher-threshold", "--set", f"network.v_threshold={threshold * 2:g}")
+        yield Check("warning", "spikes", finding, remedy + higher)
     if rates and all(SILENT <= rate <= SATURATED for rate in rates.values()):
         low, high = min(rates.values()), max(rates.values())
         yield Check(
@@ -157,8 +159,8 @@ def _integers(run: SavedRun) -> Iterator[Check]:
     )
     if lost > _LOST:
         bits, tuned = found["weight_bits"], (run.quantisation or {}).get("epochs", 0)
-        again = f"'spikenas quantise --out {run.folder} --bits {bits} --tuning {2 * tuned or 6}'"
-        remedy = f"{'fine-tune longer' if tuned else 'fine-tune'}: {again}{', or more bits' if bits < 8 else ''}"
+        typed = command("quantise", "--out", run.folder, "--bits", bits, "--tuning", 2 * tuned or 6)
+        remedy = f"{'fine-tune longer' if tuned else 'fine-tune'}: {typed}{', or more bits' if bits < 8 else ''}"
         yield Check("warning", "integers", finding, remedy)
     else:
         yield Check("good", "integers", finding)
@@ -169,8 +171,7 @@ def _firmware(run: SavedRun) -> Iterator[Check]:
     if run.best is None:
         return
     if measured is None or "linked" not in measured:
-        remedy = f"'spikenas deploy --out {run.folder} --target DEVICE' builds and measures it"
-        yield Check("unknown", "firmware", "not measured: memory is what the model says", remedy)
+        yield Check("unknown", "firmware", "not measured: memory is what the model says", _measuring(run))
         return
     for name in ("flash", "ram"):
         predicted, linked = measured["predicted"][f"{name}_bytes"], measured["linked"][f"{name}_bytes"]
@@ -179,3 +180,14 @@ def _firmware(run: SavedRun) -> Iterator[Check]:
             yield Check("warning", "firmware", finding, "the compiler is another than the model was measured with")
         else:
             yield Check("good", "firmware", finding)
+
+
+def _measuring(run: SavedRun) -> str:
+    """Say how the firmware is built: for the device of the budget, or else for the first that holds the network."""
+    if run.quantisation is None or run.plan is None:
+        return f"{command('run', '--out', run.folder)} makes its integers first"
+    asked, core = run.config.budget.target, run.config.network.core
+    for target in sorted(map(find_target, [asked] if asked else TARGETS), key=lambda one: one.core != core):
+        if target.kind == "microcontroller" and fits(needs(run.plan, target)):
+            return f"{command('deploy', '--out', run.folder, '--target', target.name)} builds and measures it"
+    return f"no device that is known holds it: {command('targets')} lists them"

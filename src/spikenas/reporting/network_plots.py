@@ -8,6 +8,8 @@ from spikenas._util.units import format_size
 from spikenas.reporting.saved import SavedRun
 from spikenas.reporting.style import COLOURS, GOOD, KIB, LIMIT, SCALE, Plot, Spec
 
+_MOST_ROWS = 20  # of a table of confusions
+
 
 def training_plot(runs: Sequence[SavedRun]) -> Plot | None:
     """Plot accuracy and loss over the epochs; None where no run has any."""
@@ -51,10 +53,10 @@ def training_plot(runs: Sequence[SavedRun]) -> Plot | None:
 
 def confusion_plot(run: SavedRun) -> Plot | None:
     """Plot which class is taken for which; None without an evaluation."""
-    if run.evaluation is None:
+    if run.tested is None:
         return None
-    counts = run.evaluation["confusion"]
-    names = list(run.classes) if len(run.classes) == len(counts) else [str(n) for n in range(len(counts))]
+    counts, classes = run.tested.confusion, run.tested.figures.classes
+    names = [one.name for one in classes]
     totals = [max(1, sum(row)) for row in counts]
     shares = [[round(100 * n / total, 2) for n in row] for row, total in zip(counts, totals, strict=True)]
     wrong = sorted(
@@ -74,7 +76,7 @@ def confusion_plot(run: SavedRun) -> Plot | None:
     said = (
         f"Most often {wrong[0][1]} is taken for {wrong[0][2]}: {wrong[0][0]} images." if wrong[0][0] else "No mistake."
     )
-    rows = [(right, taken, str(count)) for count, right, taken in wrong[:20] if count]
+    rows = [(right, taken, str(count)) for count, right, taken in wrong[:_MOST_ROWS] if count]
     return Plot("confusion", "Confusion of classes", said, {"data": data, "layout": layout},
                 ("class", "taken for", "images"), rows, 460)  # fmt: skip
 

@@ -21,8 +21,11 @@ from spikenas._util.errors import SpikeNASError
 from spikenas._util.files import write_text
 from spikenas._util.provenance import versions
 from spikenas._util.units import format_size
+from spikenas.config import Config
 from spikenas.memory import Footprint
-from spikenas.reporting.checks import Check, checks
+from spikenas.reporting.advice import Check
+from spikenas.reporting.checks import checks
+from spikenas.reporting.explained import explained
 from spikenas.reporting.network_plots import confusion_plot, flash_plot, ram_plot, spikes_plot, training_plot
 from spikenas.reporting.saved import SavedRun, load_run
 from spikenas.reporting.search_plots import comparison_plot, operations_plot, search_plot, trials_plot
@@ -31,6 +34,8 @@ from spikenas.space.drawing import draw_svg
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import Plan
 from spikenas.targets import find_target
+
+_FEW_CLASSES = 12  # whose tables are open
 
 
 @dataclass(frozen=True)
@@ -166,9 +171,18 @@ def _environment() -> Environment:
         "decision_rows": _decision_rows,
         "history_rows": _history_rows,
         "label": _label,
+        "explained": explained,
+        "class_rows": _class_rows,
+        "share_rows": _share_rows,
+        "few": _FEW_CLASSES,
     }
-    environment.filters |= {"toml": lambda config: config.dump(), "device": _device}
+    environment.filters |= {"toml": Config.dump, "device": _device, "short_file": _short_file}
     return environment
+
+
+def _short_file(file: str) -> str:
+    """The name of a file, with the folder it is in."""
+    return "/".join(file.split("/")[-2:])
 
 
 def _asset(name: str) -> Markup:
@@ -200,7 +214,10 @@ def _headline(section: Section) -> str:
     memory = f"{format_size(run.memory['flash_bytes'])} of flash and {format_size(run.memory['ram_bytes'])} of RAM"
     if run.accuracy is None:
         return f"A network of {memory}, not evaluated yet."
-    return f"{run.accuracy:.2%} of the test images right, in {memory}."
+    right = f"{run.accuracy:.2%} of the test images right"
+    if run.tested and run.tested.figures.unequal:
+        right += f" ({run.tested.figures.balanced_accuracy:.2%} balanced over classes)"
+    return f"{right}, in {memory}."
 
 
 def _comparison_names(sections: Sequence[Section]) -> list[str]:
@@ -227,6 +244,25 @@ def _decision_rows(run: SavedRun) -> list[tuple[str, str, str]]:
 
 def _history_rows(run: SavedRun) -> list[tuple[str, str, str, str]]:
     return [(line["ended"], line["stage"], f"{line['seconds']:,.1f}", line["command"]) for line in run.history]
+
+
+def _class_rows(run: SavedRun) -> list[tuple[str, ...]]:
+    """Number of images of each class and split, as data.json has them under `counts`; none where it does not."""
+    counts = (run.data or {}).get("counts", {})
+    return [
+        (name, *(f"{numbers[n]:,}" for numbers in counts.values()))
+        for n, name in enumerate(run.classes if counts else ())
+    ]
+
+
+def _share_rows(run: SavedRun) -> list[tuple[str, str, str, str]]:
+    """Items, recall and precision of each class."""
+    found = run.tested.figures.classes if run.tested else ()
+    return [(one.name, f"{one.items:,}", _share(one.recall), _share(one.precision)) for one in found]
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
 
 
 def _label(run: SavedRun, number: int) -> str:

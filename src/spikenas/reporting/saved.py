@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from spikenas._util.class_figures import Figures, listed
 from spikenas._util.errors import ConfigError, SpikeNASError
 from spikenas._util.files import read_text
 from spikenas._util.frames import frame_of
@@ -33,7 +34,7 @@ from spikenas._util.run_files import (
 )
 from spikenas._util.units import format_size
 from spikenas.config import Config, NetworkConfig
-from spikenas.data.pictures import cut
+from spikenas.data.pictures import cut, pictured
 from spikenas.memory import Footprint, footprint, sizes
 from spikenas.nas.store import Trial, read_trials
 from spikenas.pipeline.stages import State, next_stage
@@ -44,6 +45,26 @@ from spikenas.training.epochs import Epoch, kept_epoch, read_log
 
 if TYPE_CHECKING:
     import pandas
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What the network whose figures are shown did on the test set.
+
+    Attributes:
+        by: The network, in words.
+        confusion: Numbers of items, [true class][class said].
+        mistakes: Its worst mistakes, as evaluation.json has them.
+        figures: Accuracy, balanced accuracy, and figures by class.
+        digest: Digest of the network's file.
+    """
+
+    by: str
+    confusion: list[list[int]]
+    mistakes: list[dict[str, Any]]
+    figures: Figures
+    digest: str | None
+
 
 _HISTORY = {"ended", "stage", "seconds", "command", "versions", "machine"}
 _SIZES = ("params", "flash_bytes", "ram_bytes", "channels")
@@ -65,7 +86,8 @@ class SavedRun:
         quantisation: Values of quantise.json.
         measured: Values of footprint.json, if it is of these integers.
         history: A line for each stage that was done.
-        mistakes: Pictures of `evaluation["mistakes"]`, as addresses that hold them.
+        mistakes: Pictures of `tested.mistakes`, as addresses that hold them; empty where they are another network's.
+        data: Values of data.json.
         classes: Names of the classes, where they are known.
         plan: Plan of the network found, with the bits of its integers once they are made.
         unreadable: A line for each file that is there and cannot be used.
@@ -84,6 +106,7 @@ class SavedRun:
     measured: dict[str, Any] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
+    data: dict[str, Any] | None = None
     classes: tuple[str, ...] = ()
     plan: Plan | None = None
     unreadable: list[str] = field(default_factory=list)
@@ -122,6 +145,12 @@ class SavedRun:
             found["test accuracy of the integers"] = f"{evaluation['quantised_test_accuracy']:.2%}"
         if evaluation:
             found["test accuracy in floating point"] = f"{evaluation['test_accuracy']:.2%}"
+        if self.tested and self.tested.figures.unequal:
+            found["balanced test accuracy"] = f"{self.tested.figures.balanced_accuracy:.2%}"
+        if self.tested:
+            found["95 % interval of the accuracy"] = str(self.tested.figures.interval)
+        if self.tested and self.tested.figures.never_said:
+            found["classes never said"] = listed(self.tested.figures.never_said)
         if self.kept:
             found["validation accuracy"] = f"{self.kept.validation_accuracy:.2%}"
         if best:
@@ -151,13 +180,39 @@ class SavedRun:
     @property
     def accuracy(self) -> float | None:
         """Accuracy on the test set, of the integers where they were evaluated."""
-        found = self.evaluation or {}
-        return found.get("quantised_test_accuracy", found.get("test_accuracy"))
+        return self.tested.figures.accuracy if self.tested else None
+
+    @cached_property
+    def tested(self) -> Tested | None:
+        """What was found on the test set: by the integers where they were evaluated, else in floating point."""
+        found = self.evaluation
+        if found is None:
+            return None
+        integers = "quantised_confusion" in found
+        part, digest = ("quantised_", "quantised_sha256") if integers else ("", "model_sha256")
+        confusion = found[f"{part}confusion"]
+        return Tested(
+            by="the integers" if integers else "the network in floating point",
+            confusion=confusion,
+            mistakes=found.get(f"{part}mistakes", []),
+            figures=Figures.of(confusion, self.classes),
+            digest=found.get(digest),
+        )
+
+    @property
+    def notes(self) -> list[str]:
+        """What was noticed of the data when they were opened."""
+        return [str(note) for note in (self.data or {}).get("notes", [])]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of items of each split, where data.json says it."""
+        return dict((self.data or {}).get("items", {}))
 
     @property
     def kept(self) -> Epoch | None:
         """Return the epoch whose weights were kept."""
-        return kept_epoch(self.epochs, self.config.train.keep) if self.epochs else None
+        return kept_epoch(self.epochs, self.config.train) if self.epochs else None
 
     @property
     def status(self) -> str:
@@ -208,12 +263,13 @@ def load_run(folder: str | Path) -> SavedRun:
     if quantisation and quantisation["quantised_sha256"] != integers:
         quantisation = None
     if evaluation and evaluation.get("quantised_sha256") != integers:
-        evaluation.pop("quantised_test_accuracy", None)
+        evaluation = {key: value for key, value in evaluation.items() if not key.startswith("quantised_")}
     if measured and measured.get("quantised_sha256") != integers:
         measured = None
     made = {"weight_bits": quantisation["weight_bits"]} if quantisation else {}
-    classes, plan = reader.network(config.network.but(made), best)
-    return SavedRun(
+    data = reader.json(DATA, classes=list, input=dict)
+    classes, plan = reader.network(config.network.but(made), best, data)
+    run = SavedRun(
         folder=folder,
         config=config,
         best=best,
@@ -225,12 +281,14 @@ def load_run(folder: str | Path) -> SavedRun:
         quantisation=quantisation,
         measured=measured,
         history=reader.history(),
-        mistakes=reader.pictures(len((evaluation or {}).get("mistakes", []))),
+        data=data,
         classes=classes,
         plan=plan,
         unreadable=reader.unreadable,
         undecided=undecided,
     )
+    run.mistakes.extend(reader.pictures(run.tested))
+    return run
 
 
 class _Reader:
@@ -281,8 +339,9 @@ class _Reader:
                 lines.append(line)
         return lines
 
-    def network(self, network: NetworkConfig, best: dict[str, Any] | None) -> tuple[tuple[str, ...], Plan | None]:
-        data = self.json(DATA, classes=list, input=dict)
+    def network(
+        self, network: NetworkConfig, best: dict[str, Any] | None, data: dict[str, Any] | None
+    ) -> tuple[tuple[str, ...], Plan | None]:
         if data is None:
             return (), None
         classes = tuple(map(str, data["classes"]))
@@ -294,11 +353,15 @@ class _Reader:
             self.unreadable.append(f"{BEST}: {error}")
             return classes, None
 
-    def pictures(self, count: int) -> list[str]:
+    def pictures(self, tested: Tested | None) -> list[str]:
+        """Return the pictures of the mistakes, where they are those of the network that is shown."""
         path = self.folder / MISTAKES
-        if not count or not path.exists():
+        count = len(tested.mistakes) if tested else 0
+        if tested is None or not count or not path.exists():
             return []
         try:
+            if pictured(path) != tested.digest:
+                return []
             with Image.open(path) as picture:
                 return [_address(part) for part in cut(picture.convert("RGB"), count)]
         except OSError:

@@ -149,8 +149,8 @@ class Task:
         return InputSpec(*self.dataset.shape, len(self.classes), self.dataset.static, data.fit, data.value_range)
 
     @property
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Number of items by split and class."""
+    def counts(self) -> dict[str, list[int]]:
+        """By split the number of items of each class."""
         return self._opened.counts(self.config.seed, self._decoding)
 
     @property

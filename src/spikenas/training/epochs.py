@@ -11,6 +11,7 @@ from pathlib import Path
 from spikenas._util.errors import RunError
 from spikenas._util.files import read_text, write_atomically
 from spikenas._util.run_files import CHECKPOINT
+from spikenas.config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,12 @@ class Epoch:
     Attributes:
         epoch: Number of the epoch, counted from 1.
         lr: Learning rate of its last step.
-        train_loss: Mean cross-entropy on the training images, in nats.
+        train_loss: Mean cross-entropy on the training images, in nats; with class weights that which is weighted.
         train_accuracy: Share of the training images, as augmented, that are classified correctly.
-        validation_loss: Mean cross-entropy on the validation images, in nats.
+        validation_loss: The same on the validation images.
         validation_accuracy: Share of the validation images that are classified correctly.
         seconds: Wall time.
+        validation_balanced_accuracy: Mean of the recalls of the classes on the validation images.
     """
 
     epoch: int
@@ -34,13 +36,20 @@ class Epoch:
     validation_loss: float
     validation_accuracy: float
     seconds: float
+    validation_balanced_accuracy: float
 
 
-def kept_epoch(epochs: Sequence[Epoch], keep: str) -> Epoch:
+def judged_by(epoch: Epoch, settings: TrainConfig) -> float:
+    """Return the validation accuracy that weights are chosen by, with class weights the balanced one."""
+    balanced = settings.class_weights == "balanced"
+    return epoch.validation_balanced_accuracy if balanced else epoch.validation_accuracy
+
+
+def kept_epoch(epochs: Sequence[Epoch], settings: TrainConfig) -> Epoch:
     """Return the epoch whose weights model.safetensors holds: the `last`, or the `best` on the validation images."""
-    if keep == "last":
+    if settings.keep == "last":
         return epochs[-1]
-    return max(epochs, key=lambda row: (row.validation_accuracy, -row.validation_loss, row.epoch))
+    return max(epochs, key=lambda row: (judged_by(row, settings), -row.validation_loss, row.epoch))
 
 
 def read_log(path: Path) -> list[Epoch]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,34 +10,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from spikenas._util.errors import RunError
+from spikenas._util.class_figures import Figures
 from spikenas.data import Split
 from spikenas.data.transforms import normalise
 from spikenas.snn.network import SpikeTrain
 from spikenas.snn.synops import fan_out
 from spikenas.space.plan import LayerSpec, Plan
+from spikenas.training.tally import Mistake, Tally
 
 if TYPE_CHECKING:
     from spikenas.training.checkpoint import Model
-
-MISTAKES = 24  # at most, that are named
-
-
-@dataclass(frozen=True, order=True)
-class Mistake:
-    """A mistake is an image that is classified wrongly.
-
-    Attributes:
-        excess: Probability of the wrong class less that of the right one.
-        index: Position in the split.
-        label: The right class.
-        predicted: The wrong class.
-    """
-
-    excess: float
-    index: int
-    label: int
-    predicted: int
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,20 +27,18 @@ class Evaluation:
     """An evaluation says what a trained network does on labelled images.
 
     Attributes:
-        accuracy: Share of the images that are classified correctly.
-        images: Number of images.
+        figures: Accuracy with its interval, balanced accuracy, recall and precision by class.
         firing_rates: Spikes per neuron per timestep, by LIF layer.
         synops: Number of additions that spikes cause in convolutions and linear layers, per inference.
         synops_by_layer: The same number by the LIF layer whose spikes cause the additions.
         macs: Number of multiplications by values that are no spikes (stem, behind depthwise and pooling), per
             inference.
         confusion: Numbers of images, [true class][predicted class].
-        mistakes: The worst mistakes, at most `MISTAKES`, the worst first.
+        mistakes: The worst mistakes, at most `spikenas.training.tally.MISTAKES`, the worst first.
         seconds: Wall time of the forward passes.
     """
 
-    accuracy: float
-    images: int
+    figures: Figures
     firing_rates: dict[str, float]
     synops: float
     synops_by_layer: dict[str, float]
@@ -68,8 +47,18 @@ class Evaluation:
     mistakes: list[Mistake]
     seconds: float
 
+    @property
+    def accuracy(self) -> float:
+        """Share of the images that are classified correctly."""
+        return self.figures.accuracy
+
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return self.figures.items
+
     def __repr__(self) -> str:
-        return f"Evaluation: {self.accuracy:.2%} of {self.images:,} items right, {self.synops:,.0f} synops an inference"
+        return f"Evaluation: {self.figures}, {self.synops:,.0f} synops an inference"
 
 
 @torch.no_grad()
@@ -94,13 +83,7 @@ def evaluate(
         RunError: The split has no images, or labels that the network has no output for.
     """
     network, plan = model.network.to(device).eval(), model.network.plan
-    classes = plan.input.classes
-    if len(split) == 0 or int(split.labels.max()) >= classes:
-        raise RunError(
-            f"the test images have labels up to {split.labels.max(initial=-1)}, the network {classes} classes"
-        )
-    confusion = torch.zeros(classes, classes, dtype=torch.int64)
-    mistakes: list[Mistake] = []
+    tally = Tally(split, model.classes)
     fired: dict[str, Tensor] = {}
     timesteps: dict[str, int] = {}
     start = time.perf_counter()
@@ -109,10 +92,7 @@ def evaluate(
         images = torch.from_numpy(split.fetch(indices)).to(device)
         x = normalise(images, model.statistics.mean, model.statistics.std)
         record: list[SpikeTrain] = []
-        outputs = network(x if plan.input.static else x.transpose(0, 1), record).cpu()
-        labels = torch.from_numpy(split.labels[first : first + len(indices)])
-        confusion.index_put_((labels, outputs.argmax(1)), torch.tensor(1), accumulate=True)
-        mistakes = heapq.nlargest(MISTAKES, [*mistakes, *_mistakes(outputs, labels, first)])
+        tally.add(network(x if plan.input.static else x.transpose(0, 1), record), first)
         for train in record:
             timesteps[train.name] = len(train.spikes)
             counts = train.spikes.sum((0, 1), dtype=torch.float64).cpu()
@@ -123,25 +103,15 @@ def evaluate(
         name: float((counts * fan_out(plan, plan.by_name[name])).sum()) / images_done for name, counts in fired.items()
     }
     return Evaluation(
-        accuracy=float(confusion.diagonal().sum()) / images_done,
-        images=images_done,
+        figures=tally.figures,
         firing_rates={name: float(counts.mean()) / images_done / timesteps[name] for name, counts in fired.items()},
         synops=sum(synops.values()),
         synops_by_layer=synops,
         macs=float(sum(_macs(plan, layer) for layer in plan.layers)),
-        confusion=confusion.tolist(),
-        mistakes=mistakes,
+        confusion=tally.confusion,
+        mistakes=tally.mistakes,
         seconds=time.perf_counter() - start,
     )
-
-
-def _mistakes(outputs: Tensor, labels: Tensor, first: int) -> list[Mistake]:
-    probable, predicted = outputs.float().softmax(1).max(1)
-    right = outputs.float().softmax(1).gather(1, labels[:, None])[:, 0]
-    return [
-        Mistake(float(probable[n] - right[n]), first + n, int(labels[n]), int(predicted[n]))
-        for n in (predicted != labels).nonzero()[:, 0].tolist()
-    ]
 
 
 def _macs(plan: Plan, layer: LayerSpec) -> int:

@@ -21,7 +21,7 @@ from spikenas._util.errors import DivergedError, RunError
 from spikenas._util.run_files import CHECKPOINT, LOG, MODEL
 from spikenas._util.seeding import seed_of
 from spikenas._util.threads import threads
-from spikenas.config import Config
+from spikenas.config import Config, TrainConfig
 from spikenas.data import DataSet, Split, Statistics
 from spikenas.data.transforms import augment, normalise
 from spikenas.snn.network import Network
@@ -95,6 +95,7 @@ def _train(
     epochs = _resume(network, optimiser, plan, folder) if folder else []
     header = model_header(plan, dataset.classes, statistics)
     images_here, held_out = dataset.train.load(), dataset.validation.load()
+    weights = class_weights(images_here, len(dataset.classes), settings.class_weights, accelerator.device)
     model, optimiser = accelerator.prepare(network.to(memory_format=torch.channels_last), optimiser)
     share = len(images_here) // accelerator.num_processes
     batch = min(settings.batch, share)
@@ -119,7 +120,7 @@ def _train(
             x = _prepared(augment(images, generator, settings.crop or 0, bool(settings.flip)), statistics, plan)
             with accelerator.autocast():
                 outputs = model(x)
-            loss = F.cross_entropy(outputs.float(), labels, label_smoothing=settings.label_smoothing)
+            loss = item_losses(outputs.float(), labels, weights, settings.label_smoothing).mean()
             accelerator.backward(loss)
             optimiser.step()
             optimiser.zero_grad()
@@ -132,7 +133,7 @@ def _train(
             step += 1
             if step % steps_per_epoch:
                 progress(step, total, epochs)
-        validation = _validate(accelerator, model, held_out, statistics, plan, batch)
+        validation, balanced = _validate(accelerator, model, held_out, statistics, plan, batch, weights)
         learnt = _gathered(accelerator, sums)
         epochs.append(
             Epoch(
@@ -143,13 +144,14 @@ def _train(
                 validation.loss / validation.images,
                 validation.correct / validation.images,
                 time.perf_counter() - start,
+                balanced,
             )
         )
         accelerator.log(
             {f.name: getattr(epochs[-1], f.name) for f in fields(Epoch) if f.name != "epoch"}, step=epoch + 1
         )
         if folder and accelerator.is_main_process:
-            _save(accelerator.unwrap_model(model), optimiser, epochs, header, folder, settings.keep)
+            _save(accelerator.unwrap_model(model), optimiser, epochs, header, folder, settings)
         accelerator.wait_for_everyone()
         progress(step, total, epochs)
     accelerator.end_training()
@@ -226,15 +228,35 @@ def _validate(
     statistics: Statistics,
     plan: Plan,
     batch: int,
-) -> _Sums:
+    weights: Tensor | None,
+) -> tuple[_Sums, float]:
+    """Run the images of a split; returns the sums, and the mean of the recalls of its classes."""
     model.eval()
-    sums = _Sums(0.0, 0.0, 0.0)
+    sums, right = _Sums(0.0, 0.0, 0.0), torch.zeros(plan.input.classes, dtype=torch.float64, device=accelerator.device)
     own = np.arange(accelerator.process_index, len(split), accelerator.num_processes)
     for images, labels in _batches(accelerator, split, own, batch):
         with accelerator.autocast():
             outputs = model(_prepared(images, statistics, plan)).float()
-        sums = _add(sums, F.cross_entropy(outputs, labels, reduction="sum"), outputs, labels)
-    return _gathered(accelerator, sums)
+        sums = _add(sums, item_losses(outputs, labels, weights).sum(), outputs, labels)
+        right += torch.bincount(labels[outputs.argmax(1) == labels], minlength=len(right))
+    there = np.bincount(split.labels, minlength=len(right))
+    recalls = accelerator.reduce(right).cpu().numpy()[there > 0] / there[there > 0]
+    return _gathered(accelerator, sums), float(recalls.mean())
+
+
+def class_weights(split: Split, classes: int, kind: str, device: torch.device) -> Tensor | None:
+    """Return the weight of each class in the loss: its items' inverse share, 1 in the mean over all items."""
+    if kind == "none":
+        return None
+    counts = np.bincount(split.labels, minlength=classes)
+    weights = len(split) / (np.maximum(counts, 1) * np.count_nonzero(counts))
+    return torch.from_numpy(weights).float().to(device)
+
+
+def item_losses(outputs: Tensor, labels: Tensor, weights: Tensor | None, smoothing: float = 0.0) -> Tensor:
+    """Return the cross-entropy of each item in nats, times the weight of its class."""
+    losses = F.cross_entropy(outputs, labels, reduction="none", label_smoothing=smoothing)
+    return losses if weights is None else losses * weights[labels]
 
 
 def _save(
@@ -243,11 +265,11 @@ def _save(
     epochs: list[Epoch],
     header: dict[str, Any],
     folder: Path,
-    keep: str,
+    settings: TrainConfig,
 ) -> None:
     """Write the model where it is the best so far, then the log, then the checkpoint that makes the epoch count."""
     weights = network.state_dict()
-    if kept_epoch(epochs, keep) is epochs[-1]:
+    if kept_epoch(epochs, settings) is epochs[-1]:
         save_tensors(folder / MODEL, weights, header)
     write_log(folder / LOG, epochs)
     momentum = {

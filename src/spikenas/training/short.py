@@ -24,6 +24,7 @@ from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec
 from spikenas.task import Task
+from spikenas.training.epochs import judged_by
 from spikenas.training.loop import train
 
 _WARMUP_EPOCHS = 0.3
@@ -32,7 +33,7 @@ _WARMUP_EPOCHS = 0.3
 class ShortTraining:
     """A short training trains each genotype from the same seed, and scores it by its accuracy on validation images.
 
-    The accuracy is that after the last epoch.
+    The accuracy is that after the last epoch; with `train.class_weights` it is the balanced one.
 
     Args:
         config: The configuration, with the settings of the short training in their places; `network`, `train`, `seed`
@@ -51,7 +52,8 @@ class ShortTraining:
         """Train one genotype with one thread.
 
         Returns:
-            The validation accuracy; -inf without a path from input to output, or where training diverges.
+            The validation accuracy, with `train.class_weights` the balanced one; -inf without a path from input to
+            output, or where training diverges.
         """
         start = time.perf_counter()
         if not genotype.connected:
@@ -62,7 +64,7 @@ class ShortTraining:
             epochs = train(plan, self.dataset, self.statistics, self.config, None)
         except DivergedError:
             return ScoreResult(-math.inf, time.perf_counter() - start)
-        return ScoreResult(epochs[-1].validation_accuracy, time.perf_counter() - start)
+        return ScoreResult(judged_by(epochs[-1], self.config.train), time.perf_counter() - start)
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@
     const axes = ["xaxis", "yaxis", "xaxis2", "yaxis2"].filter((name) => name.length === 5 || layout[name]);
     for (const name of axes) layout[name] = { ...axis, automargin: true, ...layout[name] };
     return {
-      margin: { l: 56, r: 16, t: 22, b: 60 }, hovermode: "closest", dragmode: narrow() ? false : "zoom", ...layout,
+      margin: { l: 56, r: 16, t: layout.annotations ? 60 : 40, b: 60 }, hovermode: "closest", dragmode: narrow() ? false : "zoom", ...layout,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif" },
       hoverlabel: { bgcolor: panel, bordercolor: ink, font: { color: ink } },
       legend: narrow() ? { orientation: "h", y: -0.25 } : { y: 1, yanchor: "top" },

@@ -1,0 +1,29 @@
+"""What stands behind the figures of a report, in a sentence each."""
+
+from __future__ import annotations
+
+from spikenas.reporting.saved import SavedRun
+
+_SCORES = {
+    "cmrr": "cmrr: how much the spikes of the untrained network follow the differences between images, over how much "
+    "they follow what all images have in common, in decibels",
+    "sahd": "sahd: how different the spikes of the untrained network are from image to image, the logarithm of a "
+    "determinant",
+}
+_FIGURES = {
+    "width, T": "channels of the first cell; T is the number of timesteps over which each image is shown",
+    "synaptic operations an inference": "synops: additions that spikes cause in one inference, over all T timesteps; "
+    "fewer take less energy",
+    "balanced test accuracy": "mean of the recalls of the classes, so that each class counts the same",
+    "95 % interval of the accuracy": "the accuracy on all images of this kind, by as many test images as there are",
+    "instructions an inference": "of the processor, counted in the emulator",
+    "validation accuracy": "on training images held out, by which the weights were chosen",
+}
+
+
+def explained(run: SavedRun, name: str) -> str:
+    """Return a sentence about a figure of `SavedRun.summary`; empty where it needs none."""
+    if name != "score":
+        return _FIGURES.get(name, "")
+    said = _SCORES.get((run.best or {}).get("score_name", ""), "a score of the untrained network")
+    return f"{said}; higher is better, it only ranks candidates and says nothing of the accuracy"
