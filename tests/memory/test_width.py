@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,10 +40,21 @@ def suggestions(message: str) -> list[dict[str, Any]]:
     assert found, message
     changes = []
     for text in after.split(" or "):
-        pairs = re.findall(r"network\.(\w+)=(\w+)", text)
+        pairs = re.findall(r"(?:network|data)\.(\w+)=(\w+)", text.replace("--image-size ", "data.image_size="))
         assert pairs, message
         changes.append({key: int(value) if value.isdigit() else value for key, value in pairs})
     return changes
+
+
+def changed(network: NetworkConfig, spec: InputSpec, change: dict[str, Any]) -> tuple[NetworkConfig, InputSpec]:
+    """A network and its input with what a suggestion changes of both."""
+    change = dict(change)
+    if side := change.pop("image_size", None):
+        spec = replace(spec, height=side, width=side)
+    if "channels=1" in (f"{key}={value}" for key, value in change.items()):
+        change.pop("channels")
+        spec = replace(spec, channels=1)
+    return network.but(change), spec
 
 
 @pytest.mark.parametrize(
@@ -145,7 +157,7 @@ def test_the_error_names_the_smallest_and_changes_that_make_room(
         smallest = format_size(min(c.ram_bytes for c in costs))
         assert f"the smallest takes {smallest} of ram, allowed are {format_size(budget.ram)}" in message
     for change in suggestions(message):
-        assert anything_fits(used.but(change), spec, space, budget), change
+        assert anything_fits(*changed(used, spec, change), space, budget), change
 
 
 def test_the_narrowest_width_is_among_the_suggestions() -> None:
@@ -162,14 +174,19 @@ def test_changes_that_make_room_only_together_are_named() -> None:
     """The narrowest network with every setting at its smallest: one change alone does not get there."""
     used = {"channels": 4, "stem_stride": 2, "membrane_bits": 8}
     cell = SMALL.distinct_cells[0]
-    least = footprint(make_plan(Genotype((cell,) * 2), NetworkConfig(**used), RGB)).ram_bytes
-    network = NetworkConfig(stem_stride=1, channels=16)
+    network, frames = NetworkConfig(stem_stride=1, channels=16), replace(RGB, static=False)
+    least = footprint(make_plan(Genotype((cell,) * 2), NetworkConfig(**used), frames)).ram_bytes
     with pytest.raises(BudgetError) as caught:
-        resolve_width(network, RGB, SMALL, BudgetConfig(ram=least + 100))
+        resolve_width(network, frames, SMALL, BudgetConfig(ram=least + 100))
     for change in suggestions(str(caught.value)):
         assert len(change) > 1
-        changed = network.but(change)
-        assert anything_fits(changed, RGB, SMALL, BudgetConfig(ram=least + 100)), change
+        assert anything_fits(network.but(change), frames, SMALL, BudgetConfig(ram=least + 100)), change
+
+
+def test_a_smaller_image_is_among_the_suggestions() -> None:
+    with pytest.raises(BudgetError) as caught:
+        resolve_width(NetworkConfig(), replace(RGB, height=480, width=640), SMALL, BudgetConfig(ram=128 * 1024))
+    assert any("image_size" in change for change in suggestions(str(caught.value)))
 
 
 def test_limits_that_only_different_cells_meet_are_not_met() -> None:

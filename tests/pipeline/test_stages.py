@@ -85,9 +85,9 @@ def test_images_that_are_not_square(tmp_path: Path, shape: tuple[int, int]) -> N
         (tmp_path / name).mkdir()
         for k in range(8):
             Image.fromarray(rng.integers(0, 255, (*shape, 3), dtype=np.uint8)).save(tmp_path / name / f"{k}.png")
-    config = CONFIG.but({"data.name": str(tmp_path)})
+    config = CONFIG.but({"data.name": str(tmp_path), "data.image_size": f"{shape[1]}x{shape[0]}"})
     task = Task.of(config).sized()
-    assert task.input.height == shape[0]
+    assert (task.input.height, task.input.width) == shape
     again = Task.of(task.config).sized()
     assert again.input == task.input
     assert task.config.train.flip is True
