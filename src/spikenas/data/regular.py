@@ -49,7 +49,7 @@ def read_regular(path: str) -> bytes:
     """
     with open_regular(path) as file:
         try:
-            return file.read(LARGEST_FILE + 1)
+            return file.read(os.fstat(file.fileno()).st_size)
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({reason(error)})") from error
 
