@@ -7,10 +7,9 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
 from pathlib import Path
 
 import pytest
@@ -25,20 +24,6 @@ CHEAP = (
     *("--set", "fidelity.channels=4", "--set", "fidelity.batch=8", "--set", "search.evaluations=4"),
 )
 EACH, NEW = 8, 5
-
-
-@pytest.fixture(autouse=True)
-def at_most_a_minute() -> Iterator[None]:
-    """A test that would wait for ever fails instead."""
-
-    def late(*_: object) -> None:
-        pytest.fail("it took too long")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture
@@ -233,5 +218,6 @@ def test_class_names_that_are_not_utf_8(spikenas: Spikenas, tmp_path: Path) -> N
 
 
 def test_a_billion_cells_are_refused_at_once(spikenas: Spikenas) -> None:
-    signal.alarm(5)
+    before = time.process_time()
     assert "cells" in only_line(spikenas("estimate", "0-3:conv3x3", "--cells", "1000000000"))
+    assert time.process_time() - before < 3
