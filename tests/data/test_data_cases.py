@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import resource
 import signal
 import struct
 import tracemalloc
@@ -32,16 +33,18 @@ def said(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture
-def at_most_a_minute() -> Iterator[None]:
-    """A test that would wait for ever fails instead."""
+def bounded() -> Iterator[None]:
+    """A test that would wait or read for ever fails instead, after a minute or at 12 GB of addresses."""
 
     def late(*_: object) -> None:
         pytest.fail("it took too long")
 
-    before = signal.signal(signal.SIGALRM, late)
+    before, (soft, hard) = signal.signal(signal.SIGALRM, late), resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (12 * 10**9, hard))
     signal.alarm(60)
     yield
     signal.alarm(0)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     signal.signal(signal.SIGALRM, before)
 
 
@@ -311,7 +314,7 @@ def test_an_image_size_has_width_and_height_and_a_fit(tmp_path: Path) -> None:
     assert (padded[:, 10, 1] == red).all()
 
 
-@pytest.mark.usefixtures("at_most_a_minute")
+@pytest.mark.usefixtures("bounded")
 def test_a_pipe_among_the_pictures_does_not_stop_anything(tmp_path: Path, said: Callable[[], str]) -> None:
     folder = folder_of(tmp_path, {"a": 4, "b": 4})
     os.mkfifo(folder / "a" / "pipe.png")
@@ -320,7 +323,7 @@ def test_a_pipe_among_the_pictures_does_not_stop_anything(tmp_path: Path, said: 
     assert "pipe.png" in said() + repr(task)
 
 
-@pytest.mark.usefixtures("at_most_a_minute")
+@pytest.mark.usefixtures("bounded")
 def test_a_link_to_a_device_is_not_read(tmp_path: Path, said: Callable[[], str]) -> None:
     folder = folder_of(tmp_path, {"a": 4, "b": 4})
     (folder / "a" / "zero.png").symlink_to("/dev/zero")
