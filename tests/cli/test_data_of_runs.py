@@ -6,11 +6,10 @@ import csv
 import json
 import os
 import re
+import resource
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,20 +24,6 @@ CHEAP = (
     *("--set", "fidelity.channels=4", "--set", "fidelity.batch=8", "--set", "search.evaluations=4"),
 )
 EACH, NEW = 8, 5
-
-
-@pytest.fixture(autouse=True)
-def at_most_a_minute() -> Iterator[None]:
-    """A test that would wait for ever fails instead."""
-
-    def late(*_: object) -> None:
-        pytest.fail("it took too long")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture
@@ -232,6 +217,12 @@ def test_class_names_that_are_not_utf_8(spikenas: Spikenas, tmp_path: Path) -> N
     assert again.returncode == 0, again.stderr
 
 
-def test_a_billion_cells_are_refused_at_once(spikenas: Spikenas) -> None:
-    signal.alarm(5)
-    assert "cells" in only_line(spikenas("estimate", "0-3:conv3x3", "--cells", "1000000000"))
+def limited() -> None:
+    """Let a process have ten seconds of a core and four gigabytes; a signal would wait for the end of a long call."""
+    resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
+    resource.setrlimit(resource.RLIMIT_AS, (4 * 10**9, 4 * 10**9))
+
+
+def test_a_billion_cells_are_refused_at_once(process: Spikenas) -> None:
+    done = process("estimate", "0-3:conv3x3", "--cells", "1000000000", preexec_fn=limited)
+    assert "cells" in only_line(done)

@@ -36,7 +36,7 @@ class Ended:
     @property
     def lines(self) -> list[str]:
         """What was said of the data: standard error without what shows progress, a message a line."""
-        return [line for line in self.said.splitlines() if line and not PROGRESS.match(line)]
+        return [line.rstrip() for line in self.said.splitlines() if line.strip() and not PROGRESS.match(line)]
 
 
 def measured(folder: Path, *arguments: str) -> Ended:
@@ -117,8 +117,9 @@ def test_everything_that_is_odd_is_said_once(ended: Ended, drawn: Drawn) -> None
     (unequal,) = [line for line in ended.lines if ROUND in line and STRIPED in line and "unequal" in line]
     assert re.search(r"\b6[12]\d\b.*\b18\d\b|\b7[78](\.\d+)? ?%", unequal), "counts or shares"
     assert [line for line in ended.lines if "same" in line or "duplicate" in line.lower()]
-    assert [line for line in ended.lines if re.search(r"\b\d+x\d+\b", line) and re.search("grey|RGB|colour", line)]
-    assert [line for line in ended.lines if "white" in line], "what becomes of transparency"
+    everything = [*ended.lines, *ended.printed.splitlines()]
+    assert [line for line in everything if re.search(r"\b\d+x\d+\b", line) and re.search("grey|RGB|colour", line)]
+    assert [line for line in everything if "white" in line], "what becomes of transparency"
     assert [line for line in ended.lines if "runs" in line], "results in the data are not used"
 
 

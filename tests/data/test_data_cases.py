@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import re
+import resource
 import signal
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -30,17 +32,19 @@ def said(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
         yield lambda: "\n".join(caplog.messages)
 
 
-@pytest.fixture(autouse=True)
-def at_most_ten_seconds() -> Iterator[None]:
-    """A test that would wait for ever fails instead."""
+@pytest.fixture
+def bounded() -> Iterator[None]:
+    """A test that would wait or read for ever fails instead, after a minute or at 12 GB of addresses."""
 
     def late(*_: object) -> None:
         pytest.fail("it took too long")
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(10)
+    before, (soft, hard) = signal.signal(signal.SIGALRM, late), resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (12 * 10**9, hard))
+    signal.alarm(60)
     yield
     signal.alarm(0)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     signal.signal(signal.SIGALRM, before)
 
 
@@ -260,6 +264,23 @@ def test_photographs_of_a_camera_fit_a_device(tmp_path: Path, said: Callable[[],
     assert re.search(rf"{sized.input.width}x{sized.input.height}", said() + repr(sized))
 
 
+def test_photographs_of_a_phone_are_never_in_memory_together(tmp_path: Path) -> None:
+    def save(path: Path, rng: np.random.Generator) -> None:
+        photo = Image.new("RGB", (4000, 3000), tuple(rng.integers(100, 200, 3)))
+        photo.paste("navy", (0, 0, 2000, 3000 if path.parent.name == "b" else 1500))
+        photo.save(path)
+
+    folder = folder_of(tmp_path, {"a": 3, "b": 3}, save, "jpg")
+    tracemalloc.start()
+    try:
+        statistics = sn.Task(folder, target="stm32f405").statistics
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert all(0.1 < mean < 0.9 for mean in statistics.mean)
+    assert peak < 3 * 36_000_000, "arrays of three of them"
+
+
 def test_a_size_that_is_too_large_is_answered_with_one_that_fits(tmp_path: Path) -> None:
     folder = photos(tmp_path, 12)
     with pytest.raises(BudgetError) as caught:
@@ -293,6 +314,7 @@ def test_an_image_size_has_width_and_height_and_a_fit(tmp_path: Path) -> None:
     assert (padded[:, 10, 1] == red).all()
 
 
+@pytest.mark.usefixtures("bounded")
 def test_a_pipe_among_the_pictures_does_not_stop_anything(tmp_path: Path, said: Callable[[], str]) -> None:
     folder = folder_of(tmp_path, {"a": 4, "b": 4})
     os.mkfifo(folder / "a" / "pipe.png")
@@ -301,6 +323,7 @@ def test_a_pipe_among_the_pictures_does_not_stop_anything(tmp_path: Path, said: 
     assert "pipe.png" in said() + repr(task)
 
 
+@pytest.mark.usefixtures("bounded")
 def test_a_link_to_a_device_is_not_read(tmp_path: Path, said: Callable[[], str]) -> None:
     folder = folder_of(tmp_path, {"a": 4, "b": 4})
     (folder / "a" / "zero.png").symlink_to("/dev/zero")
