@@ -18,7 +18,7 @@ from spikenas.cli import options as opt
 from spikenas.cli.app import progress
 from spikenas.cli.options import Given, command
 from spikenas.config import Config
-from spikenas.pipeline.stages import STAGES, State, require_input, require_integers, require_run
+from spikenas.pipeline.stages import STAGES, State, require_input, require_integers, require_run, require_whole_integers
 
 if TYPE_CHECKING:
     from spikenas.integers import IntegerNetwork
@@ -50,6 +50,7 @@ def predict(
     settings = Config.load(out / CONFIG)
     state = State(out, settings)
     if integers is None:
+        require_whole_integers(state)
         integers = state.integers is not None
     if integers:
         require_input(STAGES["deploy"], out)

@@ -3,7 +3,7 @@
 from spikenas.data.dataset import DataSet, Split
 from spikenas.data.opening import OpenedData
 from spikenas.data.sources import SOURCES, DataSource, find_source
-from spikenas.data.statistics import Statistics, channel_statistics, load_statistics, save_statistics
+from spikenas.data.statistics import Statistics, channel_statistics
 
 __all__ = [
     "SOURCES",
@@ -14,6 +14,4 @@ __all__ = [
     "Statistics",
     "channel_statistics",
     "find_source",
-    "load_statistics",
-    "save_statistics",
 ]

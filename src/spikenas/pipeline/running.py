@@ -10,15 +10,15 @@ import torch
 
 from spikenas._util.errors import ConfigError, RunError
 from spikenas._util.progress import Reporter
-from spikenas._util.run_files import DATA, STATISTICS
+from spikenas._util.run_files import STATISTICS
 from spikenas._util.threads import threads
-from spikenas.data import load_statistics
 from spikenas.pipeline.finishing import check_integers
 from spikenas.pipeline.run_folder import RunFolder, is_leader
-from spikenas.pipeline.searching import read_decisions
+from spikenas.pipeline.searching import read_decisions, use_statistics
 from spikenas.pipeline.settings import Settings, fix
 from spikenas.pipeline.stages import STAGES, State, require_input
 from spikenas.pipeline.summary import summarise
+from spikenas.records import DATA_FILE
 from spikenas.task import Task
 
 
@@ -65,7 +65,7 @@ def run_stages(
                 check_integers(run, task)
             fix(run, task.config)
             if run.has(STATISTICS):
-                task.statistics = load_statistics(run / STATISTICS)
+                use_statistics(run, task)
             if is_leader():
                 _describe_data(run, task)
             for name in wanted:
@@ -73,7 +73,7 @@ def run_stages(
                     with run.recording(name, command):
                         options = {"target": target} if name == "deploy" else {}
                         STAGES[name].function()(run, task, report, **options)
-            return read_decisions(run) if only_enhance else summarise(run, task)
+            return dict(read_decisions(run)) if only_enhance else summarise(run, task)
 
 
 def check_device(device: str) -> None:
@@ -92,4 +92,4 @@ def check_device(device: str) -> None:
 def _describe_data(run: RunFolder, task: Task) -> None:
     """Write data.json: what the data are, for those who read the folder without them."""
     counts = {name: len(getattr(task, name)) for name in ("train", "validation", "test")}
-    run.write_json(DATA, {"classes": task.classes, "input": asdict(task.input), "items": counts})
+    DATA_FILE.write(run.folder, {"classes": task.classes, "input": asdict(task.input), "items": counts})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spikenas._util.units import format_size
+from spikenas.records import SIZE_KEYS
 from spikenas.reporting.saved import SavedRun
 
 SILENT, SATURATED = 0.005, 0.9  # spikes per neuron and timestep
@@ -39,8 +40,7 @@ class Check:
 def checks(run: SavedRun) -> list[Check]:
     """Make all checks of a run, what is wrong first."""
     found = [
-        *(Check("problem", "files", line, "remove the file; the stage that writes it does so again")
-          for line in run.unreadable),
+        *(Check("problem", "files", *line.partition("; ")[::2]) for line in run.unreadable),
         *_budget(run), *_operations(run), *_search(run), *_training(run), *_spikes(run), *_integers(run),
         *_firmware(run),
     ]  # fmt: skip
@@ -69,8 +69,8 @@ def _budget(run: SavedRun) -> Iterator[Check]:
 
 
 def _operations(run: SavedRun) -> Iterator[Check]:
-    decided = next((d for d in (run.space or {}).get("decisions", []) if d["key"] == "space.ops"), None)
-    effects = ((decided or {}).get("evidence") or {}).get("effects", {})
+    decided = next((d for d in (run.space["decisions"] if run.space else []) if d["key"] == "space.ops"), None)
+    effects = decided["evidence"].get("effects", {}) if decided else {}
     added = {name.removeprefix("with "): e for name, e in effects.items() if name.startswith("with ")}
     if not added:
         if run.best:
@@ -147,8 +147,8 @@ def _spikes(run: SavedRun) -> Iterator[Check]:
 
 
 def _integers(run: SavedRun) -> Iterator[Check]:
-    found = run.evaluation or {}
-    if "quantised_test_accuracy" not in found:
+    found = run.evaluation
+    if found is None or "quantised_test_accuracy" not in found:
         return
     lost = found["test_accuracy"] - found["quantised_test_accuracy"]
     finding = (
@@ -156,7 +156,7 @@ def _integers(run: SavedRun) -> Iterator[Check]:
         f"{found['test_accuracy']:.2%} in floating point"
     )
     if lost > _LOST:
-        bits, tuned = found["weight_bits"], (run.quantisation or {}).get("epochs", 0)
+        bits, tuned = found["weight_bits"], run.quantisation["epochs"] if run.quantisation else 0
         again = f"'spikenas quantise --out {run.folder} --bits {bits} --tuning {2 * tuned or 6}'"
         remedy = f"{'fine-tune longer' if tuned else 'fine-tune'}: {again}{', or more bits' if bits < 8 else ''}"
         yield Check("warning", "integers", finding, remedy)
@@ -172,9 +172,9 @@ def _firmware(run: SavedRun) -> Iterator[Check]:
         remedy = f"'spikenas deploy --out {run.folder} --target DEVICE' builds and measures it"
         yield Check("unknown", "firmware", "not measured: memory is what the model says", remedy)
         return
-    for name in ("flash", "ram"):
-        predicted, linked = measured["predicted"][f"{name}_bytes"], measured["linked"][f"{name}_bytes"]
-        finding = f"{name}: {predicted:,} bytes predicted, {linked:,} linked"
+    for key in SIZE_KEYS:
+        predicted, linked = measured["predicted"][key], measured["linked"][key]
+        finding = f"{key.removesuffix('_bytes')}: {predicted:,} bytes predicted, {linked:,} linked"
         if linked > predicted or predicted - linked > max(_LINKED_BYTES, _LINKED_SHARE * linked):
             yield Check("warning", "firmware", finding, "the compiler is another than the model was measured with")
         else:

@@ -22,6 +22,7 @@ from spikenas._util.files import write_text
 from spikenas._util.provenance import versions
 from spikenas._util.units import format_size
 from spikenas.memory import Footprint
+from spikenas.records import SIZE_KEYS, FootprintRecord
 from spikenas.reporting.checks import Check, checks
 from spikenas.reporting.network_plots import confusion_plot, flash_plot, ram_plot, spikes_plot, training_plot
 from spikenas.reporting.saved import SavedRun, load_run
@@ -207,18 +208,17 @@ def _comparison_names(sections: Sequence[Section]) -> list[str]:
     return list(dict.fromkeys(name for section in sections for name in section.run.summary))
 
 
-def _measured_rows(run: SavedRun) -> list[tuple[str, str, str, str]]:
-    measured = run.measured or {}
+def _measured_rows(measured: FootprintRecord) -> list[tuple[str, str, str, str]]:
     rows = []
-    for name in ("flash", "ram"):
-        predicted, linked = measured["predicted"][f"{name}_bytes"], measured["linked"][f"{name}_bytes"]
-        rows.append((name, f"{predicted:,}", f"{linked:,}", f"{linked - predicted:+,}"))
+    for key in SIZE_KEYS:
+        predicted, linked = measured["predicted"][key], measured["linked"][key]
+        rows.append((key.removesuffix("_bytes"), f"{predicted:,}", f"{linked:,}", f"{linked - predicted:+,}"))
     return rows
 
 
 def _decision_rows(run: SavedRun) -> list[tuple[str, str, str]]:
     rows = []
-    for decision in (run.space or {})["decisions"]:
+    for decision in run.space["decisions"] if run.space else []:
         value = decision["value"]
         shown = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
         rows.append((decision["key"], shown, decision["reason"]))

@@ -4,39 +4,54 @@ from __future__ import annotations
 
 import base64
 import io
-import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from PIL import Image
 
 from spikenas._util.errors import ConfigError, SpikeNASError
-from spikenas._util.files import read_text
 from spikenas._util.frames import frame_of
+from spikenas._util.json_file import JsonFile
 from spikenas._util.markup import html_table
 from spikenas._util.run_files import (
-    ANALYSIS,
     ASKED,
     BEST,
+    CHECKPOINT,
     CONFIG,
-    DATA,
     EVALUATION,
-    FOOTPRINT,
     HISTORY,
     LOG,
     MISTAKES,
-    QUANTISATION,
-    SPACE,
+    MODEL,
     TRIALS,
 )
+from spikenas._util.sealed import read_sealed
 from spikenas._util.units import format_size
 from spikenas.config import Config, NetworkConfig
 from spikenas.data.pictures import cut
 from spikenas.memory import Footprint, footprint, sizes
 from spikenas.nas.store import Trial, read_trials
-from spikenas.pipeline.stages import State, next_stage
+from spikenas.pipeline.stages import State, next_stage, require_whole_integers
+from spikenas.records import (
+    ANALYSIS_FILE,
+    BEST_FILE,
+    DATA_FILE,
+    EVALUATION_FILE,
+    FOOTPRINT_FILE,
+    QUANTISATION_FILE,
+    SPACE_FILE,
+    Analysis,
+    Best,
+    Decided,
+    EvaluationRecord,
+    FootprintRecord,
+    HistoryLine,
+    Quantisation,
+    read_history,
+)
 from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan
@@ -45,8 +60,8 @@ from spikenas.training.epochs import Epoch, kept_epoch, read_log
 if TYPE_CHECKING:
     import pandas
 
-_HISTORY = {"ended", "stage", "seconds", "command", "versions", "machine"}
-_SIZES = ("params", "flash_bytes", "ram_bytes", "channels")
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,21 +83,21 @@ class SavedRun:
         mistakes: Pictures of `evaluation["mistakes"]`, as addresses that hold them.
         classes: Names of the classes, where they are known.
         plan: Plan of the network found, with the bits of its integers once they are made.
-        unreadable: A line for each file that is there and cannot be used.
+        unreadable: A line for each file that is there and cannot be used: what is wrong; what to do.
         undecided: Whether the space is not decided yet.
     """
 
     folder: Path
     config: Config
-    best: dict[str, Any] | None = None
-    space: dict[str, Any] | None = None
-    analysis: dict[str, Any] | None = None
+    best: Best | None = None
+    space: Decided | None = None
+    analysis: Analysis | None = None
     trials: list[Trial] = field(default_factory=list)
     epochs: list[Epoch] = field(default_factory=list)
-    evaluation: dict[str, Any] | None = None
-    quantisation: dict[str, Any] | None = None
-    measured: dict[str, Any] | None = None
-    history: list[dict[str, Any]] = field(default_factory=list)
+    evaluation: EvaluationRecord | None = None
+    quantisation: Quantisation | None = None
+    measured: FootprintRecord | None = None
+    history: list[HistoryLine] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
     classes: tuple[str, ...] = ()
     plan: Plan | None = None
@@ -109,16 +124,15 @@ class SavedRun:
         return "\n".join(f"{name:<{width}}{value}" for name, value in rows.items())
 
     def _repr_html_(self) -> str:
-        best = self.best or {}
-        picture = Genotype.parse(best["genotype"])._repr_svg_() if best else ""
+        picture = Genotype.parse(self.best["genotype"])._repr_svg_() if self.best else ""
         return html_table(("", ""), [(name, value) for name, value in self.summary.items()], self.name) + picture
 
     @property
     def summary(self) -> dict[str, str]:
         """Return the figures that say how good the network is and what it takes, in words."""
         found: dict[str, str] = {}
-        evaluation, best = self.evaluation or {}, self.best
-        if "quantised_test_accuracy" in evaluation:
+        evaluation, best = self.evaluation, self.best
+        if evaluation and "quantised_test_accuracy" in evaluation:
             found["test accuracy of the integers"] = f"{evaluation['quantised_test_accuracy']:.2%}"
         if evaluation:
             found["test accuracy in floating point"] = f"{evaluation['test_accuracy']:.2%}"
@@ -146,13 +160,15 @@ class SavedRun:
     @property
     def memory(self) -> dict[str, int] | None:
         """Params, flash and RAM of the network found, of its integers once they are made."""
-        return sizes(self.cost) if self.cost else self.best
+        if self.cost:
+            return sizes(self.cost)
+        return {name: self.best[name] for name in ("params", "flash_bytes", "ram_bytes")} if self.best else None
 
     @property
     def accuracy(self) -> float | None:
         """Accuracy on the test set, of the integers where they were evaluated."""
-        found = self.evaluation or {}
-        return found.get("quantised_test_accuracy", found.get("test_accuracy"))
+        found = self.evaluation
+        return found and found.get("quantised_test_accuracy", found["test_accuracy"])
 
     @property
     def kept(self) -> Epoch | None:
@@ -197,19 +213,17 @@ def load_run(folder: str | Path) -> SavedRun:
         raise ConfigError(f"{folder}: no run folder, it has no {CONFIG}")
     undecided = not (folder / CONFIG).exists() and (folder / ASKED).exists()
     config = Config.load(folder / (ASKED if undecided else CONFIG))
-    reader = _Reader(folder)
-    best = reader.json(
-        BEST, **dict.fromkeys(("genotype", "score_name"), str), score=(int, float), **dict.fromkeys(_SIZES, int)
-    )
-    evaluation = reader.json(EVALUATION, test_accuracy=float, confusion=list, firing_rates=dict)
-    quantisation = reader.json(QUANTISATION, weight_bits=int, quantised_sha256=str)
-    measured = reader.json(FOOTPRINT, predicted=dict)
-    integers = State(folder, config).integers
-    if quantisation and quantisation["quantised_sha256"] != integers:
+    reader, state = _Reader(folder), State(folder, config)
+    best = reader.find(BEST_FILE)
+    evaluation = reader.find(EVALUATION_FILE)
+    quantisation = reader.find(QUANTISATION_FILE)
+    measured = reader.find(FOOTPRINT_FILE)
+    reader.tensors(state)
+    if quantisation and quantisation["quantised_sha256"] != state.integers:
         quantisation = None
-    if evaluation and evaluation.get("quantised_sha256") != integers:
+    if evaluation and evaluation.get("quantised_sha256") != state.integers:
         evaluation.pop("quantised_test_accuracy", None)
-    if measured and measured.get("quantised_sha256") != integers:
+    if measured and measured["quantised_sha256"] != state.integers:
         measured = None
     made = {"weight_bits": quantisation["weight_bits"]} if quantisation else {}
     classes, plan = reader.network(config.network.but(made), best)
@@ -217,15 +231,15 @@ def load_run(folder: str | Path) -> SavedRun:
         folder=folder,
         config=config,
         best=best,
-        space=reader.json(SPACE, decisions=list),
-        analysis=reader.json(ANALYSIS, effects=list),
-        trials=reader.trials(),
-        epochs=reader.epochs(),
+        space=reader.find(SPACE_FILE),
+        analysis=reader.find(ANALYSIS_FILE),
+        trials=reader.trials(best),
+        epochs=reader.read(lambda: read_log(folder / LOG)) or [],
         evaluation=evaluation,
         quantisation=quantisation,
         measured=measured,
         history=reader.history(),
-        mistakes=reader.pictures(len((evaluation or {}).get("mistakes", []))),
+        mistakes=reader.pictures(len(evaluation["mistakes"])) if evaluation else [],
         classes=classes,
         plan=plan,
         unreadable=reader.unreadable,
@@ -234,64 +248,56 @@ def load_run(folder: str | Path) -> SavedRun:
 
 
 class _Reader:
-    """A reader reads what is there, and keeps a line for what cannot be used."""
+    """A reader reads what is there, and keeps a line for what cannot be used: what is wrong, and what to do."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.unreadable: list[str] = []
 
-    def json(self, name: str, **kinds: Any) -> dict[str, Any] | None:
-        path = self.folder / name
-        if not path.exists():
-            return None
+    def read(self, reading: Callable[[], T]) -> T | None:
         try:
-            values = json.loads(read_text(path))
-            wrong = [key for key, kind in kinds.items() if not isinstance(values.get(key), kind)]
-        except (SpikeNASError, ValueError, AttributeError):
-            values, wrong = None, []
-        if values is None or wrong:
-            self.unreadable.append(f"{name}: {f'{wrong[0]} is missing' if wrong else 'not valid JSON'}")
+            return reading()
+        except SpikeNASError as error:
+            if str(error) not in self.unreadable:
+                self.unreadable.append(str(error))
             return None
-        found: dict[str, Any] = values
+
+    def find(self, file: JsonFile[R]) -> R | None:
+        return self.read(lambda: file.find(self.folder))
+
+    def tensors(self, state: State) -> None:
+        for name in (MODEL, CHECKPOINT):
+            if state.has(name):
+                self.read(lambda name=name: read_sealed(self.folder / name, "train"))  # type: ignore[misc]
+        self.read(lambda: require_whole_integers(state))
+
+    def trials(self, best: Best | None) -> list[Trial]:
+        found = self.read(lambda: read_trials(self.folder / TRIALS)) or []
+        if best and found and len(found) != best["trials"]:
+            self.unreadable.append(
+                f"{self.folder / TRIALS}: has {len(found)} trials, {BEST} {best['trials']}; remove both"
+            )
         return found
 
-    def trials(self) -> list[Trial]:
-        try:
-            return read_trials(self.folder / TRIALS)
-        except SpikeNASError as error:
-            self.unreadable.append(str(error))
-            return []
+    def history(self) -> list[HistoryLine]:
+        found, lost = self.read(lambda: read_history(self.folder)) or ([], 0)
+        if lost:
+            self.unreadable.append(
+                f"{self.folder / HISTORY}: {lost} of {lost + len(found)} lines cannot be read; remove them"
+            )
+        return found
 
-    def epochs(self) -> list[Epoch]:
-        try:
-            return read_log(self.folder / LOG)
-        except SpikeNASError as error:
-            self.unreadable.append(str(error))
-            return []
-
-    def history(self) -> list[dict[str, Any]]:
-        path = self.folder / HISTORY
-        lines = []
-        for text in read_text(path).splitlines() if path.exists() else []:
-            try:
-                line = json.loads(text)
-            except ValueError:  # cut off when the process was killed
-                continue
-            if isinstance(line, dict) and line.keys() >= _HISTORY:
-                lines.append(line)
-        return lines
-
-    def network(self, network: NetworkConfig, best: dict[str, Any] | None) -> tuple[tuple[str, ...], Plan | None]:
-        data = self.json(DATA, classes=list, input=dict)
+    def network(self, network: NetworkConfig, best: Best | None) -> tuple[tuple[str, ...], Plan | None]:
+        data = self.find(DATA_FILE)
         if data is None:
             return (), None
-        classes = tuple(map(str, data["classes"]))
+        classes = tuple(data["classes"])
         if best is None:
             return classes, None
         try:
             return classes, make_plan(Genotype.parse(best["genotype"]), network, InputSpec(**data["input"]))
-        except (SpikeNASError, TypeError) as error:
-            self.unreadable.append(f"{BEST}: {error}")
+        except SpikeNASError as error:
+            self.unreadable.append(f"{self.folder / BEST}: {error}; remove it, 'spikenas search' writes it")
             return classes, None
 
     def pictures(self, count: int) -> list[str]:
@@ -301,8 +307,10 @@ class _Reader:
         try:
             with Image.open(path) as picture:
                 return [_address(part) for part in cut(picture.convert("RGB"), count)]
-        except OSError:
-            self.unreadable.append(f"{MISTAKES}: not a picture")
+        except Exception:  # of Pillow, whatever a damaged file makes of it
+            self.unreadable.append(
+                f"{path}: not a picture; remove it and {EVALUATION}, 'spikenas evaluate' writes both"
+            )
             return []
 
 
