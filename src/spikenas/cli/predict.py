@@ -13,12 +13,19 @@ from rich.console import Console
 from rich.table import Table
 
 from spikenas._util.errors import ConfigError
-from spikenas._util.run_files import CONFIG, MODEL, QUANTISED
+from spikenas._util.run_files import MODEL, QUANTISED
 from spikenas.cli import options as opt
 from spikenas.cli.app import progress
 from spikenas.cli.options import Given, command
-from spikenas.config import Config
-from spikenas.pipeline.stages import STAGES, State, require_input, require_integers, require_run, require_whole_integers
+from spikenas.pipeline.stages import (
+    STAGES,
+    State,
+    load_config,
+    require_input,
+    require_integers,
+    require_run,
+    require_whole_integers,
+)
 
 if TYPE_CHECKING:
     from spikenas.integers import IntegerNetwork
@@ -47,7 +54,7 @@ def predict(
         raise ConfigError("--json --csv: one of them")
     require_run(out)
     require_input(STAGES["evaluate"], out)
-    settings = Config.load(out / CONFIG)
+    settings = load_config(out)
     state = State(out, settings)
     if integers is None:
         require_whole_integers(state)

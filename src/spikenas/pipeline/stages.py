@@ -243,6 +243,19 @@ def written_by(name: str) -> Stage:
     return next(stage for stage in STAGES.values() if name == stage.result or name in stage.writes)
 
 
+def load_config(folder: Path) -> Config:
+    """Read the configuration of a run.
+
+    Raises:
+        ConfigError: It is not there or damaged, or is cut off though stages have begun.
+    """
+    config = Config.load(folder / CONFIG)
+    missing = [name for name in Config().sections if name not in config.model_fields_set]
+    if missing and (folder / TRIALS).exists():
+        raise ConfigError(f"{folder / CONFIG}: cut off, it has no [{missing[0]}]; put it back, or choose another --out")
+    return config
+
+
 def require_run(folder: Path) -> None:
     """Check that a folder is that of a run.
 

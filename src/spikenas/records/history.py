@@ -40,7 +40,9 @@ def read_history(folder: Path) -> tuple[list[HistoryLine], int]:
     """
     path = folder / HISTORY
     text = read_text(path) if path.exists() else ""
-    *whole, _torn = text.split("\n")
+    *whole, torn = text.split("\n")
+    if torn and not torn.startswith("{"):  # no line that a kill cut off
+        whole.append(torn)
     found = []
     for line in whole:
         try:

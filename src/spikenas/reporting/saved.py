@@ -34,7 +34,7 @@ from spikenas.config import Config, NetworkConfig
 from spikenas.data.pictures import cut
 from spikenas.memory import Footprint, footprint, sizes
 from spikenas.nas.store import Trial, read_trials
-from spikenas.pipeline.stages import State, next_stage, require_whole_integers
+from spikenas.pipeline.stages import State, load_config, next_stage, require_whole_integers
 from spikenas.records import (
     ANALYSIS_FILE,
     BEST_FILE,
@@ -212,7 +212,7 @@ def load_run(folder: str | Path) -> SavedRun:
     if not any((folder / name).exists() for name in (CONFIG, ASKED)):
         raise ConfigError(f"{folder}: no run folder, it has no {CONFIG}")
     undecided = not (folder / CONFIG).exists() and (folder / ASKED).exists()
-    config = Config.load(folder / (ASKED if undecided else CONFIG))
+    config = Config.load(folder / ASKED) if undecided else load_config(folder)
     reader, state = _Reader(folder), State(folder, config)
     best = reader.find(BEST_FILE)
     evaluation = reader.find(EVALUATION_FILE)
