@@ -165,10 +165,13 @@ def test_the_stages_name_a_file_that_was_cut_off(run: Path, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("kind", MUTATIONS)
-def test_every_stage_names_a_damaged_file_or_is_right(run: Path, name: str, kind: str) -> None:
+def test_every_stage_names_a_damaged_file_or_is_right(run: Path, name: str) -> None:
     whole = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    for names in (None, *((stage,) for stage in STAGES)):
+    every: list[tuple[str, tuple[str, ...] | None]] = [
+        *((kind, None) for kind in MUTATIONS),
+        *(("another object", (stage,)) for stage in STAGES),
+    ]
+    for kind, names in every:
         right = stages_of(run, names)
         check_stages(run, name, MUTATIONS[kind], names, right)
         for path, content in whole.items():
