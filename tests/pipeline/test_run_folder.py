@@ -57,25 +57,6 @@ def test_not_a_folder(tmp_path: Path) -> None:
         RunFolder(tmp_path / "file")
 
 
-def test_missing_and_broken_json(tmp_path: Path) -> None:
-    with RunFolder(tmp_path) as run:
-        with pytest.raises(RunError, match=r"best\.json: no such file; 'spikenas search --out .*' writes it"):
-            run.read_json("best.json", "search")
-        remedy = r"; remove .*, 'spikenas search --out .*' writes it$"
-        for content, message in {
-            b"{": "not valid JSON",
-            b"\xff\xfe": "not a text file in UTF-8",
-            b"[1]": "not a JSON object",
-            b"{}": "score is missing or of the wrong kind",
-            b'{"score": "high"}': "score is missing or of the wrong kind",
-        }.items():
-            (tmp_path / "best.json").write_bytes(content)
-            with pytest.raises(RunError, match=rf"best\.json: {message}{remedy}"):
-                run.read_json("best.json", "search", score=int | float)
-        (tmp_path / "best.json").write_text('{"score": 1}')
-        assert run.read_json("best.json", "search", score=int | float) == {"score": 1}
-
-
 def test_statistics_of_other_data_are_forgotten(tmp_path: Path) -> None:
     with RunFolder(tmp_path) as run:
         fix(run, CONFIG)

@@ -20,6 +20,7 @@ from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.running import check_device
 from spikenas.pipeline.settings import fix
 from spikenas.pipeline.summary import summarise
+from spikenas.records import EVALUATION_FILE
 from spikenas.scores.batch import make_scorer
 from spikenas.space import Genotype
 from spikenas.task import Task
@@ -111,7 +112,7 @@ def test_an_evaluation_is_repeated_only_for_another_model(tmp_path: Path, monkey
         monkeypatch.setattr(finishing, "evaluate_model", lambda *args, **named: calls.append(1) or real(*args, **named))
         assert finishing.evaluate(run, task, QUIET) == first
         assert not calls
-        run.write_json(EVALUATION, first | {"model_sha256": "another"})
+        EVALUATION_FILE.write(tmp_path, {**first, "model_sha256": "f" * 64})
         assert finishing.evaluate(run, task, QUIET)["test_accuracy"] == first["test_accuracy"]
         assert calls
 

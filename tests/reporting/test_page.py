@@ -199,14 +199,10 @@ def test_a_loss_that_is_no_number(folder: Path) -> None:
     assert None in specs_of(page)["training-0"]["data"][-1]["y"]
 
 
-def test_a_run_of_an_earlier_version(folder: Path, tmp_path: Path) -> None:
+def test_a_run_of_which_files_are_missing(folder: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(folder, tmp_path / "run")
     for name in ("data.json", "history.jsonl", "mistakes.png"):
         (copy / name).unlink()
-    evaluation = json.loads((copy / "evaluation.json").read_text())
-    for key in ("mistakes", "synops_by_layer", "figures", "quantised_mistakes", "quantised_confusion"):
-        del evaluation[key]
-    (copy / "evaluation.json").write_text(json.dumps(evaluation))
     assert {"trials-0", "training-0", "confusion-0", "spikes-0"} <= specs_of(render([load_run(copy)])).keys()
 
 

@@ -86,7 +86,7 @@ def test_reading_changes_nothing(copy: Path) -> None:
 def test_what_is_of_other_integers_is_not_shown(copy: Path) -> None:
     quantisation = json.loads((copy / "quantise.json").read_text())
     assert load_run(copy).measured
-    (copy / "quantise.json").write_text(json.dumps({**quantisation, "quantised_sha256": "another"}))
+    (copy / "quantise.json").write_text(json.dumps({**quantisation, "quantised_sha256": "f" * 64}))
     run = load_run(copy)
     assert run.measured is None
     assert run.evaluation

@@ -1,3 +1,7 @@
+import json
+import math
+import random
+import re
 from pathlib import Path
 
 import pytest
@@ -41,8 +45,46 @@ def test_missing(tmp_path: Path) -> None:
 def test_truncated(tmp_path: Path, size: int) -> None:
     path = written(tmp_path)
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(RunError, match=r"truncated or not a safetensors file; remove it, and 'spikenas train' begins"):
+    with pytest.raises(RunError, match=r"truncated or (not a|damaged, ).*; remove it, and 'spikenas train' begins"):
         load_model(path)
+
+
+@pytest.mark.parametrize("place", ["length", "header", "digest", "weights"])
+def test_a_flipped_bit_never_loads(tmp_path: Path, place: str) -> None:
+    path = written(tmp_path)
+    content = path.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    first = content.index(b"sha256")
+    ranges = {
+        "length": range(8), "header": range(8, header), "digest": range(first, first + 80),
+        "weights": range(header, len(content)),
+    }  # fmt: skip
+    rng = random.Random(3)
+    for _ in range(100):
+        flipped = bytearray(content)
+        flipped[rng.choice(ranges[place])] ^= 1 << rng.randrange(8)
+        path.write_bytes(flipped)
+        with pytest.raises(RunError, match=re.escape(str(path))):
+            load_model(path)
+
+
+def test_the_same_tensors_are_the_same_bytes(tmp_path: Path) -> None:
+    assert written(tmp_path).read_bytes() == written(tmp_path).read_bytes()
+
+
+def test_no_digest(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": torch.zeros(2)}, path, {"spikenas-1": json.dumps(HEADER)})
+    with pytest.raises(RunError, match=r"its SHA-256 is missing .*; remove it, and 'spikenas train' begins anew$"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_finite(tmp_path: Path, value: float) -> None:
+    weight = Network(PLAN, seed=4).state_dict()["layers.head_linear.weight"].clone()
+    weight[1, 2] = value
+    with pytest.raises(RunError, match=r"layers\.head_linear\.weight has values that are not finite"):
+        load_model(written(tmp_path, **{"layers.head_linear.weight": weight}))
 
 
 def test_foreign(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ _EXPECTED = {
     "string_type": "a text",
     "string_too_short": "a text that is not empty",
     "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "an object",
     "model_type": "a section",
     "literal_error": "{expected}",
     "greater_than": "more than {gt}",

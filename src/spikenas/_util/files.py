@@ -48,8 +48,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(read_text(path, ConfigError))
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # of int too, where a number is too long
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: nested too deep") from None
 
 
 @contextmanager
@@ -118,6 +120,22 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         raise RunError(f"{path}: cannot be written ({reason(error)})") from None
 
 
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a CSV file, whole or not at all.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+
+    def write(partial: Path) -> None:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(rows)
+
+    write_atomically(path, write)
+
+
 class RowFile:
     """A row file is a CSV file that grows by a row at a time.
 
@@ -142,7 +160,10 @@ class RowFile:
             raise RunError(f"{path}: its first line is not {header[:60].strip()!r}; give another file")
         whole = text[: text.rfind("\n") + 1] or header
         csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a field may be a long list
-        self.rows = list(csv.reader(whole[len(header) :].split("\n")[:-1]))
+        try:
+            self.rows = list(csv.reader(whole[len(header) :].split("\n")[:-1]))
+        except csv.Error as error:
+            raise RunError(f"{path}: cannot be read as CSV ({error}); remove the file") from None
         if whole != text:
             write_text(path, whole)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 
-from spikenas._util.files import write_atomically
+from spikenas._util.files import write_csv
 from spikenas.bench.correlation import Correlation, Estimate
 
 VIEWS = ("networks", "equal_memory", "rows")
@@ -78,14 +77,13 @@ def write_ranks(path: Path, ranks: Sequence[Rank]) -> None:
     Raises:
         RunError: The file cannot be written.
     """
-
-    def write(partial: Path) -> None:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("evaluator", "coefficient", "view", "mean", "spread", "low", "high", "seconds"))
-            for rank in ranks:
-                for coefficient, views in rank.figures.items():
-                    for view, figure in views.items():
-                        writer.writerow((rank.evaluator, coefficient, view, *astuple(figure), rank.seconds))
-
-    write_atomically(path, write)
+    write_csv(
+        path,
+        ("evaluator", "coefficient", "view", "mean", "spread", "low", "high", "seconds"),
+        (
+            (rank.evaluator, coefficient, view, *astuple(figure), rank.seconds)
+            for rank in ranks
+            for coefficient, views in rank.figures.items()
+            for view, figure in views.items()
+        ),
+    )

@@ -14,12 +14,19 @@ from rich.table import Table
 
 from spikenas._util.class_figures import Figures, listed
 from spikenas._util.errors import ConfigError
-from spikenas._util.run_files import CONFIG, MODEL, QUANTISED
+from spikenas._util.run_files import MODEL, QUANTISED
 from spikenas.cli import options as opt
 from spikenas.cli.app import progress
 from spikenas.cli.options import Given, command
-from spikenas.config import Config
-from spikenas.pipeline.stages import STAGES, State, require_input, require_integers, require_run
+from spikenas.pipeline.stages import (
+    STAGES,
+    State,
+    load_config,
+    require_input,
+    require_integers,
+    require_run,
+    require_whole_integers,
+)
 
 if TYPE_CHECKING:
     from spikenas.integers import IntegerNetwork
@@ -48,9 +55,10 @@ def predict(
         raise ConfigError("--json --csv: one of them")
     require_run(out)
     require_input(STAGES["evaluate"], out)
-    settings = Config.load(out / CONFIG)
+    settings = load_config(out)
     state = State(out, settings)
     if integers is None:
+        require_whole_integers(state)
         integers = state.integers is not None
     if integers:
         require_input(STAGES["deploy"], out)

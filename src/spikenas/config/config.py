@@ -128,6 +128,11 @@ class Config(Section):
             for name, value in values.items()
         }
 
+    @property
+    def sections(self) -> list[str]:
+        """Names of the sections."""
+        return [name for name in type(self).model_fields if isinstance(getattr(self, name), Section)]
+
     def value(self, key: str) -> Any:
         """Return a setting by its dotted key."""
         found: Any = self

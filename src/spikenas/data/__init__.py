@@ -4,7 +4,7 @@ from spikenas.data.dataset import BrokenFilesError, DataSet, Split
 from spikenas.data.manifest import Manifest
 from spikenas.data.opening import Decoding, OpenedData
 from spikenas.data.sources import SOURCES, DataSource, find_source
-from spikenas.data.statistics import Statistics, channel_statistics, load_statistics, save_statistics
+from spikenas.data.statistics import Statistics, channel_statistics
 
 __all__ = [
     "SOURCES",
@@ -18,6 +18,4 @@ __all__ = [
     "Statistics",
     "channel_statistics",
     "find_source",
-    "load_statistics",
-    "save_statistics",
 ]

@@ -1,16 +1,11 @@
-"""Compute, write and read the mean and standard deviation of the channels."""
+"""Compute the mean and standard deviation of the channels."""
 
 from __future__ import annotations
 
-import json
-import math
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from spikenas._util.errors import DataError
-from spikenas._util.files import read_text, write_text
 from spikenas.data.dataset import DataSet
 
 _STATISTICS_SEED = 2
@@ -61,30 +56,3 @@ def channel_statistics(dataset: DataSet, seed: int, samples: int = 2000) -> Stat
     constant = variance <= 1e-12 * power  # rounding leaves about 1e-16
     std = np.where(constant, 1.0, np.sqrt(np.where(constant, 1.0, variance)))
     return Statistics(tuple(mean.tolist()), tuple(std.tolist()))
-
-
-def save_statistics(statistics: Statistics, path: Path) -> None:
-    """Write the statistics as JSON, whole or not at all.
-
-    Raises:
-        RunError: The file cannot be written.
-    """
-    text = json.dumps(statistics._asdict(), indent=2) + "\n"
-    write_text(path, text)
-
-
-def load_statistics(path: Path) -> Statistics:
-    """Read what `save_statistics` wrote.
-
-    Raises:
-        DataError: The file is not there, or is no such file.
-    """
-    try:
-        values = json.loads(read_text(path, DataError))
-        statistics = Statistics(*(tuple(float(value) for value in values[key]) for key in ("mean", "std")))
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: expected JSON with the lists 'mean' and 'std'; remove it") from error
-    mean, std = statistics
-    if not mean or len(mean) != len(std) or not all(map(math.isfinite, mean + std)) or min(std) <= 0:
-        raise DataError(f"{path}: mean and std must be finite, of equal length, and std positive")
-    return statistics

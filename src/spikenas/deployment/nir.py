@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,15 +52,18 @@ def from_nir(graph: nir.NIRGraph) -> Model:
     """Return the network of a graph that `to_nir` made: the same function, its BatchNorms folded.
 
     Raises:
-        DeployError: It is another graph, or its weights are not those of its genotype.
+        DeployError: It is another graph, or its weights are damaged or not those of its genotype.
     """
     try:
         header = json.loads(graph.metadata[_METADATA])
+        digest = header["sha256"]
         settings = NetworkConfig.model_validate(header["network"])
         plan = make_plan(Genotype.parse(header["genotype"]), settings, InputSpec(**header["input"]))
         classes, mean = tuple(header["classes"]), tuple(header["mean"])
     except (AttributeError, KeyError, TypeError, ValueError, GenotypeError, ConfigError):
         raise DeployError("not a graph that SpikeNAS has written") from None
+    if digest != _digest(graph.nodes):
+        raise DeployError("its weights are not those that SpikeNAS has written")
     network = Network(plan)
     with torch.no_grad():
         for norm in network.modules():
@@ -100,11 +105,13 @@ def read_nir(path: Path) -> Model:
         DeployError: The file is not there or not NIR, or its graph is not one of `to_nir`.
         ConfigError: The package nir is not installed.
     """
+    nir = _nir()
     try:
-        graph = _nir().read(str(path))
-    except (OSError, KeyError, ValueError):
-        raise DeployError(f"{path}: not a NIR file that can be read") from None
-    return from_nir(graph)
+        return from_nir(nir.read(str(path)))
+    except DeployError as error:
+        raise DeployError(f"{path}: {error}") from None
+    except Exception:  # of h5py and nir, whatever a damaged file makes of them
+        raise DeployError(f"{path}: not a NIR file that can be read; 'spikenas deploy' writes one") from None
 
 
 def _nir() -> Any:
@@ -113,6 +120,18 @@ def _nir() -> Any:
     except ImportError:
         raise ConfigError("NIR needs the package nir: pip install 'spikenas[nir]'") from None
     return nir
+
+
+def _digest(nodes: Mapping[str, Any]) -> str:
+    """SHA-256 of the weights and biases of all nodes."""
+    arrays = (
+        (f"{name}.{key}", getattr(nodes[name], key, None)) for name in sorted(nodes) for key in ("weight", "bias")
+    )
+    found = sha256()
+    for name, array in arrays:
+        if array is not None:
+            found.update(f"{name} {array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
 
 def _array(node: Any, key: str, layer: LayerSpec) -> Any:
@@ -166,6 +185,7 @@ class _Graph:
             "input": asdict(self.plan.input),
             "classes": self.model.classes,
             "mean": self.model.statistics.mean,
+            "sha256": _digest(self.nodes),
         }
         metadata = {_METADATA: json.dumps(header), "dt_s": str(DT_S)}
         return self.nir.NIRGraph(nodes=self.nodes, edges=self.edges, metadata=metadata)

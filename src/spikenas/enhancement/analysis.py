@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from spikenas._util.errors import ConfigError
-from spikenas._util.files import sole_user, write_atomically, write_text
+from spikenas._util.files import sole_user, write_csv, write_text
 from spikenas._util.progress import Reporter
 from spikenas.config import Config, NetworkConfig
 from spikenas.enhancement.edges import EdgeEffect, Interaction, edge_effects
@@ -306,39 +305,22 @@ def write_effects(path: Path, answers: Iterable[AnalysisResult]) -> None:
     Raises:
         RunError: The file cannot be written.
     """
+    rows = (
+        (answer.data, answer.evaluator, *_row(effect))
+        for answer in answers
+        for effect in (*answer.effects, *answer.together)
+    )
+    write_csv(path, _COLUMNS, rows)
 
-    def write(partial: Path) -> None:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(_COLUMNS)
-            for answer in answers:
-                for e in [*answer.effects, *answer.together]:
-                    losses = (e.loss.mean, e.loss.low, e.loss.high, e.loss_sd.mean, e.loss_sd.low, e.loss_sd.high)
-                    share = (e.share.share, e.share.among_all) if e.share else (None, None)
-                    memory = astuple(e.memory) if e.memory else (None, None, None)
-                    row = (
-                        answer.data,
-                        answer.evaluator,
-                        e.name,
-                        e.verdict,
-                        *losses,
-                        e.typical.mean,
-                        e.spread,
-                        e.best_lost,
-                    )
-                    counts = e.seeds, e.failed, e.candidates, e.flash_bytes, e.gain_per_kib
-                    writer.writerow((*row, *counts, *share, *memory))
 
-    write_atomically(path, write)
+def _row(e: Effect) -> tuple[object, ...]:
+    share = (e.share.share, e.share.among_all) if e.share else (None, None)
+    memory = astuple(e.memory) if e.memory else (None, None, None)
+    losses = (*astuple(e.loss), *astuple(e.loss_sd), e.typical.mean, e.spread, e.best_lost)
+    counts = (e.seeds, e.failed, e.candidates, e.flash_bytes, e.gain_per_kib)
+    return (e.name, e.verdict, *losses, *counts, *share, *memory)
 
 
 def _write_networks(path: Path, samples: Iterable[Sample]) -> None:
-    def write(partial: Path) -> None:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("genotype", "value", "params", "flash_bytes", "ram_bytes"))
-            for sample in samples:
-                cost = sample.cost
-                writer.writerow((sample.genotype, sample.value, cost.params, cost.flash_bytes, cost.ram_bytes))
-
-    write_atomically(path, write)
+    rows = ((s.genotype, s.value, s.cost.params, s.cost.flash_bytes, s.cost.ram_bytes) for s in samples)
+    write_csv(path, ("genotype", "value", "params", "flash_bytes", "ram_bytes"), rows)

@@ -3,56 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spikenas._util.errors import ConfigError, GenotypeError
-from spikenas._util.explain import explain
 from spikenas._util.files import read_text
 from spikenas.config import Config
 from spikenas.enhancement.analysis import REPORT
+from spikenas.records import ANALYSIS_FILE, Analysis
 from spikenas.space.ops import SNASNET_OPS, Op
 
 
-class _Effect(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
-    name: str
-    verdict: str
-    removed: list[str]
-    added: list[str]
-    loss_sd: dict[str, float]
-
-
-class _Space(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
-    nodes: int
-    feedback: bool
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
-    space: _Space
-
-
-class _Analysis(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
-    data: str
-    evaluator: str
-    ops: list[str]
-    kept: list[str]
-    effects: list[_Effect]
-    together: list[_Effect]
-    candidates: int
-    candidates_kept: int
-    config: _Settings
-
-
-def read_analysis(path: Path, asked: Config, evaluator: str) -> dict[str, Any]:
+def read_analysis(path: Path, asked: Config, evaluator: str) -> Analysis:
     """Read an analysis whose ops are to be taken.
 
     Args:
@@ -60,30 +20,28 @@ def read_analysis(path: Path, asked: Config, evaluator: str) -> dict[str, Any]:
         asked: The configuration it is taken for: its space must be the one that was analysed.
         evaluator: Name of the evaluator that the analysis must have.
     Returns:
-        The values of analysis.json.
+        What analysis.json says.
     Raises:
         ConfigError: It is not there or damaged, or it is of another space or evaluator.
     """
     path = path / REPORT if path.is_dir() else path
     try:
-        found = _Analysis.model_validate_json(read_text(path, ConfigError))
-        ops = [Op.parse(op).plain for op in found.ops]
-        for op in (*found.kept, *(op for effect in found.effects for op in (*effect.removed, *effect.added))):
+        found = ANALYSIS_FILE.parse(read_text(path, ConfigError))
+        ops = [Op.parse(op).plain for op in found["ops"]]
+        for op in (*found["kept"], *(op for one in found["effects"] for op in (*one["removed"], *one["added"]))):
             Op.parse(op)
-    except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
-        said = f"{place}: {explain(error)}" if place else "not valid JSON"
-        raise ConfigError(f"{path}: not an analysis ({said}); 'spikenas analyze' writes one") from None
-    except GenotypeError as error:
-        raise ConfigError(f"{path}: not an analysis ({error})") from None
-    if not found.kept or not set(found.kept) <= set(found.ops):
-        raise ConfigError(f"{path}: not an analysis (kept: expected some of its ops, got {', '.join(found.kept)})")
-    if found.evaluator != evaluator:
+    except (ValueError, GenotypeError) as error:
+        raise ConfigError(f"{path}: not an analysis ({error}); 'spikenas analyze' writes one") from None
+    if not found["kept"] or not set(found["kept"]) <= set(found["ops"]):
+        raise ConfigError(f"{path}: not an analysis (kept: expected some of its ops, got {', '.join(found['kept'])})")
+    if found["evaluator"] != evaluator:
         raise ConfigError(
-            f"{path}: evaluated by {found.evaluator!r}, this space by {evaluator!r}; --by {found.evaluator} takes it"
+            f"{path}: evaluated by {found['evaluator']!r}, this space by {evaluator!r}; "
+            f"--by {found['evaluator']} takes it"
         )
+    space = found["config"]["space"]
     own = (asked.space.nodes, asked.space.feedback)
-    if (found.config.space.nodes, found.config.space.feedback) != own:
+    if (space["nodes"], space["feedback"]) != own:
         raise ConfigError(
             f"{path}: of cells with other nodes or feedback than space.nodes = {own[0]} and space.feedback"
         )
@@ -91,7 +49,7 @@ def read_analysis(path: Path, asked: Config, evaluator: str) -> dict[str, Any]:
     fits = set(ops) == here if asked.is_decided("space.ops") else set(ops) <= here | set(SNASNET_OPS)
     if not fits:
         raise ConfigError(
-            f"{path}: of another space ({', '.join(found.ops)}) than this one ({', '.join(asked.space.ops)}); "
-            f"--ops {','.join(found.ops)} searches that one"
+            f"{path}: of another space ({', '.join(found['ops'])}) than this one ({', '.join(asked.space.ops)}); "
+            f"--ops {','.join(found['ops'])} searches that one"
         )
-    return found.model_dump()
+    return found

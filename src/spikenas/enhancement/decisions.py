@@ -6,15 +6,14 @@ Each decision has a reason and its evidence, and is taken only where the configu
 from __future__ import annotations
 
 import contextlib
-import json
 import random
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from spikenas._util.errors import BudgetError, NothingFoundError
-from spikenas._util.files import write_text
 from spikenas._util.progress import Reporter
 from spikenas.config import BudgetConfig, Config
 from spikenas.enhancement.analysis import Analysis, AnalysisSpec, AnalysisSubject
@@ -25,6 +24,7 @@ from spikenas.enhancement.variants import whole
 from spikenas.memory import Footprint, describe, footprint, sizes, violations
 from spikenas.memory.width import LADDER
 from spikenas.nas import Problem, TrialStore, make_strategy, search
+from spikenas.records import SPACE_FILE
 from spikenas.scores import TRAINING
 from spikenas.space.building import make_plan
 from spikenas.space.cell import Cell
@@ -138,6 +138,7 @@ class Enhancer:
         if self._given(key) and not config.enhancement.analysis:
             return [self._as_configured(config, key)]
         settings = config.enhancement
+        found: Mapping[str, Any]
         if settings.analysis:
             found, source = read_analysis(Path(settings.analysis), self.task.asked, self._evaluator), settings.analysis
         else:
@@ -372,11 +373,9 @@ class Enhancer:
         return Decision(key, list(value) if isinstance(value, tuple) else value, said, given=given)
 
 
-def write_space(path: Path, found: Enhancement) -> None:
-    """Write space.json, whole or not at all."""
-    content = {
-        "decisions": [asdict(decision) for decision in found.decisions],
-        "config": found.config.model_dump(mode="json", exclude_none=True),
-    }
-    text = json.dumps(content, indent=2) + "\n"
-    write_text(path, text)
+def write_space(folder: Path, found: Enhancement) -> None:
+    """Write space.json into a run folder, whole or not at all."""
+    decisions = [asdict(decision) for decision in found.decisions]
+    SPACE_FILE.write(
+        folder, {"decisions": decisions, "config": found.config.model_dump(mode="json", exclude_none=True)}
+    )

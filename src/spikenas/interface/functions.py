@@ -14,6 +14,7 @@ from rich.console import Console
 from spikenas._util.errors import ConfigError
 from spikenas._util.progress import Reporter, show_nothing
 from spikenas._util.run_files import MODEL, QUANTISED, REPORT
+from spikenas._util.sealed import read_sealed
 from spikenas._util.threads import threads
 from spikenas.config import Config
 from spikenas.data import Split
@@ -34,7 +35,7 @@ from spikenas.space.genotype import Genotype
 from spikenas.targets import find_target
 from spikenas.task import Task, words_of
 from spikenas.training import loop
-from spikenas.training.checkpoint import Model, load_model, read_header
+from spikenas.training.checkpoint import Model, load_model
 from spikenas.training.evaluation import Evaluation
 
 _VECTORS = 20  # items that a firmware is tested with
@@ -285,7 +286,7 @@ def load(path: str | Path) -> RunResult | Model | IntegerNetwork:
         raise ConfigError(f"{path}: no such file or folder")
     if path.suffix != ".safetensors":
         raise ConfigError(f"{path}: expected a run folder, {MODEL} or {QUANTISED}")
-    of_integers = path.name == QUANTISED or "leak" in read_header(path)
+    of_integers = path.name == QUANTISED or "leak" in read_sealed(path, "train")[1]
     return IntegerNetwork.load(path) if of_integers else load_model(path)
 
 

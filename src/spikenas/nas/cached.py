@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -48,7 +49,10 @@ class CachedExecutor:
         for number, row in enumerate(self._file.rows if self._file else (), start=2):
             try:
                 genotype, score, seconds, synops = row
-                result = RecordedEvaluation(float(score), float(seconds), float(synops) if synops else None)
+                figures = float(score), float(seconds), float(synops) if synops else None
+                if any(figure is not None and math.isnan(figure) for figure in figures):
+                    raise ValueError("not a number")
+                result = RecordedEvaluation(*figures)
                 self._known[Genotype.parse(genotype).canonical] = result
             except (ValueError, GenotypeError):
                 raise RunError(f"{path}: line {number} cannot be read as scores; remove the file") from None

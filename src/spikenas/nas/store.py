@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from spikenas._util.errors import RunError
+from spikenas._util.json_file import problem_of
 from spikenas.config import BudgetConfig
 
 Status = Literal["scored", "over budget", "outside"]
@@ -60,6 +63,8 @@ class Trial:
 
 
 _COLUMNS = tuple(field.name for field in fields(Trial))
+_ROW: Any = tuple[tuple(get_type_hints(Trial).values())]  # type: ignore[misc]
+_ROWS: TypeAdapter[list[tuple[Any, ...]]] = TypeAdapter(list[_ROW])
 
 
 def read_trials(path: Path) -> list[Trial]:
@@ -68,16 +73,36 @@ def read_trials(path: Path) -> list[Trial]:
     Returns:
         The trials in the order of their positions; none where there is no file.
     Raises:
-        RunError: The file is not a trial store.
+        RunError: The file is not a trial store, or damaged.
     """
     if not path.exists():
         return []
-    query = f"SELECT {', '.join(_COLUMNS)} FROM trials ORDER BY position"
+    with _reading(path), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        _check(connection)
+        return _trials(connection, "ORDER BY position")
+
+
+@contextmanager
+def _reading(path: Path | None) -> Iterator[None]:
+    """Say in a line what cannot be read of a store."""
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            return [Trial(*row) for row in connection.execute(query)]
-    except sqlite3.Error as error:
-        raise RunError(f"{path}: not a trial store that can be read ({error})") from None
+        yield
+    except (sqlite3.Error, ValidationError) as error:
+        said = problem_of(error) if isinstance(error, ValidationError) else error
+        raise RunError(
+            f"{path}: not a trial store that can be used ({said}); remove it or choose another --out"
+        ) from None
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(" ".join(str(found).split()))
+
+
+def _trials(connection: sqlite3.Connection, condition: str, *values: int) -> list[Trial]:
+    rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM trials {condition}", values).fetchall()
+    return [Trial(*row) for row in _ROWS.validate_python(rows, strict=True)]
 
 
 class TrialStore:
@@ -86,36 +111,26 @@ class TrialStore:
     Args:
         path: The SQLite file; None keeps the trials in memory.
     Raises:
-        RunError: The file is not a trial store, or cannot be written.
+        RunError: The file is not a trial store, is damaged, or cannot be written.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
-        try:
+        with _reading(path):
             self._connection = sqlite3.connect(path or ":memory:")
+            _check(self._connection)
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS trials (position INTEGER PRIMARY KEY, step TEXT NOT NULL, "
                 "genotype TEXT NOT NULL, status TEXT NOT NULL, score REAL, params INTEGER, flash_bytes INTEGER, "
                 "ram_bytes INTEGER, seconds REAL NOT NULL, synops REAL)"
             )
             self._connection.commit()
-        except sqlite3.Error as error:
-            raise self._unusable(error) from None
 
     def get(self, position: int) -> Trial | None:
         """Return the trial at a position, or None where it is not known."""
-        rows = self._rows("WHERE position = ?", position)
-        return rows[0] if rows else None
-
-    def _rows(self, condition: str, *values: int) -> list[Trial]:
-        query = f"SELECT {', '.join(_COLUMNS)} FROM trials {condition}"
-        try:
-            return [Trial(*row) for row in self._connection.execute(query, values)]
-        except sqlite3.Error as error:
-            raise self._unusable(error) from None
-
-    def _unusable(self, error: sqlite3.Error) -> RunError:
-        return RunError(f"{self.path}: not a trial store that can be used ({error}); remove it or choose another --out")
+        with _reading(self.path):
+            found = _trials(self._connection, "WHERE position = ?", position)
+        return found[0] if found else None
 
     def add(self, trial: Trial) -> None:
         """Store a trial.
@@ -131,7 +146,8 @@ class TrialStore:
             raise RunError(f"{self.path}: trial {trial.position} cannot be written ({error})") from None
 
     def __iter__(self) -> Iterator[Trial]:
-        return iter(self._rows("ORDER BY position"))
+        with _reading(self.path):
+            return iter(_trials(self._connection, "ORDER BY position"))
 
     def __enter__(self) -> TrialStore:
         return self

@@ -18,6 +18,7 @@ from spikenas._util.run_files import BROKEN, CONFIG, DATA, ENHANCE, MANIFEST, SP
 from spikenas.config import Config
 from spikenas.data import BrokenFilesError, Manifest
 from spikenas.pipeline.run_folder import RunFolder
+from spikenas.records import DATA_FILE
 from spikenas.task import Task
 
 _log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ def record_data(run: RunFolder, task: Task, report: Reporter) -> None:
     }
     if not run.has(DATA) and report.console is not None:
         report.console.print(_table(task.description))
-    run.write_json(DATA, values)
+    DATA_FILE.write(run.folder, values)
 
 
 def check_files(run: RunFolder, task: Task, report: Reporter) -> None:

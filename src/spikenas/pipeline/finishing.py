@@ -7,20 +7,15 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
-from types import UnionType
-from typing import Any
 
 from spikenas._util.errors import ConfigError, DeployError, RunError
 from spikenas._util.progress import Reporter, show_nothing
 from spikenas._util.run_files import (
-    BEST,
-    EVALUATION,
     FIRMWARE,
     FOOTPRINT,
     MISTAKES,
     MODEL,
     NIR,
-    QUANTISATION,
     QUANTISED,
     TUNING,
 )
@@ -39,8 +34,17 @@ from spikenas.integers import (
 )
 from spikenas.memory import violations
 from spikenas.pipeline.run_folder import RunFolder
-from spikenas.pipeline.searching import read_best, take_statistics
-from spikenas.pipeline.stages import State, require_integers
+from spikenas.pipeline.searching import take_statistics
+from spikenas.pipeline.stages import State, require_integers, require_whole_integers
+from spikenas.records import (
+    BEST_FILE,
+    EVALUATION_FILE,
+    FOOTPRINT_FILE,
+    QUANTISATION_FILE,
+    EvaluationRecord,
+    FootprintRecord,
+    Quantisation,
+)
 from spikenas.space.genotype import Genotype
 from spikenas.targets import find_target
 from spikenas.task import Task
@@ -50,18 +54,13 @@ from spikenas.training.epochs import Epoch
 from spikenas.training.evaluation import evaluate as evaluate_model
 
 _CLIPPED = 0.01  # share of the updates of a LIF above which 8-bit membranes are warned of
-_QUANTISATION: dict[str, type | UnionType] = {
-    "made_of": dict,
-    "quantised_sha256": str,
-    "validation_accuracy": int | float,
-}
 
 _log = logging.getLogger(__name__)
 
 
 def train(run: RunFolder, task: Task, report: Reporter) -> list[Epoch]:
     """Train the network found, unless it is done; returns its epochs."""
-    plan = task.plan(Genotype.parse(read_best(run)["genotype"]))
+    plan = task.plan(Genotype.parse(BEST_FILE.read(run.folder)["genotype"]))
     take_statistics(run, task)
     with report.task("training") as progress:
         return loop.train(plan, task.dataset, task.statistics, task.config, run.folder, shown(progress))
@@ -75,16 +74,15 @@ def check_integers(run: RunFolder, task: Task) -> None:
     """
     leak_of(task.config.network.tau)
     bits = task.config.quantise.weight_bits
-    if bits and run.has(BEST):
-        genotype = Genotype.parse(run.read_json(BEST, "search", genotype=str)["genotype"])
-        cost = task.but({"network.weight_bits": bits}).cost(genotype)
+    if bits and (best := BEST_FILE.find(run.folder)):
+        cost = task.but({"network.weight_bits": bits}).cost(Genotype.parse(best["genotype"]))
         if over := violations(cost, task.limits):
             raise RunError(
                 f"quantise.weight_bits: with {bits} bits the network no longer meets its budget of {', '.join(over)}"
             )
 
 
-def quantise(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
+def quantise(run: RunFolder, task: Task, report: Reporter) -> Quantisation:
     """Make integers of the trained network, unless it is done; returns what quantise.json says.
 
     Fine-tunes first where `quantise.epochs` asks for it, in the folder `tuning`.
@@ -93,8 +91,10 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
         RunError: There is no trained network, it is one of other classes than the data's, or integers cannot hold it.
     """
     model, state = _model(run, task), State(run.folder, task.config)
-    if (done := _quantised(run, state)) is not None:
-        return done
+    if state.integers:
+        return QUANTISATION_FILE.read(run.folder)
+    if state.damage:
+        _log.warning("%s; made anew", state.damage.partition(";")[0])
     bits = task.config.quantise.weight_bits or task.config.network.weight_bits
     epochs = tuning_epochs(task.config, with_bits(model, bits).network.plan)
     folder = run / TUNING / digest_of(json.dumps(state.made_of(), sort_keys=True))
@@ -108,7 +108,7 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
         if share > _CLIPPED:
             _log.warning("%s: %.1f%% of its updates do not fit network.membrane_bits = 8", layer, 100 * share)
     network.save(run / QUANTISED)
-    values = {
+    values: Quantisation = {
         "weight_bits": network.plan.network.weight_bits,
         "epochs": epochs,
         "validation_accuracy": found.accuracy,
@@ -116,49 +116,50 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
         "clipped": found.clipped,
         "model": str(((folder if epochs else run.folder) / MODEL).relative_to(run.folder)),
         "made_of": state.made_of(),
-        "quantised_sha256": state.digest(QUANTISED),
+        "quantised_sha256": state.digest(QUANTISED) or "",
     }
-    run.write_json(QUANTISATION, values)
-    return values
+    return QUANTISATION_FILE.write(run.folder, values)
 
 
-def evaluate(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
+def evaluate(run: RunFolder, task: Task, report: Reporter) -> EvaluationRecord:
     """Evaluate the trained network on the test set, and its integers where there are any, unless it is done.
 
     Returns:
         What evaluation.json says.
     Raises:
-        RunError: There is no trained network, or one of other classes than the data's.
+        RunError: There is no trained network, or one of other classes than the data's, or its integers are damaged.
     """
     model, state = _model(run, task), State(run.folder, task.config)
-    quantised = _quantised(run, state)
-    values = run.read_json(EVALUATION, "evaluate") if run.has(EVALUATION) else {}
-    if values.get("model_sha256") != state.digest(MODEL):
+    require_whole_integers(state)
+    values = EVALUATION_FILE.find(run.folder)
+    if values is None or values["model_sha256"] != state.digest(MODEL):
         with report.task("evaluation") as progress:
             result = evaluate_model(model, task.test, task.config.device, progress=_counted(progress))
         found = {key: value for key, value in asdict(result).items() if key != "figures"}
-        figures = {"test_accuracy": result.accuracy, "images": result.images, "figures": result.figures.as_json()}
-        values = {**figures, **found, "model_sha256": state.digest(MODEL)}
-        run.write_json(EVALUATION, values)
-    if quantised and values.get("quantised_sha256") != quantised["quantised_sha256"]:
+        figures = {"test_accuracy": result.accuracy, "figures": result.figures.as_json()}
+        values = EVALUATION_FILE.write(run.folder, {**figures, **found, "model_sha256": state.digest(MODEL)})
+    if state.integers and values.get("quantised_sha256") != state.integers:
         network = IntegerNetwork.load(run / QUANTISED)
         with report.task("evaluation of the integers") as progress:
             integers = evaluate_integers(network, task.test, task.config.device, progress=_counted(progress))
-        values |= {
+        found = {
             "quantised_test_accuracy": integers.accuracy,
             "quantised_figures": integers.figures.as_json(),
             "quantised_confusion": integers.confusion,
             "quantised_mistakes": [asdict(mistake) for mistake in integers.mistakes],
             "weight_bits": network.plan.network.weight_bits,
-            "quantised_sha256": quantised["quantised_sha256"],
+            "quantised_sha256": state.integers,
         }
-        run.write_json(EVALUATION, values)
-    shown_of, digest = ("quantised_mistakes", "quantised_sha256") if quantised else ("mistakes", "model_sha256")
-    _show_mistakes(run, task, [mistake["index"] for mistake in values[shown_of]], values[digest])
+        values = EVALUATION_FILE.write(run.folder, {**values, **found})
+    if state.integers:
+        mistakes, digest = values["quantised_mistakes"], values["quantised_sha256"]
+    else:
+        mistakes, digest = values["mistakes"], values["model_sha256"]
+    _show_mistakes(run, task, [mistake["index"] for mistake in mistakes], digest)
     return values
 
 
-def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = None) -> dict[str, Any]:
+def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = None) -> FootprintRecord:
     """Write the firmware, and build and run it where its tools are, unless it is done.
 
     Args:
@@ -172,34 +173,28 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
         DeployError: It does not fit the device, or building or running it fails; nothing is written then.
         RunError: There are no integers, or those of other settings.
     """
-    before = run.read_json(FOOTPRINT, "deploy", predicted=dict) if run.has(FOOTPRINT) else {}
-    name = target or task.config.budget.target or before.get("target")
+    before = FOOTPRINT_FILE.find(run.folder)
+    name = target or task.config.budget.target or (before and before["target"])
     device = find_target(name) if name else None
     state = State(run.folder, task.config)
-    if state.integers is None:
-        IntegerNetwork.load(run / QUANTISED)
     require_integers(state)
-    quantised = run.read_json(QUANTISATION, "quantise", **_QUANTISATION)
-    asked = {
-        "target": name,
-        "vectors": min(task.config.quantise.vectors, len(task.validation)),
-        "quantised_sha256": quantised["quantised_sha256"],
-    }
-    network, model = IntegerNetwork.load(run / QUANTISED), load_model(run / str(quantised["model"]))
-    if run.has(FIRMWARE) and "linked" in before and all(before.get(key) == value for key, value in asked.items()):
+    quantised = QUANTISATION_FILE.read(run.folder)
+    vectors = min(task.config.quantise.vectors, len(task.validation))
+    asked = {"target": name, "vectors": vectors, "quantised_sha256": quantised["quantised_sha256"]}
+    network, model = IntegerNetwork.load(run / QUANTISED), load_model(run / quantised["model"])
+    if before and run.has(FIRMWARE) and "linked" in before and asked.items() <= {**before}.items():
         if not run.has(NIR):
             _write_nir(run, model)
         return before
     with report.task("firmware") as progress:
         progress(0, 2, "reference, build, run")
-        inputs, frames = test_vectors(network, task.validation, asked["vectors"])
+        inputs, frames = test_vectors(network, task.validation, vectors)
         measured = build(network, inputs, device, run / FIRMWARE, _log.warning, lambda: run.remove(FOOTPRINT))
         progress(1, 2, "NIR")
         _write_nir(run, model)
-        values = {**measured, **asked, "synops": synops_of(network, frames)}
-        run.write_json(FOOTPRINT, values)
+        found = FOOTPRINT_FILE.write(run.folder, {**measured, **asked, "synops": synops_of(network, frames)})
         progress(2, 2, "")
-    return values
+    return found
 
 
 def _write_nir(run: RunFolder, model: Model) -> None:
@@ -232,13 +227,6 @@ def _show_mistakes(run: RunFolder, task: Task, indices: Sequence[int], digest: s
 
 def _counted(progress: Callable[[int, int, str], None]) -> Callable[[int, int], None]:
     return lambda done, total: progress(done, total, "")
-
-
-def _quantised(run: RunFolder, state: State) -> dict[str, Any] | None:
-    """Return what quantise.json says, if the integers are of this model and these settings."""
-    if state.integers is None:
-        return None
-    return run.read_json(QUANTISATION, "quantise", **_QUANTISATION)
 
 
 def _model(run: RunFolder, task: Task) -> Model:

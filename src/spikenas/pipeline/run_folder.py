@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType, UnionType
-from typing import Any
+from types import TracebackType
 
 from filelock import FileLock, Timeout
 
 from spikenas._util.errors import RunError
-from spikenas._util.files import read_text, reason, write_text
+from spikenas._util.files import reason
 from spikenas._util.provenance import machine, versions
-from spikenas._util.run_files import HISTORY
 from spikenas.pipeline.stages import STAGES
+from spikenas.records import HistoryLine, append_history
 
 
 class RunFolder:
@@ -68,48 +66,19 @@ class RunFolder:
 
     def _record(self, stage: str, seconds: float, command: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        line = {"ended": now, "stage": stage, "seconds": round(seconds, 3), "command": command}
-        text = json.dumps(line | {"versions": versions(), "machine": machine()}) + "\n"
-        try:
-            with (self / HISTORY).open("a", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            raise RunError(f"{self / HISTORY}: cannot be written ({reason(error)})") from None
+        line: HistoryLine = {
+            "ended": now,
+            "stage": stage,
+            "seconds": round(seconds, 3),
+            "command": command,
+            "versions": versions(),
+            "machine": machine(),
+        }
+        append_history(self.folder, line)
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         (self / name).unlink(missing_ok=True)
-
-    def write_json(self, name: str, values: dict[str, Any]) -> None:
-        """Write a file of JSON, whole or not at all."""
-        text = json.dumps(values, indent=2) + "\n"
-        write_text(self / name, text)
-
-    def read_json(self, name: str, written_by: str, **kinds: type | UnionType) -> dict[str, Any]:
-        """Read a file of JSON.
-
-        Args:
-            name: Name of the file.
-            written_by: Stage that writes it.
-            kinds: Types of the values that must be in it, by key.
-        Raises:
-            RunError: It is not there, is no JSON, or lacks one of the keys.
-        """
-        remedy = f"'spikenas {written_by} --out {self.folder}' writes it"
-        if not self.has(name):
-            raise RunError(f"{self / name}: no such file; {remedy}")
-        try:
-            values = json.loads(read_text(self / name))
-        except RunError as error:
-            raise RunError(f"{error}; remove it, {remedy}") from None
-        except ValueError:
-            raise RunError(f"{self / name}: not valid JSON; remove it, {remedy}") from None
-        if not isinstance(values, dict):
-            raise RunError(f"{self / name}: not a JSON object; remove it, {remedy}")
-        for key, kind in kinds.items():
-            if not isinstance(values.get(key), kind):
-                raise RunError(f"{self / name}: {key} is missing or of the wrong kind; remove the file, {remedy}")
-        return values
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

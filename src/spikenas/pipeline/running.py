@@ -11,11 +11,10 @@ from spikenas._util.errors import ConfigError, RunError
 from spikenas._util.progress import Reporter
 from spikenas._util.run_files import STATISTICS
 from spikenas._util.threads import threads
-from spikenas.data import load_statistics
 from spikenas.pipeline.data_of_run import check_files, open_task, record_data
 from spikenas.pipeline.finishing import check_integers
 from spikenas.pipeline.run_folder import RunFolder, is_leader
-from spikenas.pipeline.searching import read_decisions
+from spikenas.pipeline.searching import read_decisions, use_statistics
 from spikenas.pipeline.settings import Settings, fix
 from spikenas.pipeline.stages import STAGES, State, require_input
 from spikenas.pipeline.summary import summarise
@@ -66,7 +65,7 @@ def run_stages(
             if is_leader():
                 record_data(run, task, report)
             if run.has(STATISTICS):
-                task.statistics = load_statistics(run / STATISTICS)
+                use_statistics(run, task)
             if "train" in wanted and not STAGES["train"].done(State(folder, task.config)):
                 check_files(run, task, report)
             for name in wanted:
@@ -74,7 +73,7 @@ def run_stages(
                     with run.recording(name, command):
                         options = {"target": target} if name == "deploy" else {}
                         STAGES[name].function()(run, task, report, **options)
-            return read_decisions(run) if only_enhance else summarise(run, task)
+            return dict(read_decisions(run)) if only_enhance else summarise(run, task)
 
 
 def check_device(device: str) -> None:

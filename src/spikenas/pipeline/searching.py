@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
-from types import UnionType
-from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
 
 from spikenas._util.errors import ConfigError, RunError
-from spikenas._util.files import write_atomically, write_text
+from spikenas._util.files import write_csv, write_text
 from spikenas._util.progress import Reporter
 from spikenas._util.run_files import ASKED, BEST, ENHANCE, FRONT, SPACE, STATISTICS, TRIALS
 from spikenas._util.units import format_size
 from spikenas.config import Config
-from spikenas.data import load_statistics, save_statistics
+from spikenas.data import Statistics
 from spikenas.enhancement import Enhancer, write_space
 from spikenas.memory import sizes
-from spikenas.nas import Problem, SearchResult, Trial, TrialStore, front, make_strategy, most_evaluations
+from spikenas.nas import (
+    Problem,
+    SearchResult,
+    Trial,
+    TrialStore,
+    front,
+    make_strategy,
+    most_evaluations,
+    read_trials,
+)
 from spikenas.nas import search as run_search
 from spikenas.nas.executors import open_executor
 from spikenas.nas.front import Objective
@@ -30,14 +34,10 @@ from spikenas.pipeline.data_of_run import open_task, record_data
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.settings import decided
 from spikenas.pipeline.stages import DECIDED_FROM
+from spikenas.records import BEST_FILE, SPACE_FILE, STATISTICS_FILE, Best, Decided
 from spikenas.scores.batch import scorer_factory
 from spikenas.task import Task
 
-BEST_KEYS: dict[str, type | UnionType] = {
-    **dict.fromkeys(("genotype", "score_name"), str),
-    "score": int | float,
-    **dict.fromkeys(("params", "flash_bytes", "ram_bytes", "channels", "trials", "scored"), int),
-}
 FRONT_COLUMNS = ("genotype", "score", "params", "flash_bytes", "ram_bytes", "synops")
 _FRONTS: dict[str, Objective] = {
     "params": "params",
@@ -74,25 +74,33 @@ def enhance(run: RunFolder, asked: Config, settings: Config, report: Reporter, a
     task = open_task(run.folder, asked, anew)
     record_data(run, task, report)
     found = Enhancer(task, run / ENHANCE, report).run()
-    write_space(run / SPACE, found)
+    write_space(run.folder, found)
     return task.with_config(settings.but({name: getattr(found.config, name) for name in DECIDED_FROM}))
 
 
-def search(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
+def search(run: RunFolder, task: Task, report: Reporter) -> Best:
     """Search, unless it is done; write best.json, and front.csv where a front is asked for.
 
     Returns:
         What best.json says.
+    Raises:
+        RunError: A file of the search is damaged.
     """
-    found = run.read_json(BEST, "search", **BEST_KEYS) if run.has(BEST) else _search(run, task, report)
+    known = BEST_FILE.find(run.folder)
+    if known and run.has(TRIALS) and (kept := len(read_trials(run / TRIALS))) != known["trials"]:
+        raise RunError(
+            f"{run / TRIALS}: has {kept} trials, {BEST} {known['trials']}; remove both, and "
+            f"'spikenas search --out {run.folder}' searches again"
+        )
+    found = known or _search(run, task, report)
     if task.config.search.front:
         _write_front(run, search_front(run, task.config))
-    if not run.has(BEST):
-        run.write_json(BEST, found)
+    if not known:
+        BEST_FILE.write(run.folder, found)
     return found
 
 
-def _search(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
+def _search(run: RunFolder, task: Task, report: Reporter) -> Best:
     take_statistics(run, task)
     with TrialStore(run / TRIALS) as store:
         found = search_task(task, store, report)
@@ -100,8 +108,8 @@ def _search(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
         "genotype": str(found.genotype),
         "score": found.score,
         "score_name": task.config.search.score,
-        **sizes(task.cost(found.genotype)),
-        "channels": task.config.network.channels,
+        **sizes(task.cost(found.genotype)),  # type: ignore[typeddict-item]
+        "channels": task.config.network.free_channels,
         "trials": found.trials,
         "scored": found.scored,
     }
@@ -154,13 +162,7 @@ def search_front(run: RunFolder, config: Config) -> list[Trial]:
 
 
 def _write_front(run: RunFolder, trials: list[Trial]) -> None:
-    def write(path: Path) -> None:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, FRONT_COLUMNS, extrasaction="ignore", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(map(asdict, trials))
-
-    write_atomically(run / FRONT, write)
+    write_csv(run / FRONT, FRONT_COLUMNS, ([getattr(trial, name) for name in FRONT_COLUMNS] for trial in trials))
 
 
 def best_table(trials: Sequence[Trial]) -> RenderableType:
@@ -178,20 +180,26 @@ def best_table(trials: Sequence[Trial]) -> RenderableType:
 def take_statistics(run: RunFolder, task: Task) -> None:
     """Let a task use the statistics of its run, which are counted and written once."""
     if not run.has(STATISTICS):
-        save_statistics(task.statistics, run / STATISTICS)
-    task.statistics = load_statistics(run / STATISTICS)
+        mean, std = map(list, task.statistics)
+        STATISTICS_FILE.write(run.folder, {"mean": mean, "std": std})
+    use_statistics(run, task)
 
 
-def read_best(run: RunFolder) -> dict[str, Any]:
-    """Return what best.json says.
+def use_statistics(run: RunFolder, task: Task) -> None:
+    """Let a task use the statistics of its run.
 
     Raises:
-        RunError: It is not there, or damaged.
+        RunError: They are not there, damaged, or of other channels.
     """
-    return run.read_json(BEST, "search", **BEST_KEYS)
+    found = STATISTICS_FILE.read(run.folder)
+    if len(found["mean"]) != task.input.channels:
+        raise RunError(
+            f"{run / STATISTICS}: of {len(found['mean'])} channels, the data have {task.input.channels}; remove it"
+        )
+    task.statistics = Statistics(tuple(found["mean"]), tuple(found["std"]))
 
 
-def read_decisions(run: RunFolder) -> dict[str, Any]:
+def read_decisions(run: RunFolder) -> Decided:
     """Return what space.json says.
 
     Raises:
@@ -202,4 +210,4 @@ def read_decisions(run: RunFolder) -> dict[str, Any]:
             f"{run.folder}: its space was configured, and is not decided; 'spikenas run --out {run.folder}' searches "
             "it, another --out decides one"
         )
-    return run.read_json(SPACE, "enhance", decisions=list)
+    return SPACE_FILE.read(run.folder)

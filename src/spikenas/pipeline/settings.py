@@ -12,7 +12,7 @@ from spikenas._util.files import write_text
 from spikenas._util.run_files import ASKED, BEST, CHECKPOINT, CONFIG, SPACE, STATISTICS, TRIALS
 from spikenas.config import Config
 from spikenas.pipeline.run_folder import RunFolder, is_leader
-from spikenas.pipeline.stages import DECIDED_FROM, STAGES
+from spikenas.pipeline.stages import DECIDED_FROM, STAGES, load_config
 
 _NEVER_FIXED = (  # another view of, or way to, the same
     *("search.front", "data.root", "data.download", "data.skip_broken"),
@@ -63,7 +63,7 @@ class Settings:
         if base is not None or folder is None:
             asked = (base or Config()).but(words, given)
             return cls(folder or default_folder(asked), asked, asked)
-        stored = Config.load(folder / CONFIG).but(words, given) if (folder / CONFIG).exists() else None
+        stored = load_config(folder).but(words, given) if (folder / CONFIG).exists() else None
         if stored and ((folder / TRIALS).exists() or not (folder / ASKED).exists()):
             return cls(folder, None, stored)
         asked = (Config.load(folder / ASKED) if (folder / ASKED).exists() else Config()).but(words, given)
@@ -89,7 +89,7 @@ def decided(run: RunFolder, asked: Config, settings: Config) -> Config | None:
         return None
     if not (run.has(ASKED) and run.has(SPACE)):
         return settings if run.has(TRIALS) else None
-    before, stored = Config.load(run / ASKED), Config.load(run / CONFIG)
+    before, stored = Config.load(run / ASKED), load_config(run.folder)
     for section in (*DECIDED_FROM, "enhancement"):
         for key, old, new in _differences(before, asked, section):
             if key not in _NOT_DECIDED_FROM:
@@ -109,7 +109,7 @@ def fix(run: RunFolder, config: Config) -> None:
     Raises:
         RunError: Files in it were made with another one; names the first difference.
     """
-    old = Config.load(run / CONFIG) if run.has(CONFIG) else None
+    old = load_config(run.folder) if run.has(CONFIG) else None
     if old:
         for stage in STAGES.values():
             for section in stage.fixes if all(map(run.has, stage.witness)) else ():
@@ -133,7 +133,7 @@ def fix_training(folder: Path, config: Config) -> None:
     """
     with RunFolder(folder) as run:
         if run.has(CONFIG) and run.has(CHECKPOINT):
-            old = Config.load(run / CONFIG)
+            old = load_config(folder)
             for section in ("seed", "data", "network", "train"):
                 for key, before, now in _differences(old, config, section):
                     raise RunError(f"{folder} was trained with {key} = {before!r}, not {now!r}; choose another folder")

@@ -6,17 +6,16 @@ stage computes with is imported when the stage runs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from spikenas._util.errors import ConfigError, RunError
-from spikenas._util.files import read_text
+from spikenas._util.json_file import JsonFile
 from spikenas._util.run_files import (
     ASKED,
     BEST,
@@ -36,8 +35,12 @@ from spikenas._util.run_files import (
     STATISTICS,
     TRIALS,
 )
+from spikenas._util.sealed import read_sealed
 from spikenas.config import Config
+from spikenas.records import EVALUATION_FILE, FOOTPRINT_FILE, QUANTISATION_FILE, MadeOf
 from spikenas.training.epochs import read_log
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,12 @@ class State:
         """Say whether a file is there."""
         return (self.folder / name).exists()
 
-    def values(self, name: str) -> dict[str, Any]:
-        """Return what a file of JSON says; nothing where it cannot be read."""
+    def values(self, file: JsonFile[T]) -> T | None:
+        """Return what a file of JSON says; None where it is not there or cannot be read."""
         try:
-            found = json.loads(read_text(self.folder / name))
-        except (RunError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+            return file.find(self.folder)
+        except RunError:
+            return None
 
     @cached_property
     def epochs(self) -> int:
@@ -73,22 +75,49 @@ class State:
             return 0
 
     def digest(self, name: str) -> str | None:
-        """Return the SHA-256 of a file, or None where it is not there."""
-        return sha256((self.folder / name).read_bytes()).hexdigest() if self.has(name) else None
+        """Return the SHA-256 of a file, or None where it is not there or cannot be read."""
+        try:
+            return sha256((self.folder / name).read_bytes()).hexdigest()
+        except OSError:
+            return None
 
     @cached_property
     def integers(self) -> str | None:
-        """Digest of the integers, where they are of this model and these settings."""
-        if not (self.has(QUANTISED) and self.has(MODEL)):
+        """Digest of the integers, where they are whole, and of this model and these settings."""
+        said, digest = self.values(QUANTISATION_FILE), self.digest(QUANTISED)
+        if said is None or digest is None or self.damage or not self.has(MODEL):
             return None
-        said, digest = self.values(QUANTISATION), self.digest(QUANTISED)
-        current = said.get("made_of") == self.made_of() and said.get("quantised_sha256") == digest
-        return digest if current else None
+        return digest if said["made_of"] == self.made_of() and said["quantised_sha256"] == digest else None
 
-    def made_of(self) -> dict[str, Any]:
+    @cached_property
+    def damage(self) -> str | None:
+        """A line that says what of the integers is damaged; None where nothing is, or there are none."""
+        if not self.has(QUANTISED):
+            return None
+        try:
+            read_sealed(self.folder / QUANTISED, "quantise")
+            said = QUANTISATION_FILE.find(self.folder)
+            if said and said["model"] != MODEL:
+                read_sealed(self.folder / said["model"], "quantise")
+        except RunError as error:
+            return str(error)
+        if said and said["made_of"] == self.made_of() and said["quantised_sha256"] != self.digest(QUANTISED):
+            return (
+                f"{self.folder / QUANTISED}: not the integers that {QUANTISATION} tells of; "
+                f"'spikenas quantise --out {self.folder}' makes them anew"
+            )
+        return None
+
+    def made_of(self) -> MadeOf:
         """Return what the integers depend on."""
-        settings = self.config.quantise.model_dump(exclude={"vectors"})
-        return {"model_sha256": self.digest(MODEL), **settings, "train_epochs": self.config.train.epochs}
+        asked = self.config.quantise
+        return {
+            "model_sha256": self.digest(MODEL),
+            "weight_bits": asked.weight_bits,
+            "epochs": asked.epochs,
+            "lr": asked.lr,
+            "train_epochs": self.config.train.epochs,
+        }
 
     @property
     def decided_without(self) -> bool:
@@ -131,9 +160,15 @@ class Stage:
 
 
 def _evaluated(state: State) -> bool:
-    said = state.values(EVALUATION)
-    of_model = said.get("model_sha256") is not None and said.get("model_sha256") == state.digest(MODEL)
-    return of_model and (state.integers is None or said.get("quantised_sha256") == state.integers)
+    said = state.values(EVALUATION_FILE)
+    if said is None or said["model_sha256"] != state.digest(MODEL):
+        return False
+    return state.integers is None or said.get("quantised_sha256") == state.integers
+
+
+def _deployed(state: State) -> bool:
+    said = state.values(FOOTPRINT_FILE)
+    return said is not None and state.has(FIRMWARE) and said["quantised_sha256"] == state.integers
 
 
 STAGES: dict[str, Stage] = {
@@ -190,11 +225,7 @@ STAGES: dict[str, Stage] = {
             needs=QUANTISED,
             result=FOOTPRINT,
             writes=(FIRMWARE, NIR),
-            done=lambda state: (
-                state.integers is not None
-                and state.has(FIRMWARE)
-                and state.values(FOOTPRINT).get("quantised_sha256") == state.integers
-            ),
+            done=_deployed,
             wanted=lambda state: state.config.budget.target is not None or state.has(FOOTPRINT),
         ),
     )
@@ -212,6 +243,19 @@ def written_by(name: str) -> Stage:
     return next(stage for stage in STAGES.values() if name == stage.result or name in stage.writes)
 
 
+def load_config(folder: Path) -> Config:
+    """Read the configuration of a run.
+
+    Raises:
+        ConfigError: It is not there or damaged, or is cut off though stages have begun.
+    """
+    config = Config.load(folder / CONFIG)
+    missing = [name for name in Config().sections if name not in config.model_fields_set]
+    if missing and (folder / TRIALS).exists():
+        raise ConfigError(f"{folder / CONFIG}: cut off, it has no [{missing[0]}]; put it back, or choose another --out")
+    return config
+
+
 def require_run(folder: Path) -> None:
     """Check that a folder is that of a run.
 
@@ -223,14 +267,27 @@ def require_run(folder: Path) -> None:
 
 
 def require_integers(state: State) -> None:
-    """Check that the integers of a run are of its model and settings.
+    """Check that the integers of a run are whole, and of its model and settings.
 
     Raises:
-        RunError: They are not.
+        RunError: They are not, or one of the files is not there or damaged; names that file.
     """
+    name = state.folder / QUANTISED
+    read_sealed(state.folder / MODEL, "train")
+    read_sealed(name, "quantise")
+    require_whole_integers(state)
     if state.integers is None:
-        name = state.folder / QUANTISED
         raise RunError(f"{name}: of other settings or another model; 'spikenas quantise' makes it anew")
+
+
+def require_whole_integers(state: State) -> None:
+    """Check that integers which are there are not damaged.
+
+    Raises:
+        RunError: They are.
+    """
+    if state.damage:
+        raise RunError(state.damage)
 
 
 def require_input(stage: Stage, folder: Path) -> None:

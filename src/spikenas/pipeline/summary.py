@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from types import UnionType
 from typing import Any
 
-from spikenas._util.run_files import EVALUATION, FOOTPRINT, LOG, QUANTISATION
+from spikenas._util.run_files import LOG
 from spikenas.memory import sizes
 from spikenas.pipeline.run_folder import RunFolder
-from spikenas.pipeline.searching import FRONT_COLUMNS, read_best, search_front
+from spikenas.pipeline.searching import FRONT_COLUMNS, search_front
 from spikenas.pipeline.stages import State, next_stage
+from spikenas.records import BEST_FILE, EVALUATION_FILE, FOOTPRINT_FILE, QUANTISATION_FILE
 from spikenas.space.genotype import Genotype
 from spikenas.task import Task
 from spikenas.training.epochs import kept_epoch, read_log
-
-_EVALUATION: dict[str, type | UnionType] = {
-    **dict.fromkeys(("test_accuracy", "synops", "macs"), int | float),
-    "figures": dict,
-}
 
 
 def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
@@ -28,24 +23,30 @@ def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
         RunError: A file of the run is damaged.
     """
     state, config = State(run.folder, task.config), task.config
-    values = read_best(run)
+    best = BEST_FILE.read(run.folder)
+    values: dict[str, Any] = {**best}
     epochs = read_log(run / LOG)
     if epochs:
         values["epochs"] = len(epochs)
         values["validation_accuracy"] = kept_epoch(epochs, config.train).validation_accuracy
     integers = state.integers
-    if run.has(EVALUATION):
-        evaluation = run.read_json(EVALUATION, "evaluate", **_EVALUATION)
-        values |= {key: evaluation[key] for key in _EVALUATION}
+    if evaluation := EVALUATION_FILE.find(run.folder):
+        values |= {
+            "test_accuracy": evaluation["test_accuracy"],
+            "figures": evaluation["figures"],
+            "synops": evaluation["synops"],
+            "macs": evaluation["macs"],
+        }
         if integers and evaluation.get("quantised_sha256") == integers:
-            values |= {key: evaluation[key] for key in ("quantised_test_accuracy", "quantised_figures", "weight_bits")}
+            values["quantised_test_accuracy"] = evaluation["quantised_test_accuracy"]
+            values["quantised_figures"] = evaluation["quantised_figures"]
+            values["weight_bits"] = evaluation["weight_bits"]
     if integers:
-        bits = run.read_json(QUANTISATION, "quantise", weight_bits=int)["weight_bits"]
-        values |= sizes(task.but({"network.weight_bits": bits}).cost(Genotype.parse(values["genotype"])))
-    if run.has(FOOTPRINT):
-        measured = run.read_json(FOOTPRINT, "deploy", predicted=dict)
-        if integers and measured.get("quantised_sha256") == integers:
-            values["footprint"] = measured
+        bits = QUANTISATION_FILE.read(run.folder)["weight_bits"]
+        values |= sizes(task.but({"network.weight_bits": bits}).cost(Genotype.parse(best["genotype"])))
+    measured = FOOTPRINT_FILE.find(run.folder)
+    if measured and integers and measured["quantised_sha256"] == integers:
+        values["footprint"] = measured
     if config.search.front:
         rows = map(asdict, search_front(run, config))
         values["front"] = [{key: row[key] for key in FRONT_COLUMNS} for row in rows]

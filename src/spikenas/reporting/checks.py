@@ -11,6 +11,7 @@ from spikenas.memory import violations
 from spikenas.memory.fitting import fits, needs
 from spikenas.memory.model import footprint
 from spikenas.memory.width import LADDER
+from spikenas.records import SIZE_KEYS
 from spikenas.reporting.accuracy_checks import accuracy_checks
 from spikenas.reporting.advice import Check, again, command
 from spikenas.reporting.saved import SavedRun
@@ -27,8 +28,7 @@ _LINKED_BYTES, _LINKED_SHARE = 256, 0.01
 def checks(run: SavedRun) -> list[Check]:
     """Make all checks of a run, what is wrong first."""
     found = [
-        *(Check("problem", "files", line, "remove the file; the stage that writes it does so again")
-          for line in run.unreadable),
+        *(Check("problem", "files", *line.partition("; ")[::2]) for line in run.unreadable),
         *_budget(run), *_operations(run), *_search(run), *_training(run), *accuracy_checks(run), *_spikes(run),
         *_integers(run), *_firmware(run),
     ]  # fmt: skip
@@ -74,8 +74,8 @@ def _larger(run: SavedRun) -> str:
 
 
 def _operations(run: SavedRun) -> Iterator[Check]:
-    decided = next((d for d in (run.space or {}).get("decisions", []) if d["key"] == "space.ops"), None)
-    effects = ((decided or {}).get("evidence") or {}).get("effects", {})
+    decided = next((d for d in (run.space["decisions"] if run.space else []) if d["key"] == "space.ops"), None)
+    effects = decided["evidence"].get("effects", {}) if decided else {}
     added = {name.removeprefix("with "): e for name, e in effects.items() if name.startswith("with ")}
     if not added:
         if run.best:
@@ -149,8 +149,8 @@ def _spikes(run: SavedRun) -> Iterator[Check]:
 
 
 def _integers(run: SavedRun) -> Iterator[Check]:
-    found = run.evaluation or {}
-    if "quantised_test_accuracy" not in found:
+    found = run.evaluation
+    if found is None or "quantised_test_accuracy" not in found:
         return
     lost = found["test_accuracy"] - found["quantised_test_accuracy"]
     finding = (
@@ -158,7 +158,7 @@ def _integers(run: SavedRun) -> Iterator[Check]:
         f"{found['test_accuracy']:.2%} in floating point"
     )
     if lost > _LOST:
-        bits, tuned = found["weight_bits"], (run.quantisation or {}).get("epochs", 0)
+        bits, tuned = found["weight_bits"], run.quantisation["epochs"] if run.quantisation else 0
         typed = command("quantise", "--out", run.folder, "--bits", bits, "--tuning", 2 * tuned or 6)
         remedy = f"{'fine-tune longer' if tuned else 'fine-tune'}: {typed}{', or more bits' if bits < 8 else ''}"
         yield Check("warning", "integers", finding, remedy)
@@ -173,9 +173,9 @@ def _firmware(run: SavedRun) -> Iterator[Check]:
     if measured is None or "linked" not in measured:
         yield Check("unknown", "firmware", "not measured: memory is what the model says", _measuring(run))
         return
-    for name in ("flash", "ram"):
-        predicted, linked = measured["predicted"][f"{name}_bytes"], measured["linked"][f"{name}_bytes"]
-        finding = f"{name}: {predicted:,} bytes predicted, {linked:,} linked"
+    for key in SIZE_KEYS:
+        predicted, linked = measured["predicted"][key], measured["linked"][key]
+        finding = f"{key.removesuffix('_bytes')}: {predicted:,} bytes predicted, {linked:,} linked"
         if linked > predicted or predicted - linked > max(_LINKED_BYTES, _LINKED_SHARE * linked):
             yield Check("warning", "firmware", finding, "the compiler is another than the model was measured with")
         else:

@@ -25,5 +25,5 @@ def explained(run: SavedRun, name: str) -> str:
     """Return a sentence about a figure of `SavedRun.summary`; empty where it needs none."""
     if name != "score":
         return _FIGURES.get(name, "")
-    said = _SCORES.get((run.best or {}).get("score_name", ""), "a score of the untrained network")
+    said = _SCORES.get(run.best["score_name"] if run.best else "", "a score of the untrained network")
     return f"{said}; higher is better, it only ranks candidates and says nothing of the accuracy"

@@ -23,6 +23,7 @@ from spikenas._util.provenance import versions
 from spikenas._util.units import format_size
 from spikenas.config import Config
 from spikenas.memory import Footprint
+from spikenas.records import SIZE_KEYS, FootprintRecord
 from spikenas.reporting.advice import Check
 from spikenas.reporting.checks import checks
 from spikenas.reporting.explained import explained
@@ -224,18 +225,17 @@ def _comparison_names(sections: Sequence[Section]) -> list[str]:
     return list(dict.fromkeys(name for section in sections for name in section.run.summary))
 
 
-def _measured_rows(run: SavedRun) -> list[tuple[str, str, str, str]]:
-    measured = run.measured or {}
+def _measured_rows(measured: FootprintRecord) -> list[tuple[str, str, str, str]]:
     rows = []
-    for name in ("flash", "ram"):
-        predicted, linked = measured["predicted"][f"{name}_bytes"], measured["linked"][f"{name}_bytes"]
-        rows.append((name, f"{predicted:,}", f"{linked:,}", f"{linked - predicted:+,}"))
+    for key in SIZE_KEYS:
+        predicted, linked = measured["predicted"][key], measured["linked"][key]
+        rows.append((key.removesuffix("_bytes"), f"{predicted:,}", f"{linked:,}", f"{linked - predicted:+,}"))
     return rows
 
 
 def _decision_rows(run: SavedRun) -> list[tuple[str, str, str]]:
     rows = []
-    for decision in (run.space or {})["decisions"]:
+    for decision in run.space["decisions"] if run.space else []:
         value = decision["value"]
         shown = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
         rows.append((decision["key"], shown, decision["reason"]))
@@ -248,11 +248,11 @@ def _history_rows(run: SavedRun) -> list[tuple[str, str, str, str]]:
 
 def _class_rows(run: SavedRun) -> list[tuple[str, ...]]:
     """Number of images of each class and split, as data.json has them under `counts`; none where it does not."""
-    counts = (run.data or {}).get("counts", {})
-    return [
-        (name, *(f"{numbers[n]:,}" for numbers in counts.values()))
-        for n, name in enumerate(run.classes if counts else ())
-    ]
+    if run.data is None:
+        return []
+    counts = run.data["counts"]
+    by_split = (counts["train"], counts["validation"], counts["test"])
+    return [(name, *(f"{numbers[n]:,}" for numbers in by_split)) for n, name in enumerate(run.data["classes"])]
 
 
 def _share_rows(run: SavedRun) -> list[tuple[str, str, str, str]]:

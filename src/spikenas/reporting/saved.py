@@ -4,40 +4,58 @@ from __future__ import annotations
 
 import base64
 import io
-import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from PIL import Image
 
 from spikenas._util.class_figures import Figures, listed
 from spikenas._util.errors import ConfigError, SpikeNASError
-from spikenas._util.files import read_text
 from spikenas._util.frames import frame_of
+from spikenas._util.json_file import JsonFile
 from spikenas._util.markup import html_table
 from spikenas._util.run_files import (
-    ANALYSIS,
     ASKED,
     BEST,
+    CHECKPOINT,
     CONFIG,
-    DATA,
     EVALUATION,
-    FOOTPRINT,
     HISTORY,
     LOG,
     MISTAKES,
-    QUANTISATION,
-    SPACE,
+    MODEL,
     TRIALS,
 )
+from spikenas._util.sealed import read_sealed
 from spikenas._util.units import format_size
 from spikenas.config import Config, NetworkConfig
 from spikenas.data.pictures import cut, pictured
 from spikenas.memory import Footprint, footprint, sizes
 from spikenas.nas.store import Trial, read_trials
-from spikenas.pipeline.stages import State, next_stage
+from spikenas.pipeline.stages import State, load_config, next_stage, require_whole_integers
+from spikenas.records import (
+    ANALYSIS_FILE,
+    BEST_FILE,
+    DATA_FILE,
+    EVALUATION_FILE,
+    FOOTPRINT_FILE,
+    QUANTISATION_FILE,
+    QUANTISED_KEYS,
+    SPACE_FILE,
+    Analysis,
+    Best,
+    Data,
+    Decided,
+    EvaluationRecord,
+    FootprintRecord,
+    HistoryLine,
+    MistakeRecord,
+    Quantisation,
+    read_history,
+)
 from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan
@@ -45,6 +63,9 @@ from spikenas.training.epochs import Epoch, kept_epoch, read_log
 
 if TYPE_CHECKING:
     import pandas
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,13 +82,9 @@ class Tested:
 
     by: str
     confusion: list[list[int]]
-    mistakes: list[dict[str, Any]]
+    mistakes: list[MistakeRecord]
     figures: Figures
     digest: str | None
-
-
-_HISTORY = {"ended", "stage", "seconds", "command", "versions", "machine"}
-_SIZES = ("params", "flash_bytes", "ram_bytes", "channels")
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,23 +107,23 @@ class SavedRun:
         data: Values of data.json.
         classes: Names of the classes, where they are known.
         plan: Plan of the network found, with the bits of its integers once they are made.
-        unreadable: A line for each file that is there and cannot be used.
+        unreadable: A line for each file that is there and cannot be used: what is wrong; what to do.
         undecided: Whether the space is not decided yet.
     """
 
     folder: Path
     config: Config
-    best: dict[str, Any] | None = None
-    space: dict[str, Any] | None = None
-    analysis: dict[str, Any] | None = None
+    best: Best | None = None
+    space: Decided | None = None
+    analysis: Analysis | None = None
     trials: list[Trial] = field(default_factory=list)
     epochs: list[Epoch] = field(default_factory=list)
-    evaluation: dict[str, Any] | None = None
-    quantisation: dict[str, Any] | None = None
-    measured: dict[str, Any] | None = None
-    history: list[dict[str, Any]] = field(default_factory=list)
+    evaluation: EvaluationRecord | None = None
+    quantisation: Quantisation | None = None
+    measured: FootprintRecord | None = None
+    history: list[HistoryLine] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
-    data: dict[str, Any] | None = None
+    data: Data | None = None
     classes: tuple[str, ...] = ()
     plan: Plan | None = None
     unreadable: list[str] = field(default_factory=list)
@@ -132,16 +149,15 @@ class SavedRun:
         return "\n".join(f"{name:<{width}}{value}" for name, value in rows.items())
 
     def _repr_html_(self) -> str:
-        best = self.best or {}
-        picture = Genotype.parse(best["genotype"])._repr_svg_() if best else ""
+        picture = Genotype.parse(self.best["genotype"])._repr_svg_() if self.best else ""
         return html_table(("", ""), [(name, value) for name, value in self.summary.items()], self.name) + picture
 
     @property
     def summary(self) -> dict[str, str]:
         """Return the figures that say how good the network is and what it takes, in words."""
         found: dict[str, str] = {}
-        evaluation, best = self.evaluation or {}, self.best
-        if "quantised_test_accuracy" in evaluation:
+        evaluation, best = self.evaluation, self.best
+        if evaluation and "quantised_test_accuracy" in evaluation:
             found["test accuracy of the integers"] = f"{evaluation['quantised_test_accuracy']:.2%}"
         if evaluation:
             found["test accuracy in floating point"] = f"{evaluation['test_accuracy']:.2%}"
@@ -175,7 +191,9 @@ class SavedRun:
     @property
     def memory(self) -> dict[str, int] | None:
         """Params, flash and RAM of the network found, of its integers once they are made."""
-        return sizes(self.cost) if self.cost else self.best
+        if self.cost:
+            return sizes(self.cost)
+        return {name: self.best[name] for name in ("params", "flash_bytes", "ram_bytes")} if self.best else None
 
     @property
     def accuracy(self) -> float | None:
@@ -188,26 +206,23 @@ class SavedRun:
         found = self.evaluation
         if found is None:
             return None
-        integers = "quantised_confusion" in found
-        part, digest = ("quantised_", "quantised_sha256") if integers else ("", "model_sha256")
-        confusion = found[f"{part}confusion"]
-        return Tested(
-            by="the integers" if integers else "the network in floating point",
-            confusion=confusion,
-            mistakes=found.get(f"{part}mistakes", []),
-            figures=Figures.of(confusion, self.classes),
-            digest=found.get(digest),
-        )
+        if "quantised_confusion" in found:
+            by, confusion, mistakes = "the integers", found["quantised_confusion"], found["quantised_mistakes"]
+            digest = found["quantised_sha256"]
+        else:
+            by, confusion, mistakes = "the network in floating point", found["confusion"], found["mistakes"]
+            digest = found["model_sha256"]
+        return Tested(by, confusion, mistakes, Figures.of(confusion, self.classes), digest)
 
     @property
     def notes(self) -> list[str]:
         """What was noticed of the data when they were opened."""
-        return [str(note) for note in (self.data or {}).get("notes", [])]
+        return self.data["notes"] if self.data else []
 
     @property
     def counts(self) -> dict[str, int]:
         """Number of items of each split, where data.json says it."""
-        return dict((self.data or {}).get("items", {}))
+        return {**self.data["items"]} if self.data else {}  # type: ignore[dict-item]
 
     @property
     def kept(self) -> Epoch | None:
@@ -251,32 +266,31 @@ def load_run(folder: str | Path) -> SavedRun:
     if not any((folder / name).exists() for name in (CONFIG, ASKED)):
         raise ConfigError(f"{folder}: no run folder, it has no {CONFIG}")
     undecided = not (folder / CONFIG).exists() and (folder / ASKED).exists()
-    config = Config.load(folder / (ASKED if undecided else CONFIG))
-    reader = _Reader(folder)
-    best = reader.json(
-        BEST, **dict.fromkeys(("genotype", "score_name"), str), score=(int, float), **dict.fromkeys(_SIZES, int)
-    )
-    evaluation = reader.json(EVALUATION, test_accuracy=float, confusion=list, firing_rates=dict)
-    quantisation = reader.json(QUANTISATION, weight_bits=int, quantised_sha256=str)
-    measured = reader.json(FOOTPRINT, predicted=dict)
-    integers = State(folder, config).integers
-    if quantisation and quantisation["quantised_sha256"] != integers:
+    config = Config.load(folder / ASKED) if undecided else load_config(folder)
+    reader, state = _Reader(folder), State(folder, config)
+    best = reader.find(BEST_FILE)
+    evaluation = reader.find(EVALUATION_FILE)
+    quantisation = reader.find(QUANTISATION_FILE)
+    measured = reader.find(FOOTPRINT_FILE)
+    reader.tensors(state)
+    if quantisation and quantisation["quantised_sha256"] != state.integers:
         quantisation = None
-    if evaluation and evaluation.get("quantised_sha256") != integers:
-        evaluation = {key: value for key, value in evaluation.items() if not key.startswith("quantised_")}
-    if measured and measured.get("quantised_sha256") != integers:
+    if evaluation and evaluation.get("quantised_sha256") != state.integers:
+        for key in QUANTISED_KEYS:
+            evaluation.pop(key, None)  # type: ignore[misc]
+    if measured and measured["quantised_sha256"] != state.integers:
         measured = None
     made = {"weight_bits": quantisation["weight_bits"]} if quantisation else {}
-    data = reader.json(DATA, classes=list, input=dict)
+    data = reader.find(DATA_FILE)
     classes, plan = reader.network(config.network.but(made), best, data)
     run = SavedRun(
         folder=folder,
         config=config,
         best=best,
-        space=reader.json(SPACE, decisions=list),
-        analysis=reader.json(ANALYSIS, effects=list),
-        trials=reader.trials(),
-        epochs=reader.epochs(),
+        space=reader.find(SPACE_FILE),
+        analysis=reader.find(ANALYSIS_FILE),
+        trials=reader.trials(best),
+        epochs=reader.read(lambda: read_log(folder / LOG)) or [],
         evaluation=evaluation,
         quantisation=quantisation,
         measured=measured,
@@ -292,65 +306,59 @@ def load_run(folder: str | Path) -> SavedRun:
 
 
 class _Reader:
-    """A reader reads what is there, and keeps a line for what cannot be used."""
+    """A reader reads what is there, and keeps a line for what cannot be used: what is wrong, and what to do."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.unreadable: list[str] = []
 
-    def json(self, name: str, **kinds: Any) -> dict[str, Any] | None:
-        path = self.folder / name
-        if not path.exists():
-            return None
+    def read(self, reading: Callable[[], T]) -> T | None:
         try:
-            values = json.loads(read_text(path))
-            wrong = [key for key, kind in kinds.items() if not isinstance(values.get(key), kind)]
-        except (SpikeNASError, ValueError, AttributeError):
-            values, wrong = None, []
-        if values is None or wrong:
-            self.unreadable.append(f"{name}: {f'{wrong[0]} is missing' if wrong else 'not valid JSON'}")
+            return reading()
+        except SpikeNASError as error:
+            if str(error) not in self.unreadable:
+                self.unreadable.append(str(error))
             return None
-        found: dict[str, Any] = values
+
+    def find(self, file: JsonFile[R]) -> R | None:
+        return self.read(lambda: file.find(self.folder))
+
+    def tensors(self, state: State) -> None:
+        for name in (MODEL, CHECKPOINT):
+            if state.has(name):
+                self.read(lambda name=name: read_sealed(self.folder / name, "train"))  # type: ignore[misc]
+        self.read(lambda: require_whole_integers(state))
+
+    def trials(self, best: Best | None) -> list[Trial]:
+        found = self.read(lambda: read_trials(self.folder / TRIALS)) or []
+        if best and found and len(found) != best["trials"]:
+            self.unreadable.append(
+                f"{self.folder / TRIALS}: has {len(found)} trials, {BEST} {best['trials']}; remove both"
+            )
         return found
 
-    def trials(self) -> list[Trial]:
-        try:
-            return read_trials(self.folder / TRIALS)
-        except SpikeNASError as error:
-            self.unreadable.append(str(error))
-            return []
-
-    def epochs(self) -> list[Epoch]:
-        try:
-            return read_log(self.folder / LOG)
-        except SpikeNASError as error:
-            self.unreadable.append(str(error))
-            return []
-
-    def history(self) -> list[dict[str, Any]]:
-        path = self.folder / HISTORY
-        lines = []
-        for text in read_text(path).splitlines() if path.exists() else []:
-            try:
-                line = json.loads(text)
-            except ValueError:  # cut off when the process was killed
-                continue
-            if isinstance(line, dict) and line.keys() >= _HISTORY:
-                lines.append(line)
-        return lines
+    def history(self) -> list[HistoryLine]:
+        found, lost = self.read(lambda: read_history(self.folder)) or ([], 0)
+        if lost:
+            self.unreadable.append(
+                f"{self.folder / HISTORY}: {lost} of {lost + len(found)} lines cannot be read; remove them"
+            )
+        return found
 
     def network(
-        self, network: NetworkConfig, best: dict[str, Any] | None, data: dict[str, Any] | None
+        self, network: NetworkConfig, best: Best | None, data: Data | None
     ) -> tuple[tuple[str, ...], Plan | None]:
         if data is None:
             return (), None
-        classes = tuple(map(str, data["classes"]))
+        classes = tuple(data["classes"])
         if best is None:
             return classes, None
         try:
-            return classes, make_plan(Genotype.parse(best["genotype"]), network, InputSpec(**data["input"]))
-        except (SpikeNASError, TypeError) as error:
-            self.unreadable.append(f"{BEST}: {error}")
+            return classes, make_plan(
+                Genotype.parse(best["genotype"]), network, InputSpec(**cast(dict[str, Any], data["input"]))
+            )
+        except SpikeNASError as error:
+            self.unreadable.append(f"{self.folder / BEST}: {error}; remove it, 'spikenas search' writes it")
             return classes, None
 
     def pictures(self, tested: Tested | None) -> list[str]:
@@ -364,8 +372,10 @@ class _Reader:
                 return []
             with Image.open(path) as picture:
                 return [_address(part) for part in cut(picture.convert("RGB"), count)]
-        except OSError:
-            self.unreadable.append(f"{MISTAKES}: not a picture")
+        except Exception:  # of Pillow, whatever a damaged file makes of it
+            self.unreadable.append(
+                f"{path}: not a picture; remove it and {EVALUATION}, 'spikenas evaluate' writes both"
+            )
             return []
 
 

@@ -160,7 +160,7 @@ def comparison_plot(runs: Sequence[SavedRun]) -> Plot | None:
 def _used(run: SavedRun, which: str) -> float:
     """Return the share of a limit that the network found takes; without a limit, a value that sorts behind."""
     limit = getattr(run.config.budget, which)
-    used = (run.best or {}).get(which if which == "params" else f"{which}_bytes", 0)
+    used = (run.memory or {}).get(which if which == "params" else f"{which}_bytes", 0)
     return used / limit if limit else {"flash": 0.0, "ram": -1.0, "params": -2.0}[which]
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from spikenas._util.errors import GenotypeError, RunError
 from spikenas._util.files import write_atomically
+from spikenas._util.sealed import metadata_of, read_sealed, seal
 from spikenas._util.threads import threads
 from spikenas.config import NetworkConfig
 from spikenas.data import Split, Statistics
@@ -31,8 +30,6 @@ from spikenas.training.prediction import Prediction, predictions_of
 
 if TYPE_CHECKING:
     from spikenas.training.evaluation import Evaluation
-
-_FORMAT = "spikenas-1"
 
 
 @dataclass(frozen=True)
@@ -97,14 +94,14 @@ class Model:
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
-    """Write tensors and a header of JSON values, whole or not at all.
+    """Write tensors and a header of JSON values under a digest of both, whole or not at all.
 
     Raises:
         RunError: The file cannot be written.
     """
-    metadata = {_FORMAT: json.dumps(header)}  # one key: safetensors writes several in no fixed order
     kept = {key: tensor.detach().contiguous() for key, tensor in tensors.items()}
-    write_atomically(path, lambda partial: partial.write_bytes(save(kept, metadata)))
+    content = seal(save(kept, metadata_of(header)))
+    write_atomically(path, lambda partial: partial.write_bytes(content))
 
 
 def load_tensors(path: Path, written_by: str = "train") -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -113,27 +110,15 @@ def load_tensors(path: Path, written_by: str = "train") -> tuple[dict[str, Tenso
     Returns:
         The tensors by name, and the header.
     Raises:
-        RunError: The file is not there, is truncated, or was not written by SpikeNAS.
+        RunError: The file is not there, truncated or damaged, was not written by SpikeNAS, or has numbers that are not
+            finite.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if _FORMAT not in metadata:
-                raise RunError(f"{path}: a safetensors file, but not one of SpikeNAS ({_FORMAT})")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        header = json.loads(metadata[_FORMAT])
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file; 'spikenas {written_by}' writes it") from None
-    except (SafetensorError, OSError, ValueError):
-        raise RunError(
-            f"{path}: truncated or not a safetensors file; remove it, and 'spikenas {written_by}' begins anew"
-        ) from None
+    content, header = read_sealed(path, written_by)
+    tensors = load(content)
+    for key in sorted(tensors):
+        if not tensors[key].isfinite().all():
+            raise RunError(f"{path}: {key} has values that are not finite; remove it, and 'spikenas {written_by}' anew")
     return tensors, header
-
-
-def read_header(path: Path) -> dict[str, Any]:
-    """Read the header alone of what `save_tensors` wrote; errors as in `load_tensors`."""
-    return load_tensors(path)[1]
 
 
 def model_header(plan: Plan, classes: tuple[str, ...], statistics: Statistics) -> dict[str, Any]:
@@ -151,7 +136,7 @@ def load_model(path: Path) -> Model:
     """Build the network that a file describes, with its weights.
 
     Raises:
-        RunError: The file is not there, truncated or foreign, or its weights are not those of its genotype.
+        RunError: The file is not there, damaged or foreign, or its weights are not finite or not those of its genotype.
     """
     tensors, header = load_tensors(path)
     try:

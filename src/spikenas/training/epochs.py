@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -39,6 +40,9 @@ class Epoch:
     validation_balanced_accuracy: float
 
 
+_COLUMNS = tuple(field.name for field in fields(Epoch))
+
+
 def judged_by(epoch: Epoch, settings: TrainConfig) -> float:
     """Return the validation accuracy that weights are chosen by, with class weights the balanced one."""
     balanced = settings.class_weights == "balanced"
@@ -63,16 +67,23 @@ def read_log(path: Path) -> list[Epoch]:
     if not path.exists():
         return []
     try:
-        rows = list(csv.DictReader(read_text(path).splitlines()))
-        return [Epoch(int(row["epoch"]), *(float(row[f.name]) for f in fields(Epoch)[1:])) for row in rows]
-    except (RunError, ValueError, KeyError, TypeError, csv.Error):
+        text = read_text(path)
+        header, *rows = csv.reader(text.splitlines())
+        found = [Epoch(int(row[0]), *map(float, row[1:])) for row in rows]
+        whole = text.endswith("\n") and header == list(_COLUMNS)
+        if not whole or any(not all(map(math.isfinite, astuple(one))) for one in found):
+            raise ValueError("cut off, of other columns, or not finite")
+        if [one.epoch for one in found] != list(range(1, len(found) + 1)):
+            raise ValueError("not one epoch after the other")
+    except (RunError, ValueError, IndexError, TypeError, OverflowError, csv.Error):
         raise RunError(f"{path}: not a training log; remove it and {CHECKPOINT} to train again") from None
+    return found
 
 
 def write_log(path: Path, epochs: Sequence[Epoch]) -> None:
     """Write a train.csv, whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow([field.name for field in fields(Epoch)])
+    writer.writerow(_COLUMNS)
     writer.writerows(astuple(row) for row in epochs)
     write_atomically(path, lambda partial: partial.write_text(text.getvalue(), encoding="utf-8", newline=""))

@@ -1,0 +1,54 @@
+"""Say what the files of JSON in a run folder hold: one record for each, by which it is written and read.
+
+A record is a TypedDict. What is added to a file is added here; readers then know it, and check it.
+"""
+
+from spikenas.records.finding import (
+    ANALYSIS_FILE,
+    BEST_FILE,
+    DATA_FILE,
+    SPACE_FILE,
+    STATISTICS_FILE,
+    Analysis,
+    Best,
+    Data,
+    Decided,
+)
+from spikenas.records.finishing import (
+    EVALUATION_FILE,
+    FOOTPRINT_FILE,
+    QUANTISATION_FILE,
+    QUANTISED_KEYS,
+    SIZE_KEYS,
+    EvaluationRecord,
+    FootprintRecord,
+    MadeOf,
+    MistakeRecord,
+    Quantisation,
+)
+from spikenas.records.history import HistoryLine, append_history, read_history
+
+__all__ = [
+    "ANALYSIS_FILE",
+    "BEST_FILE",
+    "DATA_FILE",
+    "EVALUATION_FILE",
+    "FOOTPRINT_FILE",
+    "QUANTISATION_FILE",
+    "QUANTISED_KEYS",
+    "SIZE_KEYS",
+    "SPACE_FILE",
+    "STATISTICS_FILE",
+    "Analysis",
+    "Best",
+    "Data",
+    "Decided",
+    "EvaluationRecord",
+    "FootprintRecord",
+    "HistoryLine",
+    "MadeOf",
+    "MistakeRecord",
+    "Quantisation",
+    "append_history",
+    "read_history",
+]

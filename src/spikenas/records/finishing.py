@@ -1,0 +1,166 @@
+"""Records of what comes after the search: integers, evaluation, firmware."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import AfterValidator, Field, with_config
+from typing_extensions import TypedDict
+
+from spikenas._util.json_file import JsonFile
+from spikenas._util.run_files import EVALUATION, FOOTPRINT, QUANTISATION
+from spikenas.records.kinds import CLOSED, Bits, Count, Digest, NotNegative, Share
+
+
+@with_config(CLOSED)
+class MadeOf(TypedDict):
+    """What the integers depend on."""
+
+    model_sha256: Digest | None
+    weight_bits: Bits | None
+    epochs: Count | None
+    lr: float
+    train_epochs: Count
+
+
+@with_config(CLOSED)
+class Quantisation(TypedDict):
+    """What quantise.json says of the integers."""
+
+    weight_bits: Bits
+    epochs: Count
+    validation_accuracy: Share
+    validation_accuracy_in_floating_point: Share
+    clipped: dict[str, Share]
+    model: str
+    made_of: MadeOf
+    quantised_sha256: Digest
+
+
+@with_config(CLOSED)
+class MistakeRecord(TypedDict):
+    """An image that is classified wrongly: a `Mistake`."""
+
+    excess: float
+    index: Count
+    label: Count
+    predicted: Count
+    file: str
+
+
+@with_config(CLOSED)
+class ClassRecord(TypedDict):
+    """The figures of a class: a `ClassFigures`."""
+
+    name: str
+    items: Count
+    said: Count
+    right: Count
+    recall: Share | None
+    precision: Share | None
+
+
+@with_config(CLOSED)
+class FiguresRecord(TypedDict):
+    """What follows from a confusion: a `Figures`."""
+
+    accuracy: Share
+    interval: list[Share]
+    confidence: Share
+    balanced_accuracy: Share
+    largest_class_share: Share
+    never_said: list[str]
+    classes: list[ClassRecord]
+
+
+def _square(counts: list[list[int]]) -> list[list[int]]:
+    if not counts or any(len(row) != len(counts) for row in counts):
+        raise ValueError("expected as many columns as rows, at least one")
+    return counts
+
+
+Confusion = Annotated[list[list[Count]], AfterValidator(_square)]
+
+
+@with_config(CLOSED)
+class EvaluationRecord(TypedDict):
+    """What evaluation.json says: an `Evaluation`, and what the integers do where there are any."""
+
+    test_accuracy: Share
+    figures: FiguresRecord
+    images: Annotated[int, Field(ge=1)]
+    firing_rates: dict[str, NotNegative]
+    synops: NotNegative
+    synops_by_layer: dict[str, NotNegative]
+    macs: NotNegative
+    confusion: Confusion
+    mistakes: list[MistakeRecord]
+    seconds: NotNegative
+    model_sha256: Digest
+    quantised_test_accuracy: NotRequired[Share]
+    quantised_figures: NotRequired[FiguresRecord]
+    quantised_confusion: NotRequired[Confusion]
+    quantised_mistakes: NotRequired[list[MistakeRecord]]
+    weight_bits: NotRequired[Bits]
+    quantised_sha256: NotRequired[Digest]
+
+
+QUANTISED_KEYS = (
+    *("quantised_test_accuracy", "quantised_figures", "quantised_confusion", "quantised_mistakes"),
+    *("weight_bits", "quantised_sha256"),
+)
+
+
+def _evaluated_whole(found: EvaluationRecord) -> None:
+    classes = len(found["confusion"])
+    mistakes = [*found["mistakes"], *found.get("quantised_mistakes", [])]
+    if any(max(one["label"], one["predicted"]) >= classes for one in mistakes):
+        raise ValueError(f"expected mistakes among the {classes} classes of the confusion")
+    if len(found.get("quantised_confusion", found["confusion"])) != classes:
+        raise ValueError("expected confusions of as many classes")
+    _together(found, *QUANTISED_KEYS)
+
+
+@with_config(CLOSED)
+class Memory(TypedDict):
+    """Flash and RAM, in bytes."""
+
+    flash_bytes: Count
+    ram_bytes: Count
+
+
+@with_config(CLOSED)
+class FootprintRecord(TypedDict):
+    """What footprint.json says of a firmware; from `linked` on where it was built and run."""
+
+    target: str | None
+    core: str
+    predicted: Memory
+    vectors: Count
+    quantised_sha256: Digest
+    synops: NotNegative
+    linked: NotRequired[Memory]
+    outputs_equal: NotRequired[bool]
+    images: NotRequired[Count]
+    instructions: NotRequired[Count]
+    stack_bytes: NotRequired[Count]
+    symbols: NotRequired[dict[str, Count]]
+
+
+SIZE_KEYS: tuple[Literal["flash_bytes", "ram_bytes"], ...] = ("flash_bytes", "ram_bytes")
+
+
+def _measured_whole(found: FootprintRecord) -> None:
+    _together(found, "linked", "outputs_equal", "images", "instructions", "stack_bytes", "symbols")
+
+
+def _together(found: Mapping[str, object], *keys: str) -> None:
+    there, missing = [key for key in keys if key in found], [key for key in keys if key not in found]
+    if there and missing:
+        raise ValueError(f"{there[0]} is there, but {missing[0]} is missing")
+
+
+QUANTISATION_FILE = JsonFile(QUANTISATION, Quantisation, "quantise")
+EVALUATION_FILE = JsonFile(EVALUATION, EvaluationRecord, "evaluate", _evaluated_whole)
+FOOTPRINT_FILE = JsonFile(FOOTPRINT, FootprintRecord, "deploy", _measured_whole)
