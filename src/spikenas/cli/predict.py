@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from spikenas._util.console import PlainConsole
 from spikenas._util.errors import ConfigError
 from spikenas._util.run_files import CONFIG, MODEL, QUANTISED
 from spikenas.cli import options as opt
@@ -118,7 +118,7 @@ def _write_csv(rows: list[dict[str, Any]], classes: tuple[str, ...]) -> None:
 
 
 def _print(rows: list[dict[str, Any]], tested: list[dict[str, Any]], classes: tuple[str, ...]) -> None:
-    console = Console()
+    console = PlainConsole()
     table = Table(box=None, pad_edge=False)
     for name in ("file", "label"):
         table.add_column(name, overflow="fold")
@@ -132,8 +132,6 @@ def _print(rows: list[dict[str, Any]], tested: list[dict[str, Any]], classes: tu
         right = round(folder["accuracy"] * folder["items"])
         console.print(
             f"{folder['folder']}: {folder['accuracy']:.2%} right, {right} of {folder['items']}",
-            highlight=False,
-            markup=False,
         )
         console.print(_confusion(folder["confusion"], classes))
 

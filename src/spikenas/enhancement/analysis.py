@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from spikenas._util.errors import ConfigError
-from spikenas._util.files import sole_user, write_atomically, write_text
+from spikenas._util.files import ESCAPED, sole_user, write_atomically, write_text
 from spikenas._util.progress import Reporter
 from spikenas.config import Config, NetworkConfig
 from spikenas.enhancement.edges import EdgeEffect, Interaction, edge_effects
@@ -308,7 +308,7 @@ def write_effects(path: Path, answers: Iterable[AnalysisResult]) -> None:
     """
 
     def write(partial: Path) -> None:
-        with partial.open("w", newline="", encoding="utf-8") as file:
+        with partial.open("w", newline="", encoding="utf-8", errors=ESCAPED) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_COLUMNS)
             for answer in answers:

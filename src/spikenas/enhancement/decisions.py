@@ -15,6 +15,7 @@ from typing import Any
 
 from spikenas._util.errors import BudgetError, NothingFoundError
 from spikenas._util.files import write_text
+from spikenas._util.paths import user_path
 from spikenas._util.progress import Reporter
 from spikenas.config import BudgetConfig, Config
 from spikenas.enhancement.analysis import Analysis, AnalysisSpec, AnalysisSubject
@@ -139,7 +140,10 @@ class Enhancer:
             return [self._as_configured(config, key)]
         settings = config.enhancement
         if settings.analysis:
-            found, source = read_analysis(Path(settings.analysis), self.task.asked, self._evaluator), settings.analysis
+            found, source = (
+                read_analysis(user_path(settings.analysis), self.task.asked, self._evaluator),
+                settings.analysis,
+            )
         else:
             others = tuple(str(op) for op in SNASNET_OPS if str(op) not in config.space.ops)
             spec = AnalysisSpec(self._evaluator, others, settings.seeds, settings.draws, rule=self._rule)

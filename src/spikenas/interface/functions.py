@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rich.console import Console
-
+from spikenas._util.console import PlainConsole
 from spikenas._util.errors import ConfigError
+from spikenas._util.paths import user_path
 from spikenas._util.progress import Reporter, show_nothing
 from spikenas._util.run_files import MODEL, QUANTISED, REPORT
 from spikenas._util.threads import threads
@@ -24,9 +24,10 @@ from spikenas.integers import IntegerNetwork, make_integers, tuning_epochs, with
 from spikenas.integers.integer_evaluation import IntegerEvaluation
 from spikenas.interface.products import Firmware, Found, RunResult
 from spikenas.nas import TrialStore
+from spikenas.pipeline.checking import check_device, check_machine
 from spikenas.pipeline.finishing import shown
 from spikenas.pipeline.run_folder import is_leader
-from spikenas.pipeline.running import check_device, run_stages
+from spikenas.pipeline.running import run_stages
 from spikenas.pipeline.searching import search_task
 from spikenas.pipeline.settings import Settings, fix_training
 from spikenas.reporting import SavedRun, load_run, write_report
@@ -52,7 +53,7 @@ def enhance(task: Task, *, progress: bool = True) -> Task:
         BudgetError: Nothing meets the limits.
     """
     _expect(task, Task)
-    check_device(task.config.device)
+    check_machine(task.config)
     task = task.with_config(task.asked)
     with _reporting(progress) as report, TemporaryDirectory() as folder, threads(task.config.threads):
         return task.with_config(Enhancer(task, Path(folder), report).run().config)
@@ -70,7 +71,7 @@ def search(task: Task, *, progress: bool = True) -> Found:
         ScoreError: The score is unknown.
     """
     _expect(task, Task)
-    check_device(task.config.device)
+    check_machine(task.config)
     task = task.sized()
     with _reporting(progress) as report, threads(task.config.threads), TrialStore() as store:
         found = search_task(task, store, report)
@@ -102,13 +103,13 @@ def train(
     """
     _expect(task, Task)
     _expect(genotype, Genotype, str)
-    check_device(task.config.device)
+    check_machine(task.config)
     task = task.sized()
     if epochs is not None:
         task = task.but({"train.epochs": epochs})
     plan = task.plan(genotype)
     if out is not None:
-        fix_training(Path(out), task.config)
+        fix_training(user_path(out), task.config)
     with _reporting(progress) as report, _folder(out) as folder, report.task("training") as advance:
         loop.train(plan, task.dataset, task.statistics, task.config, folder, shown(advance))
         return replace(load_model(folder / MODEL), task=task)
@@ -203,8 +204,8 @@ def deploy(
     inputs = (
         test_vectors(integers, split, min(_VECTORS, len(split)))[0] if split else random_vectors(integers, _VECTORS)
     )
-    warnings = Console(stderr=True, quiet=not progress)
-    place = Path(folder)
+    warnings = PlainConsole(stderr=True, quiet=not progress)
+    place = user_path(folder)
     place.parent.mkdir(parents=True, exist_ok=True)
     measured = write_firmware(integers, inputs, find_target(name) if name else None, place, warnings.print)
     return Firmware(place, measured)
@@ -249,8 +250,8 @@ def run(
         words = {**settings, **words}
     elif settings is not None:
         _expect(settings, Config, str, Path)
-        base = Path(settings) if isinstance(settings, str | Path) else settings
-    resolved = Settings.of(None if out is None else Path(out), base, words)
+        base = user_path(settings) if isinstance(settings, str | Path) else settings
+    resolved = Settings.of(None if out is None else user_path(out), base, words)
     with _reporting(progress) as report:
         run_and_report(resolved, None, report, f"spikenas.run(out={str(resolved.folder)!r})")
     return _run_result(resolved.folder)
@@ -278,7 +279,7 @@ def load(path: str | Path) -> RunResult | Model | IntegerNetwork:
         RunError: The file is damaged.
     """
     _expect(path, str, Path)
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.is_dir():
         return _run_result(path)
     if not path.exists():
@@ -307,13 +308,13 @@ def _expect(what: object, *kinds: type) -> None:
 
 @contextmanager
 def _reporting(progress: bool) -> Iterator[Reporter]:
-    yield Reporter(Console(stderr=True) if progress else None)
+    yield Reporter(PlainConsole(stderr=True) if progress else None)
 
 
 @contextmanager
 def _folder(out: str | Path | None) -> Iterator[Path]:
     if out is not None:
-        yield Path(out)
+        yield user_path(out)
         return
     with TemporaryDirectory() as name:
         yield Path(name)

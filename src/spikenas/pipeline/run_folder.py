@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from spikenas._util.errors import RunError
-from spikenas._util.files import read_text, reason, write_text
+from spikenas._util.files import ESCAPED, read_text, reason, write_text
 from spikenas._util.provenance import machine, versions
 from spikenas._util.run_files import HISTORY
 from spikenas.pipeline.stages import STAGES
@@ -71,7 +71,7 @@ class RunFolder:
         line = {"ended": now, "stage": stage, "seconds": round(seconds, 3), "command": command}
         text = json.dumps(line | {"versions": versions(), "machine": machine()}) + "\n"
         try:
-            with (self / HISTORY).open("a", encoding="utf-8") as file:
+            with (self / HISTORY).open("a", encoding="utf-8", errors=ESCAPED) as file:
                 file.write(text)
         except OSError as error:
             raise RunError(f"{self / HISTORY}: cannot be written ({reason(error)})") from None

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import torch
-
-from spikenas._util.errors import ConfigError, RunError
+from spikenas._util.errors import ConfigError
 from spikenas._util.progress import Reporter
 from spikenas._util.run_files import DATA, STATISTICS
 from spikenas._util.threads import threads
 from spikenas.data import load_statistics
+from spikenas.pipeline.checking import check_settings
 from spikenas.pipeline.finishing import check_integers
 from spikenas.pipeline.run_folder import RunFolder, is_leader
 from spikenas.pipeline.searching import read_decisions
@@ -50,7 +49,7 @@ def run_stages(
     )
     if names:
         require_input(STAGES[names[0]], folder)
-    check_device(config.device)
+    check_settings(config)
     only_enhance = tuple(wanted) == ("enhance",)
     with threads(config.threads):
         if "enhance" in wanted and settings.asked:
@@ -74,19 +73,6 @@ def run_stages(
                         options = {"target": target} if name == "deploy" else {}
                         STAGES[name].function()(run, task, report, **options)
             return read_decisions(run) if only_enhance else summarise(run, task)
-
-
-def check_device(device: str) -> None:
-    """Check that PyTorch can compute there.
-
-    Raises:
-        RunError: It cannot.
-    """
-    try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError):
-        available = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-        raise RunError(f"device {device!r} cannot be used by PyTorch here; available: {', '.join(available)}") from None
 
 
 def _describe_data(run: RunFolder, task: Task) -> None:

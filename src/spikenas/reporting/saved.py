@@ -16,6 +16,7 @@ from spikenas._util.errors import ConfigError, SpikeNASError
 from spikenas._util.files import read_text
 from spikenas._util.frames import frame_of
 from spikenas._util.markup import html_table
+from spikenas._util.paths import user_path
 from spikenas._util.run_files import (
     ANALYSIS,
     ASKED,
@@ -192,7 +193,7 @@ def load_run(folder: str | Path) -> SavedRun:
     Raises:
         ConfigError: The folder has no configuration that can be used, so that it is no run folder, or not yet.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     if not any((folder / name).exists() for name in (CONFIG, ASKED)):
         raise ConfigError(f"{folder}: no run folder, it has no {CONFIG}")
     undecided = not (folder / CONFIG).exists() and (folder / ASKED).exists()
