@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from io import StringIO
 
 import pytest
@@ -56,8 +57,9 @@ def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
         (10**5000, "a number of 5,001 digits"),
         (-(10**5000), "a number of 5,001 digits"),
         ([10**5000], "[a number of 5,001 digits]"),
-        ([[[[[[1]]]]]], "[[[[...]]]]"),
+        ([[[[[[1]]]]]], "[[[[[...]]]]]"),
     ],
+    ids=itertools.count(),
 )
 def test_values_are_shown_short(value: object, text: str) -> None:
     assert shown(value) == text

@@ -104,7 +104,9 @@ DEEP = "[" * 3_000 + "]" * 3_000
 
 
 @pytest.mark.parametrize(
-    "value", [HUGE, DEEP, "{a=" * 3_000 + "1" + "}" * 3_000, '"\\u0000"', "x" * 10**6, f'"{HUGE}"']
+    "value",
+    [HUGE, DEEP, "{a=" * 3_000 + "1" + "}" * 3_000, '"\\u0000"', "x" * 10**6, f'"{HUGE}"'],
+    ids=["digits", "lists", "tables", "NUL", "letters", "text of digits"],
 )
 @pytest.mark.parametrize("make", [from_command, from_raw_toml])
 def test_a_text_that_breaks_a_reader_is_refused_for_every_key(
@@ -225,6 +227,7 @@ BOARD = 'title = "B"\nsource = "s"\nflash = "64KiB"\nram = "16KiB"\n'
         ("runtime_flash = -1", "runtime_flash: expected at least 0, got -1"),
         ("nots = 1", "nots: unknown key"),
     ],
+    ids=["digits", "lists", "NUL", "truth", "runtime", "negative", "key"],
 )
 def test_the_file_of_a_device_has_the_same_limits(tmp_path: Path, line: str, problem: str) -> None:
     path = tmp_path / "board.toml"

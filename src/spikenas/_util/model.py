@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
@@ -21,8 +22,8 @@ class CheckedModel(BaseModel):
     @classmethod
     def _is_meant(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, bool):
-            annotation = cls.model_fields[info.field_name or ""].annotation
-            if any(kind in (int, float) for kind in (annotation, *get_args(annotation))):
+            kinds = _alternatives(cls.model_fields[info.field_name or ""].annotation)
+            if any(kind in (int, float) or isinstance(kind, int) for kind in kinds):
                 raise ValueError("expected a number")
         for text in value if isinstance(value, list | tuple) else (value,):
             if isinstance(text, str) and "\0" in text:
@@ -30,3 +31,12 @@ class CheckedModel(BaseModel):
             if isinstance(text, str) and len(text) > _LONGEST_TEXT:
                 raise ValueError(f"expected a text of at most {_LONGEST_TEXT:,} characters")
         return value
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    """The types that a value may be of, and the values of a `Literal`."""
+    parts = get_args(annotation)
+    if not parts:
+        yield annotation
+    for part in parts:
+        yield from _alternatives(part)

@@ -39,14 +39,19 @@ def drop_output(descriptor: int = 1) -> None:
     os.close(nowhere)
 
 
+class PipeClosedError(Exception):
+    """Nobody reads standard output any more; no OSError, which libraries would answer in their own ways."""
+
+
 class _Output(io.FileIO):
-    """Standard output: what cannot be written is an error that says so, of a pipe that is closed a BrokenPipeError."""
+    """Standard output: what cannot be written is an error that says so, of a pipe that is closed a PipeClosedError."""
 
     def write(self, data: object) -> int:
         try:
             return super().write(data) or 0  # type: ignore[arg-type]
         except BrokenPipeError:
-            raise
+            drop_output()
+            raise PipeClosedError from None
         except OSError as error:
             drop_output()
             raise OSError(error.errno, error.strerror, "standard output") from None

@@ -39,7 +39,9 @@ def _escaped(character: str) -> str:
 
 
 class _Short(Repr):
-    maxlevel, maxstring, maxother, maxlong, maxlist, maxtuple, maxdict = 3, 200, 200, 40, 6, 6, 4
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother, self.maxlong = 4, 200, 200, 40
 
     def repr_int(self, x: int, level: int) -> str:
         """Show an integer; Python refuses to write one of thousands of digits."""

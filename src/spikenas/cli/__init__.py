@@ -17,7 +17,7 @@ from spikenas.cli import run, predict, report, analyze, genotypes, compare  # no
 from spikenas._util.errors import ConfigError, SpikeNASError
 from spikenas._util.explain import explain
 from spikenas._util.files import reason
-from spikenas._util.process import drop_output
+from spikenas._util.process import PipeClosedError
 from spikenas._util.showing import one_line
 from spikenas.cli.app import app, warnings_as_messages
 
@@ -32,8 +32,7 @@ def main() -> None:
             status = app(arguments, standalone_mode=False)
         sys.stdout.flush()
         sys.exit(status)
-    except BrokenPipeError:  # whoever reads has had enough, and what is printed comes after the work
-        drop_output()
+    except PipeClosedError:  # whoever reads has had enough, and what is printed comes after the work
         sys.exit(0)
     except (SpikeNASError, TyperException, OSError) as error:
         if debug:
