@@ -11,11 +11,11 @@ from typing import Any
 
 from spikenas._util.console import PlainConsole
 from spikenas._util.errors import ConfigError
-from spikenas._util.paths import user_path
+from spikenas._util.paths import user_path, weights_path
 from spikenas._util.progress import Reporter, show_nothing
 from spikenas._util.run_files import MODEL, QUANTISED, REPORT
 from spikenas._util.threads import threads
-from spikenas.config import Config
+from spikenas.config import Config, QuantiseConfig
 from spikenas.data import Split
 from spikenas.deployment import deploy as write_firmware
 from spikenas.deployment import random_vectors, test_vectors
@@ -138,10 +138,12 @@ def quantise(
     """
     _expect(model, Model)
     task = task or model.task
-    if bits is None:
+    if bits is not None:
+        QuantiseConfig.parse({"weight_bits": bits}, given={"weight_bits": "bits"})
+    else:
         bits = (task.config.quantise.weight_bits if task else None) or model.plan.network.weight_bits
-    if tuning is not None and tuning < 0:
-        raise ConfigError(f"tuning: {tuning} epochs asked, expected 0 or more")
+    if tuning is not None:
+        QuantiseConfig.parse({"epochs": tuning}, given={"epochs": "tuning"})
     planned = with_bits(model, bits)
     if tuning is None:
         tuning = tuning_epochs(task.config, planned.plan) if task else 0
@@ -279,7 +281,7 @@ def load(path: str | Path) -> RunResult | Model | IntegerNetwork:
         RunError: The file is damaged.
     """
     _expect(path, str, Path)
-    path = user_path(path)
+    path = weights_path(path)
     if path.is_dir():
         return _run_result(path)
     if not path.exists():

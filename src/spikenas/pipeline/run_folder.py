@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from spikenas._util.errors import RunError
 from spikenas._util.files import ESCAPED, read_text, reason, write_text
+from spikenas._util.paths import weights_path
 from spikenas._util.provenance import machine, versions
 from spikenas._util.run_files import HISTORY
 from spikenas.pipeline.stages import STAGES
@@ -27,11 +28,12 @@ class RunFolder:
     Args:
         folder: Made when it is not there.
     Raises:
+        ConfigError: Its name is not UTF-8.
         RunError: It is no folder, cannot be written to, or is in use.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = weights_path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(folder / ".lock", timeout=0)
