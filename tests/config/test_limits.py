@@ -54,13 +54,13 @@ def from_raw_toml(key: str, value: Any, folder: Path) -> Config:
 
 
 def in_time(make: Callable[[str, Any, Path], Config], key: str, value: Any, folder: Path) -> Config | str:
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         return make(key, value, folder)
     except ConfigError as error:
         return str(error)
     finally:
-        assert time.perf_counter() - began < SECONDS, key
+        assert time.process_time() - began < SECONDS, key
 
 
 TEXTS = st.text(st.characters(), max_size=30)

@@ -13,8 +13,8 @@ from spikenas.config import Config
 from spikenas.memory import footprint
 from spikenas.nas import TrialStore
 from spikenas.pipeline import finishing, searching
-from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.checking import check_device
+from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.settings import fix
 from spikenas.pipeline.summary import summarise
 from spikenas.scores.batch import make_scorer

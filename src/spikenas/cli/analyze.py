@@ -47,8 +47,6 @@ _ASKED = (
         "Loss that is accepted, in standard deviations of the networks, 0.25 when absent.",
         float,
         QUESTION,
-        least=0,
-        most=5,
         default=0.25,
     ),
     Option(
@@ -57,8 +55,6 @@ _ASKED = (
         "Of all intervals together, 0.95 when absent.",
         float,
         QUESTION,
-        least=0.5,
-        most=0.9999,
         default=0.95,
     ),
 )

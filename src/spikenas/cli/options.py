@@ -48,8 +48,8 @@ class Option:
     metavar: str | None = None
     is_word: bool = False
     value: Any = None
-    least: float | None = None
-    most: float | None = None
+    least: int | None = None
+    most: int | None = None
     flags: tuple[str, ...] = ()
     default: Any = None
 
