@@ -31,6 +31,8 @@ def test_a_device_that_is_not_here_is_one_line(device: str) -> None:
         ("enhancement.by", "trian", ScoreError, "did you mean 'train'"),
         ("enhancement.analysis", "~/nowhere", ConfigError, "~/nowhere: no such folder"),
         ("space.ops", ["skip", "conv9x9"], GenotypeError, "unknown op 'conv9x9'"),
+        ("executor", {"kind": "pool", "address": "10.0.0.1:6379"}, ConfigError, "is for executor.kind ray, not pool"),
+        ("executor", {"kind": "in-process", "workers": 2}, ConfigError, "2 asked, executor.kind in-process has one"),
         ("data.name", "digts", DataError, "did you mean 'digits'"),
     ],
 )
@@ -65,3 +67,19 @@ def test_settings_are_checked_on_the_cpu_without_torch() -> None:
     script = "import sys; from spikenas.config import Config; from spikenas.pipeline.checking import check_settings\n"
     script += "check_settings(Config()); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"network.layer_bits": ["cell9=4"]}, "'cell9' is no stage and no layer with weights"),
+        ({"network.cells": 64}, "too small for 64 cells"),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_refused_before_anything_is_written(
+    tmp_path: Path, settings: dict[str, Any], problem: str
+) -> None:
+    asked = {"enhancement.enabled": False, "network.channels": 4, **settings}
+    with pytest.raises(sn.SpikeNASError, match=problem):
+        sn.run("digits", out=tmp_path / "r", settings=asked, progress=False)
+    assert not (tmp_path / "r" / "config.toml").exists()

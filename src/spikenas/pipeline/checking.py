@@ -8,6 +8,7 @@ from spikenas._util.errors import ConfigError, RunError
 from spikenas._util.paths import user_path
 from spikenas.config import Config
 from spikenas.data import find_source
+from spikenas.nas.executors import check_executor
 from spikenas.nas.strategies import STRATEGIES
 from spikenas.scores import SCORES, TRAINING
 from spikenas.space.ops import Op
@@ -39,11 +40,12 @@ def check_machine(config: Config) -> None:
     """Check that this machine has what is computed on and with.
 
     Raises:
-        ConfigError: TensorBoard is asked for and not installed.
-        RunError: PyTorch cannot compute on the device.
+        ConfigError: TensorBoard is asked for and not installed, or the executor is none.
+        RunError: PyTorch cannot compute on the device, or Ray is not installed.
     """
     if config.train.tensorboard and not (find_spec("tensorboard") or find_spec("tensorboardX")):
         raise ConfigError("train.tensorboard: TensorBoard is not installed; pip install 'spikenas[tensorboard]'")
+    check_executor(config.executor)
     check_device(config.device)
 
 
