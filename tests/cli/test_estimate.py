@@ -124,8 +124,14 @@ def test_a_width_of_auto_is_32_here(run: Main) -> None:
         (["0-3:skip", "--input", "3x32"], "--input 3x32 --classes 10: expected CHANNELSxHEIGHTxWIDTH"),
         (["0-3:skip", "--set", "network.tauu=2"], "network.tauu: unknown key, did you mean 'tau'?"),
         (["0-3:skip", "--set", "network"], "expected KEY=VALUE"),
-        (["0-3:skip", "--channels", "wide"], "--channels: expected a number, at least 1, or 'auto', got 'wide'"),
-        (["0-3:skip", "--channels", "0"], "--channels: expected a number, at least 1, or 'auto', got 0"),
+        (
+            ["0-3:skip", "--channels", "wide"],
+            "--channels: expected a number, at least 1 and at most 4096, or 'auto', got 'wide'",
+        ),
+        (
+            ["0-3:skip", "--channels", "0"],
+            "--channels: expected a number, at least 1 and at most 4096, or 'auto', got 0",
+        ),
         (["0-3:skip", "--cells", "two"], "Invalid value for '--cells': expected a whole number, got 'two'"),
         (["0-3:skip", "--network", "snasnett"], "got 'snasnett', did you mean 'snasnet'?"),
         (["0-3:skip", "--input", ""], "--input '': an empty text; give a value, or leave it out"),

@@ -88,7 +88,7 @@ def no_traceback(stderr: str) -> str:
         (["--set", "train.lrr=1"], "train.lrr: unknown key, did you mean 'lr'?"),
         (["--set", "train.lr=much"], "--set train.lr: expected a number, got 'much'"),
         (["--set", "train.lr"], "expected KEY=VALUE"),
-        (["--flash", "96kb"], "--flash: expected a size such as 96KiB"),
+        (["--flash", "96kbit"], "--flash: expected a size such as 96KiB"),
         (["--params", "1.2Mio"], "--params: expected a count such as 1.2M"),
         (["--flash", "100"], "the smallest takes"),
         (["--ram", "900"], "would fit: --set network.membrane_bits=8 or --set network.cells=1"),

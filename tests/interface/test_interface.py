@@ -338,5 +338,9 @@ def test_a_training_does_not_take_the_place_of_a_run_s_settings(task: sn.Task, t
 def test_bits_are_those_of_the_settings(model: sn.Model, found: sn.Found) -> None:
     task = found.task.but({"quantise.weight_bits": 4, "quantise.epochs": 0})
     assert sn.quantise(model, task=task, progress=False).plan.network.weight_bits == 4
-    with pytest.raises(sn.SpikeNASError, match="tuning: -1 epochs asked"):
+    with pytest.raises(sn.SpikeNASError, match=r"^tuning: expected at least 0, got -1$"):
         sn.quantise(model, tuning=-1, progress=False)
+    with pytest.raises(sn.SpikeNASError, match=r"^tuning: expected a number, got True$"):
+        sn.quantise(model, tuning=True, progress=False)
+    with pytest.raises(sn.SpikeNASError, match=r"^bits: expected 2, 4 or 8, got 3$"):
+        sn.quantise(model, bits=3, progress=False)

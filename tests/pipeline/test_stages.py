@@ -16,8 +16,8 @@ from spikenas.data.pictures import pictured
 from spikenas.memory import footprint
 from spikenas.nas import TrialStore
 from spikenas.pipeline import finishing, searching
+from spikenas.pipeline.checking import check_device
 from spikenas.pipeline.run_folder import RunFolder
-from spikenas.pipeline.running import check_device
 from spikenas.pipeline.settings import fix
 from spikenas.pipeline.summary import summarise
 from spikenas.records import EVALUATION_FILE

@@ -1,8 +1,13 @@
 """Define what a user can do wrong, with one class for each place where the cause is."""
 
+from spikenas._util.showing import one_line
+
 
 class SpikeNASError(Exception):
     """The input is wrong or the request is impossible; one line says what, where, and what would be right."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class ConfigError(SpikeNASError):

@@ -6,6 +6,7 @@ import re
 
 from pydantic import ValidationError
 
+from spikenas._util.showing import shown
 from spikenas._util.words import nearest
 
 _EXPECTED = {
@@ -20,9 +21,12 @@ _EXPECTED = {
     "bool_parsing": "true or false",
     "string_type": "a text",
     "string_too_short": "a text that is not empty",
+    "string_unicode": "a text in UTF-8",
     "tuple_type": "a list",
     "list_type": "a list",
     "dict_type": "an object",
+    "too_long": "at most {max_length} entries",
+    "invalid_key": "a text as key",
     "model_type": "a section",
     "literal_error": "{expected}",
     "greater_than": "more than {gt}",
@@ -40,7 +44,6 @@ def explain(error: ValidationError) -> str:
         expected = str(context["error"])
     else:
         expected = "expected " + _EXPECTED.get(problem["type"], "another value").format(**context)
-    given = repr(value) if isinstance(value, str) else str(value)
     words = re.findall(r"'([^']+)'", expected)
-    near = nearest(value, words)
-    return f"{expected}, got {given}" + (f", did you mean {near!r}?" if near else "")
+    near = nearest(value, words) if isinstance(value, str) else None
+    return f"{expected}, got {shown(value)}" + (f", did you mean {near!r}?" if near else "")

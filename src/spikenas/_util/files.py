@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 
 from spikenas._util.errors import ConfigError, DataError, RunError, SpikeNASError
 
+ESCAPED = "backslashreplace"  # of names that are not UTF-8, in files that are
+
 
 def reason(error: OSError) -> str:
     """Return what an error says, without its number and the file's name."""
@@ -46,12 +48,26 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: The file is not there, or is not TOML.
     """
+    return parse_toml(read_text(path, ConfigError), str(path))
+
+
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """Read TOML.
+
+    Args:
+        text: The TOML.
+        source: Where it comes from, for messages.
+    Raises:
+        ConfigError: It is none, is nested too deeply, or has a number of thousands of digits.
+    """
     try:
-        return tomllib.loads(read_text(path, ConfigError))
-    except ValueError as error:  # of int too, where a number is too long
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not valid TOML: {error}") from None
     except RecursionError:
-        raise ConfigError(f"{path}: not valid TOML: nested too deep") from None
+        raise ConfigError(f"{source}: not valid TOML: nested too deeply") from None
+    except ValueError:  # Python reads no number of more than 4,300 digits
+        raise ConfigError(f"{source}: not valid TOML: a number has too many digits") from None
 
 
 @contextmanager
@@ -93,12 +109,12 @@ def sole_user(folder: Path) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file of text in UTF-8, whole or not at all.
+    """Write a file of text in UTF-8, whole or not at all; of names that are not UTF-8 the bytes are written out.
 
     Raises:
         RunError: The file cannot be written.
     """
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8", errors=ESCAPED))
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -174,7 +190,7 @@ class RowFile:
             RunError: The file cannot be written.
         """
         try:
-            with self.path.open("a", newline="", encoding="utf-8") as file:
+            with self.path.open("a", newline="", encoding="utf-8", errors=ESCAPED) as file:
                 csv.writer(file, lineterminator="\n").writerow(values)
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written ({reason(error)})") from None

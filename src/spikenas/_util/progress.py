@@ -89,13 +89,13 @@ class Reporter:
     @contextmanager
     def _bar(self, name: str) -> Iterator[Advance]:
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[remark]}"),
+            TextColumn("{task.fields[remark]}", markup=False),
         )
         progress = Progress(*columns, console=self.console)
         bar = progress.add_task(name, total=None, remark="")
@@ -128,7 +128,7 @@ class Reporter:
         def show() -> None:
             nonlocal line
             if line:
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
+                console.print(line, soft_wrap=True)
             line = ""
 
         try:

@@ -8,26 +8,31 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-_BYTES = {"": 1, "B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
-_COUNTS = {"": 1, "k": 1000, "K": 1000, "M": 1000**2}
+_BYTES = {"": 1, "B": 1, "K": 1024, "KIB": 1024, "KB": 1000, "M": 1024**2, "MIB": 1024**2, "MB": 1000**2}
+_COUNTS = {"": 1, "K": 1000, "M": 1000**2}
+_MOST = 10**12  # of bytes and parameters; no device has more
 
 
 def parse_size(value: object) -> int:
-    """Return the bytes of `96KiB`, `0.5 MB` or a number of bytes.
+    """Return the bytes of `96KiB`, `0.5 mb` or a number of bytes; units in any case.
+
+    K and M alone are 1,024 and 1,048,576 bytes, as in a linker script and in data sheets of microcontrollers.
 
     Raises:
-        ValueError: The value is not a number with one of the units B, KB, KiB, MB, MiB.
+        ValueError: The value is not a number with one of the units B, K, KiB, KB, M, MiB, MB.
     """
-    return _parse(value, _BYTES, "a size such as 96KiB (units B, KB = 1,000, KiB = 1,024, MB, MiB)")
+    return _parse(
+        value, _BYTES, "a size such as 96KiB (units B, K = KiB = 1,024, KB = 1,000, M = MiB, MB; in any case)"
+    )
 
 
 def parse_count(value: object) -> int:
-    """Return the number of `1.2M`, `500k` or an integer.
+    """Return the number of `1.2M`, `500k` or an integer; units in any case.
 
     Raises:
-        ValueError: The value is not a number with nothing, k or M behind it.
+        ValueError: The value is not a number with nothing, K or M behind it.
     """
-    return _parse(value, _COUNTS, "a count such as 1.2M (k = 1,000, M = 1,000,000)")
+    return _parse(value, _COUNTS, "a count such as 1.2M (k = 1,000, M = 1,000,000; in any case)")
 
 
 def format_size(size_bytes: float) -> str:
@@ -44,11 +49,11 @@ def _parse(value: object, units: dict[str, int], wanted: str) -> int:
         return value
     if isinstance(value, float) and not value.is_integer():
         raise ValueError(f"expected {wanted}")
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(value))
-    if not match or match[2] not in units:
+    match = re.fullmatch(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([A-Za-z]*)\s*", str(value))
+    if not match or match[2].upper() not in units:
         raise ValueError(f"expected {wanted}")
-    return int(Decimal(match[1]) * units[match[2]])
+    return int(Decimal(match[1]) * units[match[2].upper()])
 
 
-Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0)]
-Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
+Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0, le=_MOST)]
+Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0, le=_MOST)]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST = 100  # characters of a word that was mistyped
+
 
 def nearest(word: object, known: Iterable[str]) -> str | None:
     """Return the known word that is most like another one, or None where none is."""
-    return next(iter(difflib.get_close_matches(str(word), list(known), n=1)), None)
+    text = str(word)
+    return next(iter(difflib.get_close_matches(text, list(known), n=1)), None) if len(text) <= _LONGEST else None
 
 
 def hint(word: object, known: Iterable[str], more: str = "") -> str:

@@ -14,6 +14,7 @@ from scipy.stats import kendalltau, rankdata
 
 from spikenas._util.errors import DataError, GenotypeError
 from spikenas._util.files import open_csv
+from spikenas._util.paths import user_path
 from spikenas.bench.rows import Row
 from spikenas.bench.table import Table
 from spikenas.space.genotype import Genotype, NetworkKey, network_key
@@ -125,7 +126,7 @@ def read_values(
     Raises:
         DataError: There is no such file, it has other columns, or a line cannot be read; the message names the line.
     """
-    path = Path(path)
+    path = user_path(path)
     values: dict[Genotype, float] = {}
     with open_csv(path) as reader:
         if not {"genotype", column} <= set(reader.fieldnames or ()):

@@ -13,6 +13,7 @@ import numpy as np
 
 from spikenas._util.cohorts import Cohorts, estimate
 from spikenas._util.errors import ConfigError, DataError
+from spikenas._util.paths import user_path
 from spikenas.bench.reading import DATASETS, find_logs, read_csv, read_logs
 from spikenas.bench.rows import Metric, Row, parse_metric, runs_of_numbers
 from spikenas.nas.candidates import RecordedEvaluation
@@ -76,7 +77,7 @@ class Table:
             ConfigError: The dataset is unknown, or none is given where there are several.
             DataError: There are no logs, other columns, or a line that cannot be read; the message names file and line.
         """
-        path = Path(path)
+        path = user_path(path)
         if dataset is not None and dataset not in DATASETS:
             raise ConfigError(f"unknown dataset {dataset!r} of a table; known: {', '.join(DATASETS)}")
         if not path.exists():

@@ -10,6 +10,7 @@ from statistics import fmean
 
 from spikenas._util.errors import ConfigError, DataError
 from spikenas._util.files import open_csv
+from spikenas._util.paths import user_path
 from spikenas._util.seeding import digest_of
 from spikenas.bench.correlation import read_values
 from spikenas.bench.table import Lookup, Table
@@ -49,7 +50,7 @@ class TableEvaluators:
         if needs_images(name):
             return EvaluatorFactory(self.open_task()).make(name, network, folder, initialisations, candidates)
         if name.lower().endswith(".csv"):
-            return [lookup_evaluator(score_lookup(self.table, Path(name), self.read), short_name(name))]
+            return [lookup_evaluator(score_lookup(self.table, user_path(name), self.read), short_name(name))]
         try:
             return [lookup_evaluator(self.table.lookup(name), name)]
         except ConfigError:

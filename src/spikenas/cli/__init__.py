@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from itertools import pairwise
@@ -18,7 +17,9 @@ from spikenas.cli import run, predict, report, analyze, genotypes, compare  # no
 from spikenas._util.errors import ConfigError, SpikeNASError
 from spikenas._util.explain import explain
 from spikenas._util.files import reason
-from spikenas.cli.app import app
+from spikenas._util.process import PipeClosedError
+from spikenas._util.showing import one_line
+from spikenas.cli.app import app, warnings_as_messages
 
 
 def main() -> None:
@@ -27,14 +28,16 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] or ["--help"]
     try:
         _refuse_empty(arguments)
-        sys.exit(app(arguments, standalone_mode=False))
-    except BrokenPipeError:  # whoever reads has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with warnings_as_messages():
+            status = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(status)
+    except PipeClosedError:  # whoever reads has had enough, and what is printed comes after the work
         sys.exit(0)
     except (SpikeNASError, TyperException, OSError) as error:
         if debug:
             raise
-        typer.echo(f"spikenas: {_one_line(error)}", err=True)
+        typer.echo(f"spikenas: {one_line(_said(error))}", err=True)
         sys.exit(2)
 
 
@@ -46,7 +49,7 @@ def _refuse_empty(arguments: list[str]) -> None:
             raise ConfigError(f"{name} '': an empty text; give a value, or leave it out")
 
 
-def _one_line(error: SpikeNASError | TyperException | OSError) -> str:
+def _said(error: SpikeNASError | TyperException | OSError) -> str:
     if isinstance(error, TyperException):
         if isinstance(error.__cause__, ValidationError):
             error.message = explain(error.__cause__)

@@ -7,21 +7,39 @@ from dataclasses import asdict
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
+from spikenas._util.console import PlainConsole
 from spikenas._util.errors import ConfigError
 from spikenas.cli import options as opt
 from spikenas.cli.app import messages, progress
 from spikenas.cli.options import Given, Option, command, listed
 from spikenas.cli.tabular import CONFIG, QUESTION, SETTINGS, TABLE, ResultsFolder, subject
+from spikenas.config import MOST_DRAWS, MOST_REPETITIONS
 
 _ASKED = (
     Option("data", None, "As of 'spikenas run'; repeatable: data sets are compared.", list[str], QUESTION),
     Option("by", None, "Evaluators: scores, train, CSVs of scores, metrics of the table.", panel=QUESTION),
     Option("add", None, "Ops that the space lacks, to see what they bring: conv5x5,conv3x3@0.5.", panel=QUESTION),
-    Option("seeds", None, "Repetitions, 20 when absent.", int, QUESTION, least=5, default=20),
-    Option("draws", None, "Networks of each space and seed, 16 when absent.", int, QUESTION, least=2, default=16),
-    Option("initialisations", None, "Of a score or training; one a seed when absent.", int, QUESTION, least=2),
+    Option("seeds", None, "Repetitions, 20 when absent.", int, QUESTION, least=5, most=MOST_REPETITIONS, default=20),
+    Option(
+        "draws",
+        None,
+        "Networks of each space and seed, 16 when absent.",
+        int,
+        QUESTION,
+        least=2,
+        most=MOST_DRAWS,
+        default=16,
+    ),
+    Option(
+        "initialisations",
+        None,
+        "Of a score or training; one a seed when absent.",
+        int,
+        QUESTION,
+        least=2,
+        most=MOST_REPETITIONS,
+    ),
     Option("strategy", None, "Repeat this search, of DRAWS evaluations, instead of drawing networks.", panel=QUESTION),
     Option(
         "tolerance",
@@ -31,7 +49,14 @@ _ASKED = (
         QUESTION,
         default=0.25,
     ),
-    Option("confidence", None, "Of all intervals together, 0.95 when absent.", float, QUESTION, default=0.95),
+    Option(
+        "confidence",
+        None,
+        "Of all intervals together, 0.95 when absent.",
+        float,
+        QUESTION,
+        default=0.95,
+    ),
 )
 
 
@@ -98,16 +123,16 @@ def analyze(
         answers = []
         for each in analyses:
             if several and not given.quiet:
-                messages.print(f"{each.name} by {each.spec.evaluator}", highlight=False, markup=False)
+                messages.print(f"{each.name} by {each.spec.evaluator}")
             answers.append(each.run())
     agreement = write_agreement(out, answers, rule) if several else None
     if given.as_json:
         content = {"analyses": [asdict(answer) for answer in answers], "agreement": agreement and asdict(agreement)}
         typer.echo(json.dumps(content, indent=2))
     elif not given.quiet:
-        console = Console()
+        console = PlainConsole()
         for answer in answers:
             console.print(analysis_table(asdict(answer)))
         if agreement:
             console.print(agreement_table(asdict(agreement)))
-        messages.print(f"the files are in {out}", highlight=False, markup=False)
+        messages.print(f"the files are in {out}")

@@ -6,6 +6,7 @@ import csv
 import logging
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,14 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
 
+from spikenas._util.console import PlainConsole
+from spikenas._util.errors import SpikeNASError
+from spikenas._util.files import ESCAPED
 from spikenas._util.progress import Reporter
 from spikenas._util.provenance import machine, versions
+from spikenas._util.showing import one_line
 
 app = typer.Typer(
     name="spikenas",
@@ -25,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-messages = Console(stderr=True)
+messages = PlainConsole(stderr=True)
 
 
 def _version(wanted: bool) -> None:
@@ -51,6 +55,10 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
     Python drops a KeyboardInterrupt that arises while an object is finalised, which is often.
     """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:  # a job in the background, which Ctrl-C is not meant for
+        yield lambda: False
+        return
     seen = False
 
     def remember(number: int, frame: FrameType | None) -> None:
@@ -58,7 +66,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         seen = True
         signal.signal(signal.SIGINT, before)
 
-    before = signal.signal(signal.SIGINT, remember)
+    signal.signal(signal.SIGINT, remember)
     try:
         yield lambda: seen
     finally:
@@ -77,7 +85,9 @@ def progress(quiet: bool, folder: Path | None = None) -> Iterator[Reporter]:
     with interruptible() as interrupted:
         try:
             yield Reporter(None if quiet else messages, interrupted)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SpikeNASError) as error:
+            if isinstance(error, SpikeNASError) and not interrupted():  # else of a program that Ctrl-C ended too
+                raise
             said = f"; the same command goes on from {folder}" if folder else ""
             typer.echo(f"spikenas: interrupted{said}", err=True)
             raise typer.Exit(130) from None
@@ -87,7 +97,28 @@ def log_messages(quiet: bool) -> None:
     """Show the library's messages on standard error."""
     logger = logging.getLogger("spikenas")
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
-    logger.handlers = [RichHandler(console=messages, show_time=False, show_level=False, show_path=False)]
+    handler = RichHandler(console=messages, show_time=False, show_level=False, show_path=False)
+    handler.setFormatter(_OneLine())
+    logger.handlers = [handler]
+
+
+class _OneLine(logging.Formatter):
+    """Makes a message one line, whatever names are in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
+
+
+@contextmanager
+def warnings_as_messages() -> Iterator[None]:
+    """Show the warnings of libraries among the messages, a line each."""
+
+    def show(message: Warning | str, category: type[Warning], filename: str, *place: Any, **more: Any) -> None:
+        logging.getLogger("spikenas").info("%s: %s", Path(filename).stem, str(message).strip().partition("\n")[0])
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def write_csv(out: Path | None, header: tuple[str, ...], rows: Any) -> None:
@@ -97,7 +128,7 @@ def write_csv(out: Path | None, header: tuple[str, ...], rows: Any) -> None:
         writer.writerow(header)
         writer.writerows(rows)
         return
-    with out.open("w", encoding="utf-8", newline="") as file:
+    with out.open("w", encoding="utf-8", errors=ESCAPED, newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for row in rows:

@@ -9,19 +9,28 @@ from dataclasses import asdict
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
+from spikenas._util.console import PlainConsole
 from spikenas._util.errors import ConfigError
 from spikenas.cli import options as opt
 from spikenas.cli.app import messages, progress
 from spikenas.cli.options import Given, Option, command, listed
 from spikenas.cli.tabular import CONFIG, QUESTION, SETTINGS, TABLE, ResultsFolder, subject
-from spikenas.config import Config
+from spikenas.config import MOST_ITEMS, MOST_REPETITIONS, Config
 
 _ASKED = (
     Option("by", None, "Evaluators: scores, CSVs of scores, metrics such as 'epoch 20'.", panel=QUESTION),
     Option("strategies", None, "Search strategies; all or none.", panel=QUESTION),
-    Option("seeds", None, "Seeds of the strategies, 5 when absent.", int, QUESTION, least=1, default=5),
+    Option(
+        "seeds",
+        None,
+        "Seeds of the strategies, 5 when absent.",
+        int,
+        QUESTION,
+        least=1,
+        most=MOST_REPETITIONS,
+        default=5,
+    ),
     Option(
         "initialisations",
         None,
@@ -29,9 +38,12 @@ _ASKED = (
         int,
         QUESTION,
         least=1,
+        most=MOST_REPETITIONS,
         default=1,
     ),
-    Option("evaluations", None, "Most evaluations of a search, 100 when absent.", int, QUESTION, least=1),
+    Option(
+        "evaluations", None, "Most evaluations of a search, 100 when absent.", int, QUESTION, least=1, most=MOST_ITEMS
+    ),
     Option("convs", None, "Budgets: most live convolutions of a cell, such as 0-6.", panel=QUESTION),
     Option("params", None, "Budgets: most parameters.", panel=QUESTION),
     Option("flash", None, "Budgets: most flash, such as 48KiB,96KiB.", panel=QUESTION),
@@ -43,6 +55,7 @@ _ASKED = (
         int,
         QUESTION,
         least=0,
+        most=MOST_ITEMS,
     ),
 )
 
@@ -99,12 +112,12 @@ def compare(
         content = {"ranks": [asdict(r) for r in found.ranks], "summaries": [asdict(s) for s in found.summaries]}
         typer.echo(json.dumps(content, indent=2))
     elif not given.quiet:
-        console = Console()
+        console = PlainConsole()
         if found.ranks:
             console.print(rank_table([asdict(rank) for rank in found.ranks]))
         if found.summaries:
             console.print(summary_table([asdict(summary) for summary in found.summaries]))
-        messages.print(f"the files are in {out}", highlight=False, markup=False)
+        messages.print(f"the files are in {out}")
 
 
 def _numbers(text: str | None) -> Iterator[int]:

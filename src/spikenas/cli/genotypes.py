@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from spikenas._util.console import PlainConsole
 from spikenas._util.errors import ConfigError
+from spikenas._util.files import write_text
 from spikenas.cli import options as opt
 from spikenas.cli.app import messages, progress, write_csv
 from spikenas.cli.options import Given, Option, command
-from spikenas.config import Config, find_space
+from spikenas.config import MOST_CLASSES, Config, find_space
+from spikenas.pipeline.checking import check_settings
 from spikenas.targets import TARGETS, Target
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 _CONFIG = Option("config", None, "Take the network's settings from a config.toml.", Path)
 _SEEN = (
     Option("input_shape", None, "Channels, height, width, such as 3x32x32.", flags=("--input",)),
-    Option("classes", None, "Number of classes, 10 when absent.", int),
+    Option("classes", None, "Number of classes, 10 when absent.", int, least=1, most=MOST_CLASSES),
 )
 _PLANNED = (_CONFIG, *_SEEN, *opt.NETWORK, opt.SPACE, opt.SET)
 _Genotypes = Annotated[
@@ -58,7 +60,7 @@ def estimate(
         if given.as_json:
             typer.echo(json.dumps(footprint_json(plan, footprint(plan)), indent=2))
         else:
-            Console().print(footprint_table(plan, footprint(plan)))
+            PlainConsole().print(footprint_table(plan, footprint(plan)))
     else:
         raise ConfigError("give one genotype, or --genotypes FILE with or without --out FILE")
 
@@ -83,7 +85,7 @@ def targets(
         ]
         typer.echo(json.dumps(values if plan else [{**row, "fits": None} for row in values], indent=2))
     else:
-        Console().print(target_table(rows))
+        PlainConsole().print(target_table(rows))
 
 
 def _loaded_targets() -> Iterator[Target]:
@@ -92,7 +94,7 @@ def _loaded_targets() -> Iterator[Target]:
         try:
             yield TARGETS.find(name)
         except ConfigError as error:
-            messages.print(f"left out: {error}", highlight=False, markup=False, soft_wrap=True)
+            messages.print(f"left out: {error}", soft_wrap=True)
 
 
 def _planner(given: Given, as_written: bool) -> Callable[[str], Plan]:
@@ -156,7 +158,7 @@ def score(
     space, threshold = settings.space.name, settings.network.v_threshold
     fixed = _fixed_cells(given, settings)
     lines = list(read_genotypes(genotypes, lambda text: read_genotype(text, space, fixed).at_threshold(threshold)))
-    opt.check_names(settings)
+    check_settings(settings)
     from spikenas._util.threads import threads
     from spikenas.scores.genotype_scores import score_genotypes
     from spikenas.task import Task
@@ -181,7 +183,7 @@ def show(
         find_space(space)
     found = read_genotype(genotype, space, None, default_cells=1)
     if svg:
-        svg.write_text(draw_svg(found), encoding="utf-8")
-        messages.print(f"{svg} written", highlight=False, markup=False)
+        write_text(svg, draw_svg(found))
+        messages.print(f"{svg} written")
     else:
         typer.echo(draw_text(found))

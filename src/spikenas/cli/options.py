@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
@@ -14,10 +13,12 @@ from typing import Annotated, Any
 import typer
 
 from spikenas._util.errors import ConfigError
+from spikenas._util.files import parse_toml
+from spikenas._util.paths import user_path
 from spikenas._util.registry import names_of
 from spikenas.cli.app import app
-from spikenas.config import BENCH, NAMED_SPACES, Config
-from spikenas.scores import SCORES, TRAINING
+from spikenas.config import BENCH, NAMED_SPACES
+from spikenas.scores import TRAINING
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Option:
         is_word: Whether the value is a number or a word.
         value: What a flag sets the key to; None where the option has a value of its own.
         least: Smallest number.
+        most: Largest number.
         flags: How it is written; from the name where it is empty.
         default: Value where it is not given.
     """
@@ -47,6 +49,7 @@ class Option:
     is_word: bool = False
     value: Any = None
     least: int | None = None
+    most: int | None = None
     flags: tuple[str, ...] = ()
     default: Any = None
 
@@ -63,6 +66,7 @@ class Option:
             rich_help_panel=self.panel,
             metavar=self.metavar,
             min=self.least,
+            max=self.most,
             show_default=False,
         )
         kind = self.type if self.default is not None else self.type | None
@@ -252,6 +256,7 @@ def command(*groups: Option | tuple[Option, ...], name: str | None = None) -> Ca
 
         @wraps(function)
         def run(**values: Any) -> None:
+            values = {name: _expanded(value) for name, value in values.items()}
             shared = {option.name: values.pop(option.name) for option in options}
             function(**values, given=Given.of(options, shared))
 
@@ -266,30 +271,6 @@ def command(*groups: Option | tuple[Option, ...], name: str | None = None) -> Ca
     return add
 
 
-def check_names(config: Config) -> None:
-    """Check that what is named is there: ops, strategy, scores, data; before what takes seconds to import.
-
-    Raises:
-        ConfigError: The strategy is unknown.
-        DataError: There are no such data.
-        GenotypeError: An op is unknown.
-        ScoreError: A score is unknown.
-    """
-    from spikenas.data import find_source
-    from spikenas.nas.strategies import STRATEGIES
-    from spikenas.space.ops import Op
-
-    for op in config.space.ops:
-        Op.parse(op)
-    STRATEGIES.check(config.search.strategy)
-    SCORES.check(config.search.score)
-    if config.enhancement.by is not None:
-        SCORES.check(config.enhancement.by, TRAINING)
-    if config.enhancement.analysis is not None and not Path(config.enhancement.analysis).exists():
-        raise ConfigError(f"{config.enhancement.analysis}: no such folder; 'spikenas analyze' makes one")
-    find_source(config.data.name)
-
-
 def listed(option: str, text: str | None) -> list[str]:
     """Return the parts of a list that is separated by commas; none where the option is absent.
 
@@ -302,10 +283,17 @@ def listed(option: str, text: str | None) -> list[str]:
     return parts
 
 
+def _expanded(value: Any) -> Any:
+    """A value, with the home folder for the ~ of paths."""
+    if isinstance(value, Path):
+        return user_path(value)
+    return [_expanded(part) for part in value] if isinstance(value, list) else value
+
+
 def _read(option: Option, value: Any) -> Any:
     if option.key == "space.ops":
         return [op.strip() for op in value.split(",")]
-    if option.is_word and re.fullmatch(r"-?[0-9]{1,9}", value):
+    if option.is_word and re.fullmatch(r"-?[0-9]{1,18}", value):
         return int(value)
     return value
 
@@ -313,6 +301,6 @@ def _read(option: Option, value: Any) -> Any:
 def _toml_value(text: str) -> Any:
     """A TOML value; what is none is a text."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}", "--set")["value"]
+    except ConfigError:
         return text

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from spikenas._util.class_figures import Figures, listed
+from spikenas._util.console import PlainConsole
 from spikenas._util.errors import ConfigError
 from spikenas._util.run_files import MODEL, QUANTISED
 from spikenas.cli import options as opt
@@ -127,7 +127,7 @@ def _write_csv(rows: list[dict[str, Any]], classes: tuple[str, ...]) -> None:
 
 
 def _print(rows: list[dict[str, Any]], tested: list[dict[str, Any]], classes: tuple[str, ...]) -> None:
-    console = Console()
+    console = PlainConsole()
     table = Table(box=None, pad_edge=False)
     for name in ("file", "label"):
         table.add_column(name, overflow="fold")
@@ -139,9 +139,9 @@ def _print(rows: list[dict[str, Any]], tested: list[dict[str, Any]], classes: tu
         console.print(table)
     for folder in tested:
         figures = Figures.of(folder["confusion"], classes)
-        console.print(f"{folder['folder']}: {figures}", highlight=False, markup=False)
+        console.print(f"{folder['folder']}: {figures}")
         if figures.never_said:
-            console.print(f"never said: {listed(figures.never_said)}", highlight=False, markup=False)
+            console.print(f"never said: {listed(figures.never_said)}")
         console.print(_confusion(folder["confusion"], figures))
 
 

@@ -30,4 +30,4 @@ def report(
 
     write_report(runs, path)
     if not given.quiet:
-        messages.print(f"the report is {path}", markup=False, highlight=False, soft_wrap=True)
+        messages.print(f"the report is {path}", soft_wrap=True)

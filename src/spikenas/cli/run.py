@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from spikenas._util.console import PlainConsole
 from spikenas._util.errors import ConfigError
 from spikenas.cli import options as opt
 from spikenas.cli.app import messages, progress
-from spikenas.cli.options import Given, check_names, command
+from spikenas.cli.options import Given, command
+from spikenas.pipeline.checking import check_settings
 from spikenas.pipeline.run_folder import is_leader
 from spikenas.pipeline.settings import Settings
 from spikenas.pipeline.stages import STAGES, require_input, require_run
@@ -95,7 +96,7 @@ def _run_stages(
         require_run(out)
         require_input(first, out)
     settings = Settings.of(out, file, given.words, given.sources)
-    check_names(settings.config)
+    check_settings(settings.config)
 
     from spikenas.interface.functions import run_and_report
 
@@ -112,10 +113,10 @@ def _run_stages(
 def _show(found: dict[str, Any], folder: Path, seconds: float) -> None:
     from spikenas.cli.tables import decision_table, front_table, run_summary
 
-    console = Console()
+    console = PlainConsole()
     if "decisions" in found:
         console.print(decision_table(found))
-        messages.print(f"the next step: spikenas run --out {shlex.quote(str(folder))}", highlight=False, markup=False)
+        messages.print(f"the next step: spikenas run --out {shlex.quote(str(folder))}")
         return
     console.print(run_summary(found, seconds))
     if "front" in found:

@@ -13,6 +13,7 @@ from spikenas._util.errors import ConfigError, ScoreError
 from spikenas.cli import options as opt
 from spikenas.cli.options import Given, Option
 from spikenas.config import BENCH, Config
+from spikenas.pipeline.checking import check_settings
 from spikenas.scores import SCORES, TRAINING
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def subject(given: Given, by: Sequence[str], data: str | None, default_space: st
         words["network.cells"] = len(table.rows[0].genotype.cells)
     base = Config.load(config) if config else Config()
     settings = base.but(words, given.sources)
-    opt.check_names(settings)
+    check_settings(settings)
     names = tuple(by) or (settings.search.score,)
     input = None
     if table is None:

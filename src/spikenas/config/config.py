@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from spikenas._util.errors import ConfigError
 from spikenas._util.files import read_toml
+from spikenas._util.paths import user_path
 from spikenas.config.named import find_space, is_space, network_of
 from spikenas.config.sections import (
     BudgetConfig,
@@ -40,8 +41,10 @@ class Config(Section):
     """
 
     seed: int = Field(0, ge=0, lt=2**32)
-    device: str = "cpu"
-    threads: int | None = Field(None, ge=1, description="CPU threads, or workers, side by side; absent: all cores")
+    device: str = Field("cpu", description="as PyTorch names it: cpu, cuda, cuda:1, mps")
+    threads: int | None = Field(
+        None, ge=1, le=1_024, description="CPU threads, or workers, side by side; absent: all cores"
+    )
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     budget: BudgetConfig = BudgetConfig()
@@ -95,7 +98,7 @@ class Config(Section):
         Raises:
             ConfigError: It is not there, not TOML, or not a configuration.
         """
-        return cls.parse(read_toml(Path(path)), str(path))
+        return cls.parse(read_toml(user_path(path)), str(path))
 
     def but(self, changes: Mapping[str, Any], given: Mapping[str, str] | None = None) -> Config:
         """Return a validated and completed copy with some settings changed.

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from spikenas._util.errors import ConfigError, SettingError
 from spikenas._util.explain import explain
+from spikenas._util.model import CheckedModel
 from spikenas._util.units import Count, Size
 from spikenas._util.words import hint
 from spikenas.targets import Core
@@ -19,6 +20,23 @@ Bits = Literal[2, 4, 8]
 Fit = Literal["stretch", "crop", "pad"]
 FREE_WIDTH = 32  # where nothing limits it
 DEFAULT_THRESHOLD = 1.0  # of a neuron, where neither network nor op say another one
+
+# The most that a number can be: well above what the field uses, well below what makes a machine stand still.
+MOST_CELLS = 64
+MOST_CHANNELS = 4_096
+MOST_TIMESTEPS = 1_000
+MOST_SIDE = 4_096  # pixels
+LEAST_THRESHOLD, MOST_THRESHOLD = 1e-6, 1e6
+MOST_CLASSES = 10_000
+MOST_EPOCHS = 100_000
+MOST_ITEMS = 10_000_000
+MOST_BATCH = 65_536
+MOST_REPETITIONS = 1_000  # of a measurement with other seeds or weights
+MOST_DRAWS = 10_000
+MOST_VECTORS = 1_000  # an emulator needs a second for one
+MOST_WORKERS = 4_096
+_MOST_OPS = 256
+_MOST_RATE = 100.0
 
 
 def _layer_bits(value: object) -> object:
@@ -45,21 +63,33 @@ ImageSize = Annotated[int | str, BeforeValidator(_image_size)]
 LayerBits = Annotated[str, BeforeValidator(_layer_bits)]
 
 
-def _positive_or(*words: str) -> BeforeValidator:
+def _positive_or(*words: str, most: int) -> BeforeValidator:
     """A positive number, or one of a few words."""
 
     def check(value: object) -> object:
-        if value in words or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        if value in words or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most):
             return value
-        raise ValueError(f"expected a number, at least 1, or {' or '.join(map(repr, words))}")
+        raise ValueError(f"expected a number, at least 1 and at most {most}, or {' or '.join(map(repr, words))}")
 
     return BeforeValidator(check)
 
 
-class Section(BaseModel):
-    """A group of settings; its values cannot be changed, `but` makes another one."""
+class Section(CheckedModel):
+    """A group of settings; its values cannot be changed, `but` makes another one.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_min_length=1)
+    Raises:
+        ConfigError: A key is unknown, or a value is wrong.
+    """
+
+    model_config = ConfigDict(str_min_length=1)
+
+    def __init__(self, /, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(self._first_problem(error, type(self).__name__, {})) from None
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # it is no part of validating a section in another
 
     @classmethod
     def parse(
@@ -126,6 +156,8 @@ def with_changes(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str
     values = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
     for key, value in changes.items():
         place = values
+        if not isinstance(key, str):
+            raise ConfigError(f"{key!r}: expected a text as key, such as network.channels")
         *sections, last = key.split(".")
         for section in sections:
             place = place.setdefault(section, {})
@@ -183,22 +215,24 @@ class NetworkConfig(Section):
     """Everything of a network but its genotype (design, section 6)."""
 
     kind: Literal["compact", "snasnet"] = "compact"
-    cells: int = Field(2, ge=1, description="number of cells; snasnet has two")
-    channels: Annotated[int | Literal["auto"], _positive_or("auto")] = Field(
+    cells: int = Field(2, ge=1, le=MOST_CELLS, description="number of cells; snasnet has two")
+    channels: Annotated[int | Literal["auto"], _positive_or("auto", most=MOST_CHANNELS)] = Field(
         "auto", description="C1, doubled at reductions"
     )
     stem_stride: Literal[1, 2, "auto"] = Field("auto", description="auto: 1, or 2 where that doubles the width")
-    timesteps: int = Field(5, ge=1, description="T")
-    tau: float = Field(4 / 3, gt=1, description="membrane time constant in timesteps")
-    v_threshold: float = Field(DEFAULT_THRESHOLD, gt=0)
-    v_reset: float = 0.0
-    surrogate_alpha: float = Field(2.0, gt=0, description="ATan surrogate gradient")
-    pool: int = Field(2, ge=1, description="snasnet: kernel of the average pooling before the hidden layer")
-    hidden: int = Field(1024, ge=1, description="snasnet: width of the hidden layer")
-    votes: int = Field(10, ge=1, description="snasnet: outputs per class that are averaged")
+    timesteps: int = Field(5, ge=1, le=MOST_TIMESTEPS, description="T")
+    tau: float = Field(4 / 3, gt=1, le=10_000, description="membrane time constant in timesteps")
+    v_threshold: float = Field(DEFAULT_THRESHOLD, ge=LEAST_THRESHOLD, le=MOST_THRESHOLD)
+    v_reset: float = Field(0.0, ge=-MOST_THRESHOLD, le=MOST_THRESHOLD)
+    surrogate_alpha: float = Field(2.0, gt=0, le=1_000, description="ATan surrogate gradient")
+    pool: int = Field(2, ge=1, le=64, description="snasnet: kernel of the average pooling before the hidden layer")
+    hidden: int = Field(1024, ge=1, le=65_536, description="snasnet: width of the hidden layer")
+    votes: int = Field(10, ge=1, le=1_000, description="snasnet: outputs per class that are averaged")
     dropout: float = Field(0.5, ge=0, lt=1, description="snasnet: before the hidden layer")
     weight_bits: Bits = Field(8, description="of a weight on the device; the first and the last layer have 8")
-    layer_bits: tuple[LayerBits, ...] = Field((), description="of stages or layers, such as cell1=4, head.linear=2")
+    layer_bits: tuple[LayerBits, ...] = Field(
+        (), max_length=1_000, description="of stages or layers, such as cell1=4, head.linear=2"
+    )
     membrane_bits: Literal[8, 16] = Field(16, description="of a membrane potential on the device")
     core: Core = Field("cortex-m4", description="of the device, whose code is counted")
 
@@ -221,7 +255,7 @@ class SpaceConfig(Section):
     """Says what each cell may be."""
 
     name: str | None = Field(None, description="a named space, which sets ops, and of a benchmark the network too")
-    ops: tuple[str, ...] = ("skip", "conv3x3")
+    ops: tuple[str, ...] = Field(("skip", "conv3x3"), max_length=_MOST_OPS)
     nodes: int = Field(4, ge=2, le=7)
     feedback: bool = False
     shared: bool = Field(False, description="all places of a network hold the same cell")
@@ -232,11 +266,14 @@ class SearchConfig(Section):
 
     strategy: str = "spikenas"
     evaluations: int | None = Field(
-        None, ge=1, description="most candidates scored; absent: no limit where a strategy ends by itself, else 100"
+        None,
+        ge=1,
+        le=MOST_ITEMS,
+        description="most candidates scored; absent: no limit where a strategy ends by itself, else 100",
     )
     score: str = "cmrr"
     previous: Literal["fixed", "same"] = "fixed"
-    refine: int = Field(0, ge=0, description="further passes over the cells, one at a time")
+    refine: int = Field(0, ge=0, le=100, description="further passes over the cells, one at a time")
     front: Literal["params", "flash", "ram", "synops"] | None = Field(
         None, description="write the Pareto front of the score against this"
     )
@@ -248,8 +285,8 @@ class EnhancementConfig(Section):
     enabled: bool = Field(True, description="decide ops, cells and sharing; false searches the space as configured")
     analysis: str | None = Field(None, description="folder of 'spikenas analyze', whose ops are taken")
     by: str | None = Field(None, description="evaluator: a score, or train; search.score when absent")
-    seeds: int = Field(30, ge=5, description="repetitions")
-    draws: int = Field(12, ge=2, description="networks of each space and seed")
+    seeds: int = Field(30, ge=5, le=MOST_REPETITIONS, description="repetitions")
+    draws: int = Field(12, ge=2, le=MOST_DRAWS, description="networks of each space and seed")
     tolerance: float = Field(0.25, ge=0, le=5, description="loss that is accepted, in standard deviations")
     confidence: float = Field(0.95, ge=0.5, lt=1, description="of all intervals together")
 
@@ -257,30 +294,34 @@ class EnhancementConfig(Section):
 class FidelityConfig(Section):
     """Says at what size a candidate is scored, apart from the network that will be built; as that one where absent."""
 
-    channels: Annotated[int | Literal["network"], _positive_or("network")] = Field(
+    channels: Annotated[int | Literal["network"], _positive_or("network", most=MOST_CHANNELS)] = Field(
         16, description="C1, or as the network"
     )
-    timesteps: int | None = Field(None, ge=1)
-    image_size: Annotated[int | Literal["auto", "data"], _positive_or("auto", "data")] = Field(
+    timesteps: int | None = Field(None, ge=1, le=MOST_TIMESTEPS)
+    image_size: Annotated[int | Literal["auto", "data"], _positive_or("auto", "data", most=MOST_SIDE)] = Field(
         "auto", description="side; auto: the last cell sees 8x8 maps, or as the data where those are smaller"
     )
-    batch: int = Field(32, ge=2, description="training images a candidate sees")
-    repeats: int = Field(2, ge=1, description="initialisations; the score is their mean")
+    batch: int = Field(32, ge=2, le=MOST_BATCH, description="training images a candidate sees")
+    repeats: int = Field(2, ge=1, le=MOST_REPETITIONS, description="initialisations; the score is their mean")
 
 
 class ShortTrainingConfig(Section):
     """Says how a candidate is trained where a short training evaluates it, without augmentation; else as in `train`."""
 
-    epochs: int = Field(5, ge=1, description="more where there are fewer images, so that as many are seen")
-    images: int = Field(4000, ge=1, description="training images, stratified; all where there are fewer")
-    validation: int = Field(3000, ge=1, description="validation images, stratified; all where there are fewer")
-    channels: int = Field(8, ge=1, description="C1")
-    timesteps: int | None = Field(2, ge=1, description="T of images; events have all")
-    image_size: Annotated[int | Literal["auto", "data"], _positive_or("auto", "data")] = Field(
+    epochs: int = Field(
+        5, ge=1, le=MOST_EPOCHS, description="more where there are fewer images, so that as many are seen"
+    )
+    images: int = Field(4000, ge=1, le=MOST_ITEMS, description="training images, stratified; all where there are fewer")
+    validation: int = Field(
+        3000, ge=1, le=MOST_ITEMS, description="validation images, stratified; all where there are fewer"
+    )
+    channels: int = Field(8, ge=1, le=MOST_CHANNELS, description="C1")
+    timesteps: int | None = Field(2, ge=1, le=MOST_TIMESTEPS, description="T of images; events have all")
+    image_size: Annotated[int | Literal["auto", "data"], _positive_or("auto", "data", most=MOST_SIDE)] = Field(
         "auto", description="side; as fidelity.image_size"
     )
-    batch: int = Field(32, ge=1)
-    lr: float = Field(0.2, gt=0)
+    batch: int = Field(32, ge=1, le=MOST_BATCH)
+    lr: float = Field(0.2, gt=0, le=_MOST_RATE)
 
 
 class ExecutorConfig(Section):
@@ -290,7 +331,7 @@ class ExecutorConfig(Section):
         "auto", description="auto: ray with an address, in-process with one worker, else pool"
     )
     workers: int | None = Field(
-        None, ge=1, description="absent: threads, or a core each; ray: a CPU of the cluster each"
+        None, ge=1, le=MOST_WORKERS, description="absent: threads, or a core each; ray: a CPU of the cluster each"
     )
     address: str | None = Field(None, description="ray: cluster to join; absent: a Ray of its own on this machine")
 
@@ -298,18 +339,18 @@ class ExecutorConfig(Section):
 class TrainConfig(Section):
     """Surrogate-gradient training: SGD with momentum, linear warm-up, cosine schedule."""
 
-    epochs: int = Field(60, ge=1)
-    batch: int = Field(64, ge=1)
-    lr: float = Field(0.1, gt=0)
+    epochs: int = Field(60, ge=1, le=MOST_EPOCHS)
+    batch: int = Field(64, ge=1, le=MOST_BATCH)
+    lr: float = Field(0.1, gt=0, le=_MOST_RATE)
     momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(5e-4, ge=0)
-    warmup_epochs: float = Field(2.0, ge=0)
+    weight_decay: float = Field(5e-4, ge=0, le=1)
+    warmup_epochs: float = Field(2.0, ge=0, le=MOST_EPOCHS)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced: in the loss each class counts the same, however many images it has"
     )
     crop: int | None = Field(
-        None, ge=0, description="padding of the random crop; absent: an eighth of the side; 0: off"
+        None, ge=0, le=MOST_SIDE, description="padding of the random crop; absent: an eighth of the side; 0: off"
     )
     flip: bool | None = Field(None, description="mirror images at random; absent: not digits, idx and events")
     keep: Literal["best", "last"] = Field("best", description="weights kept: best validation accuracy, or the last")
@@ -322,7 +363,10 @@ class QuantiseConfig(Section):
 
     weight_bits: Bits | None = Field(None, description="others than network.weight_bits, which the search budgets for")
     epochs: int | None = Field(
-        None, ge=0, description="of fine-tuning; absent: 0 where all weights have 8 bits, else a tenth of train.epochs"
+        None,
+        ge=0,
+        le=MOST_EPOCHS,
+        description="of fine-tuning; absent: 0 where all weights have 8 bits, else a tenth of train.epochs",
     )
-    lr: float = Field(0.01, gt=0, description="of fine-tuning")
-    vectors: int = Field(20, ge=1, description="validation images that the firmware is tested with")
+    lr: float = Field(0.01, gt=0, le=_MOST_RATE, description="of fine-tuning")
+    vectors: int = Field(20, ge=1, le=MOST_VECTORS, description="validation images that the firmware is tested with")

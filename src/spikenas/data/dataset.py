@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from spikenas._util.cores import usable_cores
 from spikenas._util.errors import DataError
+from spikenas._util.showing import plain
 
 Array = NDArray[Any]
 Progress = Callable[[int, int], None]
@@ -66,7 +66,7 @@ class Split:
         item = self.items[index]
         if not isinstance(item, str):
             return f"item {index}"
-        return os.fsencode(item).decode("utf-8", "backslashreplace")
+        return plain(item)
 
     def fetch(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Array:
         """Decode some items.

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from spikenas._util.errors import DataError
+from spikenas._util.showing import plain
 from spikenas.data.dataset import Array, Split
 from spikenas.data.decode import IMAGE_SUFFIXES, ImageDecoder
 from spikenas.data.event_files import EVENT_SUFFIXES, EventDecoder, checked_frames
@@ -85,6 +86,7 @@ def labelled_folder(folder: Path, classes: Sequence[str], decode: ImageDecoder |
         DataError: Some folders in it are classes and others are not, or there are no items.
     """
     found = class_folder_files(folder, _suffixes(decode))
+    found = {plain(name): paths for name, paths in found.items()}
     if not set(found) & set(classes):
         return None
     if unknown := [name for name in found if name not in classes]:

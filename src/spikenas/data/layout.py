@@ -12,6 +12,7 @@ import numpy as np
 from spikenas._util.errors import DataError
 from spikenas._util.files import reason
 from spikenas._util.run_files import CONFIG, HISTORY, TRIALS
+from spikenas._util.showing import plain
 from spikenas.data.dataset import Split
 from spikenas.data.listing import Listing
 
@@ -154,7 +155,7 @@ def class_folders(folder: Path, suffixes: frozenset[str], kind: str, events: boo
     ]
     return Listing(
         str(root),
-        tuple(classes),
+        tuple(map(plain, classes)),
         labelled([files[name] for name in classes]),
         test,
         events,

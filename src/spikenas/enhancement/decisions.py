@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from spikenas._util.errors import BudgetError, NothingFoundError
+from spikenas._util.paths import user_path
 from spikenas._util.progress import Reporter
 from spikenas.config import BudgetConfig, Config
 from spikenas.enhancement.analysis import Analysis, AnalysisSpec, AnalysisSubject
@@ -140,7 +141,10 @@ class Enhancer:
         settings = config.enhancement
         found: Mapping[str, Any]
         if settings.analysis:
-            found, source = read_analysis(Path(settings.analysis), self.task.asked, self._evaluator), settings.analysis
+            found, source = (
+                read_analysis(user_path(settings.analysis), self.task.asked, self._evaluator),
+                settings.analysis,
+            )
         else:
             others = tuple(str(op) for op in SNASNET_OPS if str(op) not in config.space.ops)
             spec = AnalysisSpec(self._evaluator, others, settings.seeds, settings.draws, rule=self._rule)

@@ -9,14 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rich.console import Console
-
+from spikenas._util.console import PlainConsole
 from spikenas._util.errors import ConfigError
+from spikenas._util.paths import user_path, weights_path
 from spikenas._util.progress import Reporter, show_nothing
 from spikenas._util.run_files import MODEL, QUANTISED, REPORT
 from spikenas._util.sealed import read_sealed
 from spikenas._util.threads import threads
-from spikenas.config import Config
+from spikenas.config import Config, QuantiseConfig
 from spikenas.data import Split
 from spikenas.deployment import deploy as write_firmware
 from spikenas.deployment import random_vectors, test_vectors
@@ -25,9 +25,10 @@ from spikenas.integers import IntegerNetwork, make_integers, tuning_epochs, with
 from spikenas.integers.integer_evaluation import IntegerEvaluation
 from spikenas.interface.products import Firmware, Found, RunResult
 from spikenas.nas import TrialStore
+from spikenas.pipeline.checking import check_device, check_machine
 from spikenas.pipeline.finishing import shown
 from spikenas.pipeline.run_folder import is_leader
-from spikenas.pipeline.running import check_device, run_stages
+from spikenas.pipeline.running import run_stages
 from spikenas.pipeline.searching import search_task
 from spikenas.pipeline.settings import Settings, fix_training
 from spikenas.reporting import SavedRun, load_run, write_report
@@ -53,7 +54,7 @@ def enhance(task: Task, *, progress: bool = True) -> Task:
         BudgetError: Nothing meets the limits.
     """
     _expect(task, Task)
-    check_device(task.config.device)
+    check_machine(task.config)
     task = task.with_config(task.asked)
     with _reporting(progress) as report, TemporaryDirectory() as folder, threads(task.config.threads):
         return task.with_config(Enhancer(task, Path(folder), report).run().config)
@@ -71,7 +72,7 @@ def search(task: Task, *, progress: bool = True) -> Found:
         ScoreError: The score is unknown.
     """
     _expect(task, Task)
-    check_device(task.config.device)
+    check_machine(task.config)
     task = task.sized()
     with _reporting(progress) as report, threads(task.config.threads), TrialStore() as store:
         found = search_task(task, store, report)
@@ -103,13 +104,13 @@ def train(
     """
     _expect(task, Task)
     _expect(genotype, Genotype, str)
-    check_device(task.config.device)
+    check_machine(task.config)
     task = task.sized()
     if epochs is not None:
         task = task.but({"train.epochs": epochs})
     plan = task.plan(genotype)
     if out is not None:
-        fix_training(Path(out), task.config)
+        fix_training(user_path(out), task.config)
     with _reporting(progress) as report, _folder(out) as folder, report.task("training") as advance:
         loop.train(plan, task.dataset, task.statistics, task.config, folder, shown(advance))
         return replace(load_model(folder / MODEL), task=task)
@@ -138,10 +139,12 @@ def quantise(
     """
     _expect(model, Model)
     task = task or model.task
-    if bits is None:
+    if bits is not None:
+        QuantiseConfig.parse({"weight_bits": bits}, given={"weight_bits": "bits"})
+    else:
         bits = (task.config.quantise.weight_bits if task else None) or model.plan.network.weight_bits
-    if tuning is not None and tuning < 0:
-        raise ConfigError(f"tuning: {tuning} epochs asked, expected 0 or more")
+    if tuning is not None:
+        QuantiseConfig.parse({"epochs": tuning}, given={"epochs": "tuning"})
     planned = with_bits(model, bits)
     if tuning is None:
         tuning = tuning_epochs(task.config, planned.plan) if task else 0
@@ -200,8 +203,8 @@ def deploy(
     task = integers.task
     name = target or (task.limits.target if task else None)
     split = split or (task.validation if task else None)
-    warnings = Console(stderr=True, quiet=not progress)
-    place = Path(folder)
+    warnings = PlainConsole(stderr=True, quiet=not progress)
+    place = user_path(folder)
     place.parent.mkdir(parents=True, exist_ok=True)
     with threads(task.config.threads if task else None):
         inputs = (
@@ -250,8 +253,8 @@ def run(
         words = {**settings, **words}
     elif settings is not None:
         _expect(settings, Config, str, Path)
-        base = Path(settings) if isinstance(settings, str | Path) else settings
-    resolved = Settings.of(None if out is None else Path(out), base, words)
+        base = user_path(settings) if isinstance(settings, str | Path) else settings
+    resolved = Settings.of(None if out is None else user_path(out), base, words)
     with _reporting(progress) as report:
         run_and_report(resolved, None, report, f"spikenas.run(out={str(resolved.folder)!r})")
     return _run_result(resolved.folder)
@@ -279,7 +282,7 @@ def load(path: str | Path) -> RunResult | Model | IntegerNetwork:
         RunError: The file is damaged.
     """
     _expect(path, str, Path)
-    path = Path(path).expanduser()
+    path = weights_path(path)
     if path.is_dir():
         return _run_result(path)
     if not path.exists():
@@ -308,13 +311,13 @@ def _expect(what: object, *kinds: type) -> None:
 
 @contextmanager
 def _reporting(progress: bool) -> Iterator[Reporter]:
-    yield Reporter(Console(stderr=True) if progress else None)
+    yield Reporter(PlainConsole(stderr=True) if progress else None)
 
 
 @contextmanager
 def _folder(out: str | Path | None) -> Iterator[Path]:
     if out is not None:
-        yield Path(out)
+        yield user_path(out)
         return
     with TemporaryDirectory() as name:
         yield Path(name)

@@ -42,6 +42,7 @@ def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget
 
     Raises:
         BudgetError: Nothing does; the message says what the smallest takes and what would make room.
+        GenotypeError: No network can be built with these settings.
     """
     free = budget == BudgetConfig()
 
@@ -60,7 +61,9 @@ def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget
         fine, coarse = sized(1), sized(2)
         doubled = int(coarse.channels) >= 2 * int(fine.channels)
         found = coarse if doubled or not _fits(fine, input, space, budget) else fine
-    if not free and not _fits(found, input, space, budget):
+    if free:
+        next(_costs(found, input, space))  # the settings of layers are right
+    elif not _fits(found, input, space, budget):
         costs = list(_costs(found, input, space))
         raise BudgetError(
             f"no network of the space meets the budget: {_excess(costs, budget)}; "

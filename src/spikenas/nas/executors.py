@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Protocol, Self
 
 from spikenas._util.cores import usable_cores
-from spikenas._util.errors import ConfigError
+from spikenas._util.errors import ConfigError, RunError
 from spikenas.config import ExecutorConfig
 from spikenas.nas.candidates import CandidateEvaluation, EvaluationFunction
 from spikenas.nas.process_pool import ProcessPool
@@ -59,21 +60,34 @@ def open_executor(
         ConfigError: There is an address without Ray, or several workers in process.
         RunError: Ray is not installed, or not at that address.
     """
+    check_executor(settings)
     kind, workers = settings.kind, settings.workers or usable_cores()
     if kind == "auto":
         few = settings.workers is None and candidates is not None and candidates < FEW
         kind = "ray" if settings.address else "in-process" if workers == 1 or few else "pool"
-    if settings.address and kind != "ray":
-        raise ConfigError(f"executor.address: {settings.address!r} is for executor.kind ray, not {kind}")
     if kind == "ray":
         from spikenas.nas.ray_pool import RayPool
 
         return RayPool(make, settings.workers if settings.address else workers, settings.address, on_retry)
     if kind == "pool":
         return ProcessPool(make, workers, on_retry)
-    if (settings.workers or 1) > 1:
-        raise ConfigError(f"executor.workers: {workers} asked, executor.kind in-process has one")
     return InProcess(make())
+
+
+def check_executor(settings: ExecutorConfig) -> None:
+    """Check that an executor can be opened, before anything else is done; whether there is a Ray to join is not tried.
+
+    Raises:
+        ConfigError: There is an address without Ray, or several workers in process.
+        RunError: Ray is not installed.
+    """
+    kind, address, workers = settings.kind, settings.address, settings.workers or 1
+    if address and kind not in ("auto", "ray"):
+        raise ConfigError(f"executor.address: {address!r} is for executor.kind ray, not {kind}")
+    if kind == "in-process" and workers > 1:
+        raise ConfigError(f"executor.workers: {workers} asked, executor.kind in-process has one")
+    if (kind == "ray" or address) and not find_spec("ray"):
+        raise RunError("Ray is not installed; pip install 'spikenas[ray]'")
 
 
 @dataclass(frozen=True)

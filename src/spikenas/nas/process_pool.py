@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -106,6 +107,7 @@ def _exit_reason(code: int) -> str:
 def _serve(pipe: Connection) -> None:
     """Run a worker process: make an evaluator, then answer each genotype with an outcome."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")  # they would be shown between the lines of the progress
     inbox: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_receive, args=(pipe, inbox), daemon=True).start()
     made = Outcome.of(lambda: pickle.loads(inbox.get())())

@@ -15,6 +15,7 @@ from spikenas._util.errors import DataError, RunError
 from spikenas._util.files import write_text
 from spikenas._util.progress import Reporter
 from spikenas._util.run_files import BROKEN, CONFIG, DATA, ENHANCE, MANIFEST, SPACE, STATISTICS, TRIALS
+from spikenas._util.showing import plain
 from spikenas.config import Config
 from spikenas.data import BrokenFilesError, Manifest
 from spikenas.pipeline.run_folder import RunFolder
@@ -72,8 +73,8 @@ def record_data(run: RunFolder, task: Task, report: Reporter) -> None:
         "input": asdict(task.input),
         "items": {name: len(getattr(task, name)) for name in ("train", "validation", "test")},
         "counts": task.counts,
-        "description": task.description,
-        "notes": task.notes,
+        "description": {name: plain(value) for name, value in task.description.items()},
+        "notes": [plain(note) for note in task.notes],
     }
     if not run.has(DATA) and report.console is not None:
         report.console.print(_table(task.description))

@@ -14,7 +14,9 @@ from filelock import FileLock, Timeout
 
 from spikenas._util.errors import RunError
 from spikenas._util.files import reason
+from spikenas._util.paths import weights_path
 from spikenas._util.provenance import machine, versions
+from spikenas._util.showing import plain
 from spikenas.pipeline.stages import STAGES
 from spikenas.records import HistoryLine, append_history
 
@@ -25,11 +27,12 @@ class RunFolder:
     Args:
         folder: Made when it is not there.
     Raises:
+        ConfigError: Its name is not UTF-8.
         RunError: It is no folder, cannot be written to, or is in use.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = weights_path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(folder / ".lock", timeout=0)
@@ -70,7 +73,7 @@ class RunFolder:
             "ended": now,
             "stage": stage,
             "seconds": round(seconds, 3),
-            "command": command,
+            "command": plain(command),
             "versions": versions(),
             "machine": machine(),
         }

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
-from spikenas._util.errors import ConfigError, RunError
+from spikenas._util.errors import ConfigError
 from spikenas._util.progress import Reporter
 from spikenas._util.run_files import STATISTICS
 from spikenas._util.threads import threads
+from spikenas.pipeline.checking import check_settings
 from spikenas.pipeline.data_of_run import check_files, open_task, record_data
 from spikenas.pipeline.finishing import check_integers
 from spikenas.pipeline.run_folder import RunFolder, is_leader
@@ -48,7 +47,7 @@ def run_stages(
     )
     if names:
         require_input(STAGES[names[0]], folder)
-    check_device(config.device)
+    check_settings(config)
     only_enhance = tuple(wanted) == ("enhance",)
     with threads(config.threads):
         if "enhance" in wanted and settings.asked:
@@ -74,16 +73,3 @@ def run_stages(
                         options = {"target": target} if name == "deploy" else {}
                         STAGES[name].function()(run, task, report, **options)
             return dict(read_decisions(run)) if only_enhance else summarise(run, task)
-
-
-def check_device(device: str) -> None:
-    """Check that PyTorch can compute there.
-
-    Raises:
-        RunError: It cannot.
-    """
-    try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError):
-        available = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-        raise RunError(f"device {device!r} cannot be used by PyTorch here; available: {', '.join(available)}") from None

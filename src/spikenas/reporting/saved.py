@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from PIL import Image
 
@@ -17,6 +17,7 @@ from spikenas._util.errors import ConfigError, SpikeNASError
 from spikenas._util.frames import frame_of
 from spikenas._util.json_file import JsonFile
 from spikenas._util.markup import html_table
+from spikenas._util.paths import user_path
 from spikenas._util.run_files import (
     ASKED,
     BEST,
@@ -262,7 +263,7 @@ def load_run(folder: str | Path) -> SavedRun:
     Raises:
         ConfigError: The folder has no configuration that can be used, so that it is no run folder, or not yet.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     if not any((folder / name).exists() for name in (CONFIG, ASKED)):
         raise ConfigError(f"{folder}: no run folder, it has no {CONFIG}")
     undecided = not (folder / CONFIG).exists() and (folder / ASKED).exists()

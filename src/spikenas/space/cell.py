@@ -23,8 +23,8 @@ from spikenas._util.errors import GenotypeError
 from spikenas.space.graph import CellGraph, canonical_graph, written_graph
 from spikenas.space.ops import NONE, SNASNET_OPS, Op
 
-_EDGE = re.compile(r"(\d+)-(\d+):(\S+)")
-_MATRIX = re.compile(r"\d{4}([ ,]+\d{4}){3}")
+_EDGE = re.compile(r"([0-9]{1,2})-([0-9]{1,2}):(\S+)")
+_MATRIX = re.compile(r"[0-9]{4}([ ,]+[0-9]{4}){3}")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Cell:
                 "spikenas-bench an id"
             )
         nodes, tokens = 4, re.split(r"[\s,]+", text)
-        if match := re.fullmatch(r"nodes=(\d+)", tokens[0]):
+        if match := re.fullmatch(r"nodes=([0-9]{1,9})", tokens[0]):
             nodes = int(match[1])
             if not 2 <= nodes <= 7:
                 raise GenotypeError(f"{tokens[0]!r}: a cell has 2 to 7 nodes")
@@ -210,8 +210,8 @@ def parse_bench(text: str, ops: tuple[Op, ...]) -> Cell:
         if max(digits) >= len(ops):
             raise GenotypeError(f"{text!r}: op digits are 0 to {len(ops) - 1}")
     else:
-        number, count = int(text), len(ops) ** edges
-        if number >= count:
+        number, count = int(text[:edges]), len(ops) ** edges
+        if len(text) > edges or number >= count:
             raise GenotypeError(f"{text!r}: ids are 0 to {count - 1}")
         digits = [number // len(ops) ** k % len(ops) for k in range(edges)]
     return Cell.of(ops[digit] for digit in digits)

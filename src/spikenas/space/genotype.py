@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spikenas._util.errors import GenotypeError
-from spikenas.config import DEFAULT_THRESHOLD
+from spikenas.config import DEFAULT_THRESHOLD, MOST_CELLS
 from spikenas.space.cell import Cell
 from spikenas.space.drawing import draw_svg
 from spikenas.space.graph import CellGraph
+
+_LONGEST = 100_000  # characters of a text
 
 NetworkKey = tuple[CellGraph, ...]
 
@@ -43,6 +45,8 @@ class Genotype:
         Raises:
             GenotypeError: A cell cannot be read; the message names it and the part.
         """
+        if len(text) > _LONGEST or text.count("/") >= MOST_CELLS:
+            raise GenotypeError(f"genotype {text.strip()!r}: longer than {MOST_CELLS} cells of 7 nodes can be")
         cells = []
         for index, part in enumerate(text.split("/"), start=1):
             try:

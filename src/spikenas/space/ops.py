@@ -9,7 +9,7 @@ from typing import Literal
 
 from spikenas._util.errors import GenotypeError
 from spikenas._util.words import hint
-from spikenas.config import DEFAULT_THRESHOLD
+from spikenas.config import DEFAULT_THRESHOLD, LEAST_THRESHOLD, MOST_THRESHOLD
 
 Kind = Literal["none", "skip", "conv", "dwconv", "avgpool"]
 
@@ -83,8 +83,12 @@ class Op:
             return cls(name)
         if not cls(name).spiking:
             raise GenotypeError(f"{text!r}: {name} has no neurons, so no threshold")
-        if not re.fullmatch(r"\d+(\.\d+)?", value) or float(value) == 0:
-            raise GenotypeError(f"{text!r}: the threshold after @ must be a positive number such as 0.5")
+        number = re.fullmatch(r"[0-9]{1,20}(\.[0-9]{1,40})?", value)
+        if not number or not LEAST_THRESHOLD <= float(value) <= MOST_THRESHOLD:
+            raise GenotypeError(
+                f"{text!r}: the threshold after @ must be a positive number such as 0.5, "
+                f"{LEAST_THRESHOLD:f} to {MOST_THRESHOLD:,.0f}"
+            )
         return cls(name, float(value))
 
     def at_threshold(self, default: float) -> Op:

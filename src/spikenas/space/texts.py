@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from spikenas._util.errors import ConfigError, GenotypeError
 from spikenas._util.files import read_text
-from spikenas.config import BENCH
+from spikenas.config import BENCH, MOST_CHANNELS, MOST_CLASSES, MOST_SIDE
 from spikenas.space.cell import parse_bench
 from spikenas.space.genotype import Genotype
 from spikenas.space.ops import BENCH_OPS
@@ -32,12 +32,16 @@ def parse_input(shape: str, classes: int) -> InputSpec:
         classes: Number of classes.
 
     Raises:
-        ConfigError: The shape is not three positive numbers, or there are no classes.
+        ConfigError: The shape is not three numbers within the limits, or there are no classes or too many.
     """
     match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", shape)
-    if not match or classes < 1:
+    if not match or not 1 <= classes <= MOST_CLASSES:
         raise ConfigError(f"--input {shape} --classes {classes}: expected CHANNELSxHEIGHTxWIDTH such as 3x32x32")
     channels, height, width = map(int, match.groups())
+    if channels > MOST_CHANNELS or max(height, width) > MOST_SIDE:
+        raise ConfigError(
+            f"--input {shape}: expected at most {MOST_CHANNELS:,} channels of {MOST_SIDE:,}x{MOST_SIDE:,}"
+        )
     return InputSpec(channels, height, width, classes)
 
 

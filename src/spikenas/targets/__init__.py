@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from spikenas._util.errors import ConfigError, SettingError
+from spikenas._util.paths import user_path
 from spikenas._util.registry import Registry
 from spikenas.targets.target import Core, CoreMemory, Target, read_target
 
@@ -20,7 +19,7 @@ def find_target(name: str) -> Target:
         ConfigError: The name is unknown, and the message names the nearest or all; or its file describes no device.
     """
     if name.endswith(".toml"):
-        return read_target(Path(name))
+        return read_target(user_path(name))
     return TARGETS.find(name)
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from spikenas._util.errors import ConfigError
 from spikenas._util.explain import explain
 from spikenas._util.files import read_toml
-from spikenas._util.units import Size
+from spikenas._util.model import CheckedModel
+from spikenas._util.units import Count, Size
 
 Core = Literal["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "rv32"]
 
 
-class CoreMemory(BaseModel):
+class CoreMemory(CheckedModel):
     """A core memory holds the limits of one core of a neuromorphic chip; None means that the chip has no such limit.
 
     Attributes:
@@ -26,16 +27,14 @@ class CoreMemory(BaseModel):
         neuron_words: Most words of a layer's neurons.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    count: int = Field(1, ge=1, description="cores that are alike")
-    neurons: int | None = None
+    count: int = Field(1, ge=1, le=1_000_000, description="cores that are alike")
+    neurons: Count | None = None
     synapse_bytes: Size | None = None
-    kernel_words: int | None = None
-    neuron_words: int | None = None
+    kernel_words: Count | None = None
+    neuron_words: Count | None = None
 
 
-class Target(BaseModel):
+class Target(CheckedModel):
     """A target is a device that a network is built for.
 
     Attributes:
@@ -54,8 +53,6 @@ class Target(BaseModel):
         cores: Limits of the cores of a neuromorphic chip.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     name: str
     title: str
     source: str
@@ -68,7 +65,7 @@ class Target(BaseModel):
     ram: Size | None = None
     runtime_flash: int = Field(0, ge=0)
     runtime_ram: int = Field(0, ge=0)
-    cores: tuple[CoreMemory, ...] = ()
+    cores: tuple[CoreMemory, ...] = Field((), max_length=1_000)
 
     @model_validator(mode="after")
     def _complete(self) -> Target:
@@ -76,6 +73,9 @@ class Target(BaseModel):
             raise ValueError("a microcontroller has flash and ram")
         if self.kind == "neuromorphic" and not self.cores:
             raise ValueError("a neuromorphic chip has cores")
+        for name, size, runtime in (("flash", self.flash, self.runtime_flash), ("ram", self.ram, self.runtime_ram)):
+            if size is not None and runtime >= size:
+                raise ValueError(f"runtime_{name} = {runtime} leaves nothing of {name} = {size}")
         return self
 
     @property
