@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from types import UnionType
 from typing import Any
 
-from spikenas._util.errors import ConfigError, DeployError, RunError
+from spikenas._util.errors import ConfigError, DeployError, DivergedError, RunError
 from spikenas._util.files import write_atomically
 from spikenas._util.progress import Reporter, show_nothing
 from spikenas._util.run_files import (
@@ -26,6 +27,7 @@ from spikenas._util.run_files import (
     TUNING,
 )
 from spikenas._util.seeding import digest_of
+from spikenas.config import QuantiseConfig, TrainConfig
 from spikenas.data import Split
 from spikenas.data.pictures import strip
 from spikenas.deployment import deploy as build
@@ -42,7 +44,8 @@ from spikenas.integers import (
 from spikenas.memory import violations
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import read_best, take_statistics
-from spikenas.pipeline.stages import State, require_integers
+from spikenas.pipeline.settings import train_again
+from spikenas.pipeline.stages import State, device_folder, require_integers
 from spikenas.space.genotype import Genotype
 from spikenas.targets import find_target
 from spikenas.task import Task
@@ -65,8 +68,13 @@ def train(run: RunFolder, task: Task, report: Reporter) -> list[Epoch]:
     """Train the network found, unless it is done; returns its epochs."""
     plan = task.plan(Genotype.parse(read_best(run)["genotype"]))
     take_statistics(run, task)
-    with report.task("training") as progress:
-        return loop.train(plan, task.dataset, task.statistics, task.config, run.folder, shown(progress))
+    settings = task.config.train
+    try:
+        with report.task("training") as progress:
+            return loop.train(plan, task.dataset, task.statistics, task.config, run.folder, shown(progress))
+    except DivergedError as error:
+        smaller = train_again(run.folder, {"train.lr": _smaller(settings.lr, TrainConfig().lr)})
+        raise DivergedError(f"{error}: {smaller}") from None
 
 
 def check_integers(run: RunFolder, task: Task) -> None:
@@ -100,8 +108,13 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
     bits = task.config.quantise.weight_bits or task.config.network.weight_bits
     epochs = tuning_epochs(task.config, with_bits(model, bits).network.plan)
     folder = run / TUNING / digest_of(json.dumps(state.made_of(), sort_keys=True))
-    with report.task("fine-tuning") if epochs else nullcontext(show_nothing) as progress:
-        network, rounded = make_integers(model, task, bits, epochs, folder if epochs else None, shown(progress))
+    try:
+        with report.task("fine-tuning") if epochs else nullcontext(show_nothing) as progress:
+            network, rounded = make_integers(model, task, bits, epochs, folder if epochs else None, shown(progress))
+    except DivergedError as error:
+        lr = _smaller(task.config.quantise.lr, QuantiseConfig().lr)
+        command = shlex.join(["spikenas", "quantise", "--out", str(run.folder), "--set", f"quantise.lr={lr:g}"])
+        raise DivergedError(f"{error}: {command}") from None
     held_out = task.dataset.validation
     with report.task("integers") as progress:
         found = evaluate_integers(network, held_out, task.config.device, progress=_counted(progress))
@@ -155,48 +168,57 @@ def evaluate(run: RunFolder, task: Task, report: Reporter) -> dict[str, Any]:
     return values
 
 
-def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = None) -> dict[str, Any]:
-    """Write the firmware, and build and run it where its tools are, unless it is done.
+def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = None) -> dict[str, dict[str, Any]]:
+    """Write the firmware for a device, and build and run it where its tools are, unless it is done.
 
     Args:
         run: The folder.
         task: Its data and limits.
         report: Shows the progress.
-        target: Another device than `budget.target`.
+        target: The device; None is `budget.target` and whatever else firmware was written for before, or the core of
+            the network where that is nothing.
     Returns:
-        What footprint.json says.
+        What footprint.json says of each, by the name of its folder in `firmware/`.
     Raises:
         DeployError: It does not fit the device, or building or running it fails; nothing is written then.
         RunError: There are no integers, or those of other settings.
     """
-    before = run.read_json(FOOTPRINT, "deploy", predicted=dict) if run.has(FOOTPRINT) else {}
-    name = target or task.config.budget.target or before.get("target")
-    device = find_target(name) if name else None
-    state = State(run.folder, task.config)
+    state, own = State(run.folder, task.config), task.config.budget.target
     if state.integers is None:
         IntegerNetwork.load(run / QUANTISED)
     require_integers(state)
     quantised = run.read_json(QUANTISATION, "quantise", **_QUANTISATION)
-    asked = {
-        "target": name,
-        "vectors": min(task.config.quantise.vectors, len(task.validation)),
-        "quantised_sha256": quantised["quantised_sha256"],
-    }
     network, model = IntegerNetwork.load(run / QUANTISED), load_model(run / str(quantised["model"]))
-    if run.has(FIRMWARE) and "linked" in before and all(before.get(key) == value for key, value in asked.items()):
-        if not run.has(NIR):
+    before = {
+        name: run.read_json(f"{FIRMWARE}/{name}/{FOOTPRINT}", "deploy", predicted=dict) for name in state.firmware
+    }
+    devices = [target] if target else [*([own] if own else []), *(said.get("target") for said in before.values())]
+    found = {}
+    for device in dict.fromkeys(devices or [None]):
+        name = device_folder(device) if device else task.config.network.core
+        asked = {
+            "target": device,
+            "vectors": min(task.config.quantise.vectors, len(task.validation)),
+            "quantised_sha256": quantised["quantised_sha256"],
+        }
+        said = before.get(name, {})
+        if "linked" in said and all(said.get(key) == value for key, value in asked.items()) and run.has(NIR):
+            found[name] = said
+            continue
+        with report.task("firmware") as progress:
+            progress(0, 2, "NIR")
             _write_nir(run, model)
-        return before
-    with report.task("firmware") as progress:
-        progress(0, 2, "reference, build, run")
-        inputs, frames = test_vectors(network, task.validation, asked["vectors"])
-        measured = build(network, inputs, device, run / FIRMWARE, _log.warning, lambda: run.remove(FOOTPRINT))
-        progress(1, 2, "NIR")
-        _write_nir(run, model)
-        values = {**measured, **asked, "synops": synops_of(network, frames)}
-        run.write_json(FOOTPRINT, values)
-        progress(2, 2, "")
-    return values
+            progress(1, 2, "reference, build, run")
+            inputs, frames = test_vectors(network, task.validation, asked["vectors"])
+            notes = {**asked, "synops": synops_of(network, frames)}
+            place = run / FIRMWARE / name
+            found[name] = build(network, inputs, find_target(device) if device else None, place, _log.warning, notes)
+            progress(2, 2, "")
+    return found
+
+
+def _smaller(lr: float, usual: float) -> float:
+    return usual if lr > usual else lr / 2
 
 
 def _write_nir(run: RunFolder, model: Model) -> None:

@@ -39,6 +39,8 @@ from spikenas._util.run_files import (
 from spikenas.config import Config
 from spikenas.training.epochs import read_log
 
+_FOOTPRINTS = f"{FIRMWARE}/[!.]*/{FOOTPRINT}"
+
 
 @dataclass(frozen=True)
 class State:
@@ -85,6 +87,18 @@ class State:
         current = said.get("made_of") == self.made_of() and said.get("quantised_sha256") == digest
         return digest if current else None
 
+    @property
+    def firmware(self) -> dict[str, dict[str, Any]]:
+        """What footprint.json says, by device that firmware was written for."""
+        paths = sorted(self.folder.glob(_FOOTPRINTS))
+        return {path.parent.name: self.values(str(path.relative_to(self.folder))) for path in paths}
+
+    @property
+    def current_firmware(self) -> dict[str, dict[str, Any]]:
+        """The same, of firmware that is of the integers of this run."""
+        made = self.firmware.items()
+        return {name: said for name, said in made if self.integers and said.get("quantised_sha256") == self.integers}
+
     def made_of(self) -> dict[str, Any]:
         """Return what the integers depend on."""
         settings = self.config.quantise.model_dump(exclude={"vectors"})
@@ -104,7 +118,7 @@ class Stage:
         name: The command, and in the history.
         work: Function that does it, as `module:function`; it takes the run folder, the task and the reporter, that of
             `enhance` the settings in the place of the task.
-        result: The file that is written last, and says what came of it.
+        result: The file that is written last, and says what came of it; a pattern where there are several.
         writes: The other files and folders.
         needs: A file that it cannot do without.
         fixes: Sections of the configuration that cannot change once the files in `witness` are there.
@@ -134,6 +148,16 @@ def _evaluated(state: State) -> bool:
     said = state.values(EVALUATION)
     of_model = said.get("model_sha256") is not None and said.get("model_sha256") == state.digest(MODEL)
     return of_model and (state.integers is None or said.get("quantised_sha256") == state.integers)
+
+
+def _deployed(state: State) -> bool:
+    made, own = state.current_firmware, state.config.budget.target
+    return bool(made) and made.keys() == state.firmware.keys() and (own is None or device_folder(own) in made)
+
+
+def device_folder(target: str) -> str:
+    """Return the name of a device's folder in `firmware/`: its own, or that of a file such as `board.toml`."""
+    return Path(target).stem if target.endswith(".toml") else target
 
 
 STAGES: dict[str, Stage] = {
@@ -188,14 +212,10 @@ STAGES: dict[str, Stage] = {
             "deploy",
             "spikenas.pipeline.finishing:deploy",
             needs=QUANTISED,
-            result=FOOTPRINT,
+            result=_FOOTPRINTS,
             writes=(FIRMWARE, NIR),
-            done=lambda state: (
-                state.integers is not None
-                and state.has(FIRMWARE)
-                and state.values(FOOTPRINT).get("quantised_sha256") == state.integers
-            ),
-            wanted=lambda state: state.config.budget.target is not None or state.has(FOOTPRINT),
+            done=_deployed,
+            wanted=lambda state: state.config.budget.target is not None or bool(state.firmware),
         ),
     )
 }

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from types import UnionType
 from typing import Any
 
-from spikenas._util.run_files import EVALUATION, FOOTPRINT, LOG, QUANTISATION
+from spikenas._util.run_files import EVALUATION, FIRMWARE, FOOTPRINT, LOG, QUANTISATION
 from spikenas.memory import sizes
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import FRONT_COLUMNS, read_best, search_front
@@ -39,10 +39,12 @@ def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
     if integers:
         bits = run.read_json(QUANTISATION, "quantise", weight_bits=int)["weight_bits"]
         values |= sizes(task.but({"network.weight_bits": bits}).cost(Genotype.parse(values["genotype"])))
-    if run.has(FOOTPRINT):
-        measured = run.read_json(FOOTPRINT, "deploy", predicted=dict)
-        if integers and measured.get("quantised_sha256") == integers:
-            values["footprint"] = measured
+    firmware = {
+        name: run.read_json(f"{FIRMWARE}/{name}/{FOOTPRINT}", "deploy", predicted=dict, limits=dict)
+        for name in state.current_firmware
+    }
+    if firmware:
+        values["firmware"] = firmware
     if config.search.front:
         rows = map(asdict, search_front(run, config))
         values["front"] = [{key: row[key] for key in FRONT_COLUMNS} for row in rows]

@@ -165,17 +165,17 @@ def _integers(run: SavedRun) -> Iterator[Check]:
 
 
 def _firmware(run: SavedRun) -> Iterator[Check]:
-    measured = run.measured
+    measured = {device: said for device, said in run.measured.items() if "linked" in said}
     if run.best is None:
         return
-    if measured is None or "linked" not in measured:
+    if not measured:
         remedy = f"'spikenas deploy --out {run.folder} --target DEVICE' builds and measures it"
         yield Check("unknown", "firmware", "not measured: memory is what the model says", remedy)
-        return
-    for name in ("flash", "ram"):
-        predicted, linked = measured["predicted"][f"{name}_bytes"], measured["linked"][f"{name}_bytes"]
-        finding = f"{name}: {predicted:,} bytes predicted, {linked:,} linked"
-        if linked > predicted or predicted - linked > max(_LINKED_BYTES, _LINKED_SHARE * linked):
-            yield Check("warning", "firmware", finding, "the compiler is another than the model was measured with")
-        else:
-            yield Check("good", "firmware", finding)
+    for device, said in measured.items():
+        for name in ("flash", "ram"):
+            predicted, linked = said["predicted"][f"{name}_bytes"], said["linked"][f"{name}_bytes"]
+            finding = f"{device}, {name}: {predicted:,} bytes predicted, {linked:,} linked"
+            if linked > predicted or predicted - linked > max(_LINKED_BYTES, _LINKED_SHARE * linked):
+                yield Check("warning", "firmware", finding, "the compiler is another than the model was measured with")
+            else:
+                yield Check("good", "firmware", finding)

@@ -207,12 +207,15 @@ def _comparison_names(sections: Sequence[Section]) -> list[str]:
     return list(dict.fromkeys(name for section in sections for name in section.run.summary))
 
 
-def _measured_rows(run: SavedRun) -> list[tuple[str, str, str, str]]:
-    measured = run.measured or {}
+def _measured_rows(run: SavedRun) -> list[tuple[str, ...]]:
     rows = []
-    for name in ("flash", "ram"):
-        predicted, linked = measured["predicted"][f"{name}_bytes"], measured["linked"][f"{name}_bytes"]
-        rows.append((name, f"{predicted:,}", f"{linked:,}", f"{linked - predicted:+,}"))
+    for device, said in run.measured.items():
+        for name in ("flash", "ram"):
+            limit, predicted, linked = (
+                (said.get(what) or {}).get(f"{name}_bytes") for what in ("limits", "predicted", "linked")
+            )
+            numbers = (f"{number:,}" if number is not None else "" for number in (limit, predicted, linked))
+            rows.append((device, name, *numbers, f"{linked - predicted:+,}" if linked else ""))
     return rows
 
 

@@ -23,6 +23,7 @@ from spikenas._util.run_files import (
     CONFIG,
     DATA,
     EVALUATION,
+    FIRMWARE,
     FOOTPRINT,
     HISTORY,
     LOG,
@@ -63,7 +64,7 @@ class SavedRun:
         epochs: Epochs of the training.
         evaluation: Values of evaluation.json, without what it says of other integers than those of `quantisation`.
         quantisation: Values of quantise.json.
-        measured: Values of footprint.json, if it is of these integers.
+        measured: Values of the footprint.json of each device, by its name, if they are of these integers.
         history: A line for each stage that was done.
         mistakes: Pictures of `evaluation["mistakes"]`, as addresses that hold them.
         classes: Names of the classes, where they are known.
@@ -81,7 +82,7 @@ class SavedRun:
     epochs: list[Epoch] = field(default_factory=list)
     evaluation: dict[str, Any] | None = None
     quantisation: dict[str, Any] | None = None
-    measured: dict[str, Any] | None = None
+    measured: dict[str, dict[str, Any]] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
     classes: tuple[str, ...] = ()
@@ -130,8 +131,9 @@ class SavedRun:
         if self.memory:
             found["params"] = f"{self.memory['params']:,}"
             found["flash, RAM"] = ", ".join(format_size(self.memory[key]) for key in ("flash_bytes", "ram_bytes"))
-        if self.measured and "linked" in self.measured:
-            found["instructions an inference"] = f"{self.measured['instructions']:,}"
+        if counted := {name: said["instructions"] for name, said in self.measured.items() if "linked" in said}:
+            shown = (f"{number:,} ({name})" for name, number in counted.items())
+            found["instructions an inference"] = ", ".join(shown)
         if evaluation:
             found["synaptic operations an inference"] = f"{evaluation['synops']:,.0f}"
         if self.seconds:
@@ -203,14 +205,13 @@ def load_run(folder: str | Path) -> SavedRun:
     )
     evaluation = reader.json(EVALUATION, test_accuracy=float, confusion=list, firing_rates=dict)
     quantisation = reader.json(QUANTISATION, weight_bits=int, quantised_sha256=str)
-    measured = reader.json(FOOTPRINT, predicted=dict)
-    integers = State(folder, config).integers
+    state = State(folder, config)
+    measured = {name: reader.json(f"{FIRMWARE}/{name}/{FOOTPRINT}", predicted=dict) for name in state.firmware}
+    integers = state.integers
     if quantisation and quantisation["quantised_sha256"] != integers:
         quantisation = None
     if evaluation and evaluation.get("quantised_sha256") != integers:
         evaluation.pop("quantised_test_accuracy", None)
-    if measured and measured.get("quantised_sha256") != integers:
-        measured = None
     made = {"weight_bits": quantisation["weight_bits"]} if quantisation else {}
     classes, plan = reader.network(config.network.but(made), best)
     return SavedRun(
@@ -223,7 +224,7 @@ def load_run(folder: str | Path) -> SavedRun:
         epochs=reader.epochs(),
         evaluation=evaluation,
         quantisation=quantisation,
-        measured=measured,
+        measured={name: said for name, said in measured.items() if said and said.get("quantised_sha256") == integers},
         history=reader.history(),
         mistakes=reader.pictures(len((evaluation or {}).get("mistakes", []))),
         classes=classes,
