@@ -22,5 +22,6 @@ MISTAKES = "mistakes.png"
 FIRMWARE = "firmware"  # folder of a folder for each device
 NIR = "network.nir"
 FOOTPRINT = "footprint.json"  # in the folder of a device
+FOOTPRINTS = f"{FIRMWARE}/[!.]*/{FOOTPRINT}"
 HISTORY = "history.jsonl"
 REPORT = "report.html"

@@ -24,7 +24,7 @@ from spikenas._util.run_files import (
     CONFIG,
     EVALUATION,
     FIRMWARE,
-    FOOTPRINT,
+    FOOTPRINTS,
     FRONT,
     LOG,
     MISTAKES,
@@ -38,8 +38,6 @@ from spikenas._util.run_files import (
 )
 from spikenas.config import Config
 from spikenas.training.epochs import read_log
-
-_FOOTPRINTS = f"{FIRMWARE}/[!.]*/{FOOTPRINT}"
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ class State:
     @property
     def firmware(self) -> dict[str, dict[str, Any]]:
         """What footprint.json says, by device that firmware was written for."""
-        paths = sorted(self.folder.glob(_FOOTPRINTS))
+        paths = sorted(self.folder.glob(FOOTPRINTS))
         return {path.parent.name: self.values(str(path.relative_to(self.folder))) for path in paths}
 
     @property
@@ -212,7 +210,7 @@ STAGES: dict[str, Stage] = {
             "deploy",
             "spikenas.pipeline.finishing:deploy",
             needs=QUANTISED,
-            result=_FOOTPRINTS,
+            result=FOOTPRINTS,
             writes=(FIRMWARE, NIR),
             done=_deployed,
             wanted=lambda state: state.config.budget.target is not None or bool(state.firmware),

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from spikenas._util.errors import RunError
 from spikenas._util.files import read_text, write_atomically
-from spikenas._util.run_files import CHECKPOINT
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def read_log(path: Path) -> list[Epoch]:
         rows = list(csv.DictReader(read_text(path).splitlines()))
         return [Epoch(int(row["epoch"]), *(float(row[f.name]) for f in fields(Epoch)[1:])) for row in rows]
     except (RunError, ValueError, KeyError, TypeError, csv.Error):
-        raise RunError(f"{path}: not a training log; remove it and {CHECKPOINT} to train again") from None
+        raise RunError(f"{path}: not a training log; remove it, and 'spikenas train' writes it again") from None
 
 
 def write_log(path: Path, epochs: Sequence[Epoch]) -> None:

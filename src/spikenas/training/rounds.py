@@ -40,7 +40,7 @@ class Progressed:
         try:
             epochs = [Epoch(int(row[0]), *map(float, row[1:])) for row in header["epochs"]]
             rounds = tuple(map(int, header["rounds"]))
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             epochs, rounds = [], ()
         if (
             not epochs

@@ -85,8 +85,14 @@ def _channels(network: IntegerNetwork) -> str:
 def _values(network: IntegerNetwork) -> str:
     """Lines that say what a byte stands for."""
     if network.plan.input.static and network.input_scale == 1 / 255:
-        return """ * A byte is 0 to 255, as in a picture file, and is not normalised; where values are from 0 to 1, it is the value times
- * SNN_INPUT_SCALE. Pictures of another size are resized before, as Pillow's BILINEAR does, which averages where they
- * become smaller."""
-    return """ * A byte is a value of the training data times SNN_INPUT_SCALE, rounded to the nearest (halves to even), at most
- * 255; where SNN_INPUT_SCALE is 1, it is a number of events."""
+        lines = (
+            "A byte is 0 to 255, as in a picture file, and is not normalised; where values are from 0 to 1, it is",
+            "the value times SNN_INPUT_SCALE. Pictures of another size are resized before, as Pillow's BILINEAR does,",
+            "which averages where they become smaller.",
+        )
+    else:
+        lines = (
+            "A byte is a value of the training data times SNN_INPUT_SCALE, rounded to the nearest (halves to even),",
+            "at most 255; where SNN_INPUT_SCALE is 1, it is a number of events.",
+        )
+    return "\n".join(f" * {line}" for line in lines)
