@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -223,7 +224,12 @@ class Task:
         ]
 
 
-_FROM_DATA = ("data.channels", "data.image_size", "network.timesteps", "train.crop", "train.flip")
+_log = logging.getLogger(__name__)
+
+_FROM_DATA = (
+    *("fidelity.batch", "fidelity.timesteps"),
+    *("data.channels", "data.image_size", "network.timesteps", "train.crop", "train.flip"),
+)
 _KEYS = {
     "data": "data.name",
     "target": "budget.target",
@@ -260,17 +266,27 @@ def base_config(settings: Config | str | Path | Mapping[str, Any] | None) -> Con
 
 
 def _with_derived_settings(config: Config, opened: OpenedData) -> Config:
-    """Return a configuration with what follows from the data: image size and channels, T of events, augmentation."""
+    """Return a configuration with what follows from the data: image size and channels, T of events, augmentation.
+
+    What asks for more than the data have is brought down to them, and that is said.
+    """
     data = opened.divide(config.seed)
     channels, height, width = data.shape
     changes: dict[str, Any] = {}
+    most = {"fidelity.batch": (max(2, len(data.train)), "training images")}
     if data.static:
         size = height if height == width else None
         changes |= {"data.channels": channels, "data.image_size": size}
     else:
         changes["network.timesteps"] = data.timesteps
+        most["fidelity.timesteps"] = (data.timesteps or 1, "timesteps of the event frames")
     if config.train.crop is None:
         changes["train.crop"] = min(height, width) // 8
     if config.train.flip is None:
         changes["train.flip"] = opened.mirrored
+    for key, (there, what) in most.items():
+        asked = config.value(key)
+        if asked is not None and asked > there:
+            _log.warning("%s: %d asked, all %d %s are taken", key, asked, there, what)
+            changes[key] = there
     return config.but(changes)

@@ -85,7 +85,7 @@ def _channels(network: IntegerNetwork) -> str:
 def _values(network: IntegerNetwork) -> str:
     """Lines that say what a byte stands for."""
     if network.plan.input.static and network.input_scale == 1 / 255:
-        lines = (
+        lines: tuple[str, ...] = (
             "A byte is 0 to 255, as in a picture file, and is not normalised; where values are from 0 to 1, it is",
             "the value times SNN_INPUT_SCALE. Pictures of another size are resized before, as Pillow's BILINEAR does,",
             "which averages where they become smaller.",
