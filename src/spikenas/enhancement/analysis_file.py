@@ -57,12 +57,12 @@ def read_analysis(path: Path, asked: Config, evaluator: str) -> dict[str, Any]:
 
     Args:
         path: The folder of `spikenas analyze`, or its analysis.json.
-        asked: The configuration it is taken for: its space must be the one that was analysed.
+        asked: The configuration it is taken for: its data and space must be those that were analysed.
         evaluator: Name of the evaluator that the analysis must have.
     Returns:
         The values of analysis.json.
     Raises:
-        ConfigError: It is not there or damaged, or it is of another space or evaluator.
+        ConfigError: It is not there or damaged, or it is of other data, another space or another evaluator.
     """
     path = path / REPORT if path.is_dir() else path
     try:
@@ -78,6 +78,10 @@ def read_analysis(path: Path, asked: Config, evaluator: str) -> dict[str, Any]:
         raise ConfigError(f"{path}: not an analysis ({error})") from None
     if not found.kept or not set(found.kept) <= set(found.ops):
         raise ConfigError(f"{path}: not an analysis (kept: expected some of its ops, got {', '.join(found.kept)})")
+    if found.data != asked.data.short_name:
+        raise ConfigError(
+            f"{path}: of the data {found.data!r}, not {asked.data.short_name!r}; 'spikenas analyze' makes one of these"
+        )
     if found.evaluator != evaluator:
         raise ConfigError(
             f"{path}: evaluated by {found.evaluator!r}, this space by {evaluator!r}; --by {found.evaluator} takes it"
