@@ -15,6 +15,7 @@ from spikenas._util.errors import RunError
 from spikenas._util.run_files import BEST, CHECKPOINT, LOG, MODEL, TRAININGS, TRIALS
 from spikenas.config import Config
 from spikenas.pipeline.stages import State, next_stage
+from spikenas.reporting import load_run
 from spikenas.training.epochs import read_log
 from support import Main
 
@@ -65,6 +66,9 @@ def test_other_settings_are_refused_with_the_command_that_works(run: Main, folde
     assert {name: (folder / TRAININGS / "1" / name).read_bytes() for name in old} == old
     assert (folder / MODEL).read_bytes() != old[MODEL]
     assert next_of(folder) == "quantise", "integers and evaluation are of another model"
+    stale = json.loads(run("train", "--out", folder, "--json", "--quiet")[1])
+    assert not {"test_accuracy", "quantised_test_accuracy", "synops"} & stale.keys(), "of another model"
+    assert load_run(folder).evaluation is None
     found = json.loads(run("evaluate", "--out", folder, "--json", "--quiet")[1])
     assert "quantised_test_accuracy" not in found
     assert run("run", "--out", folder, "--quiet")[0] == 0

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from types import UnionType
 from typing import Any
 
-from spikenas._util.run_files import EVALUATION, FIRMWARE, FOOTPRINT, LOG, QUANTISATION
+from spikenas._util.run_files import EVALUATION, FIRMWARE, FOOTPRINT, LOG, MODEL, QUANTISATION
 from spikenas.memory import sizes
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import FRONT_COLUMNS, read_best, search_front
@@ -33,7 +33,8 @@ def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
     integers = state.integers
     if run.has(EVALUATION):
         evaluation = run.read_json(EVALUATION, "evaluate", **_EVALUATION)
-        values |= {key: evaluation[key] for key in _EVALUATION}
+        if evaluation.get("model_sha256") == state.digest(MODEL):
+            values |= {key: evaluation[key] for key in _EVALUATION}
         if integers and evaluation.get("quantised_sha256") == integers:
             values |= {key: evaluation[key] for key in ("quantised_test_accuracy", "weight_bits")}
     if integers:

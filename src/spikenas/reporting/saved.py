@@ -28,6 +28,7 @@ from spikenas._util.run_files import (
     HISTORY,
     LOG,
     MISTAKES,
+    MODEL,
     QUANTISATION,
     SPACE,
     TRIALS,
@@ -62,7 +63,8 @@ class SavedRun:
         analysis: Analysis of ops that `space` was made from.
         trials: All candidates, in order.
         epochs: Epochs of the training.
-        evaluation: Values of evaluation.json, without what it says of other integers than those of `quantisation`.
+        evaluation: Values of evaluation.json, if it is of this model, without what it says of other integers than those
+            of `quantisation`.
         quantisation: Values of quantise.json.
         measured: Values of the footprint.json of each device, by its name, if they are of these integers.
         history: A line for each stage that was done.
@@ -210,6 +212,8 @@ def load_run(folder: str | Path) -> SavedRun:
     integers = state.integers
     if quantisation and quantisation["quantised_sha256"] != integers:
         quantisation = None
+    if evaluation and evaluation.get("model_sha256") != state.digest(MODEL):
+        evaluation = None
     if evaluation and evaluation.get("quantised_sha256") != integers:
         evaluation.pop("quantised_test_accuracy", None)
     made = {"weight_bits": quantisation["weight_bits"]} if quantisation else {}
