@@ -61,13 +61,15 @@ class Killer:
 
     @staticmethod
     def content(path: Path) -> str:
-        """What is the same each time: of a log the number of its epochs, of a checkpoint its tensors."""
+        """What is the same each time, which times are not."""
         if path.is_dir():
             return ""
         if ".csv" in path.name:
             return str(len(path.read_text().splitlines()))
         if path.name.startswith(CHECKPOINT):
             return str({key: tensor.sum().item() for key, tensor in load_tensors(path)[0].items()})
+        if path.name.startswith(EVALUATION):
+            return str(json.loads(path.read_text()).keys())
         return sha256(path.read_bytes()).hexdigest()
 
 
@@ -78,6 +80,7 @@ def run(folder: Path) -> None:
 def said(folder: Path) -> dict[str, Any]:
     """What a run says, without times."""
     found: dict[str, Any] = {name: json.loads((folder / name).read_text()) for name in (BEST, QUANTISATION, EVALUATION)}
+    del found[EVALUATION]["seconds"]
     (footprint,) = folder.glob(STAGES["deploy"].result)
     found["footprint"] = json.loads(footprint.read_text())
     found["firmware"] = {path.name: path.read_bytes() for path in footprint.parent.iterdir()}
