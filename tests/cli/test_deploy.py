@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from spikenas._util.units import format_size
 from spikenas.deployment.toolchain import CORES
 from spikenas.reporting import load_run
-from spikenas.targets import Target
+from spikenas.targets import Target, find_target
 from support import SMALL, Main
 
 READY = CORES["cortex-m4"].missing() is None
@@ -35,16 +36,15 @@ def test_run_ends_with_integers(trained: Path) -> None:
 def test_deploy_measures_and_is_equal(run: Main, folder: Path) -> None:
     status, out, err = run("deploy", "--out", folder, "--target", "stm32f405", "--json", "--quiet")
     assert (status, err) == (0, "")
-    found = json.loads((folder / "footprint.json").read_text(encoding="utf-8"))
-    assert json.loads(out)["footprint"] == found
+    firmware = folder / "firmware" / "stm32f405"
+    found = json.loads((firmware / "footprint.json").read_text(encoding="utf-8"))
+    assert json.loads(out)["firmware"] == {"stm32f405": found}
     assert found["outputs_equal"] is True
     assert found["images"] == 20
     assert found["linked"]["ram_bytes"] == found["predicted"]["ram_bytes"]
     assert abs(found["linked"]["flash_bytes"] - found["predicted"]["flash_bytes"]) <= 256
     assert found["instructions"] > 0
-    assert {"Makefile", "network.c", "network.h", "kernels.c", "main.c"} <= {
-        p.name for p in (folder / "firmware").iterdir()
-    }
+    assert {"Makefile", "network.c", "network.h", "kernels.c", "main.c"} <= {p.name for p in firmware.iterdir()}
     assert (folder / "network.nir").exists()
 
 
@@ -55,14 +55,14 @@ def test_without_tools_the_c_is_written(
     status, _, err = run("deploy", "--out", folder)
     assert status == 0
     assert "apt-get install gcc-arm-none-eabi" in " ".join(err.split())
-    found = json.loads((folder / "footprint.json").read_text(encoding="utf-8"))
-    assert "linked" not in found
-    assert (folder / "firmware" / "network.c").exists()
+    firmware = folder / "firmware" / "cortex-m4"
+    assert "linked" not in json.loads((firmware / "footprint.json").read_text(encoding="utf-8"))
+    assert (firmware / "network.c").exists()
 
 
 def test_a_device_that_is_too_small_leaves_everything(run: Main, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("deploy", "--out", folder)
-    before = {path.name: path.read_bytes() for path in (folder / "firmware").iterdir()}
+    before = {path: path.read_bytes() for path in (folder / "firmware").rglob("*.*")}
     status, _, err = run("deploy", "--out", folder, "--target", "loihi", "--quiet")
     assert (status, len(err.splitlines())) == (2, 1)
     assert "runs no firmware" in err
@@ -72,7 +72,7 @@ def test_a_device_that_is_too_small_leaves_everything(run: Main, folder: Path, m
     assert (status, len(err.splitlines())) == (2, 1)
     assert "the network does not fit a small device" in err
     assert "of flash" in err
-    assert {path.name: path.read_bytes() for path in (folder / "firmware").iterdir()} == before
+    assert {path: path.read_bytes() for path in (folder / "firmware").rglob("*.*")} == before
 
 
 @needs_tools
@@ -80,7 +80,7 @@ def test_a_compiler_that_fails_leaves_everything(
     run: Main, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run("deploy", "--out", folder, "--quiet")
-    before = (folder / "footprint.json").read_bytes()
+    before = {path: path.read_bytes() for path in (folder / "firmware").rglob("*.*")}
     broken = tmp_path / "bin" / "arm-none-eabi-gcc"
     broken.parent.mkdir()
     broken.write_text("#!/bin/sh\necho 'internal compiler error: of a test' >&2\nexit 1\n", encoding="utf-8")
@@ -89,7 +89,7 @@ def test_a_compiler_that_fails_leaves_everything(
     status, _, err = run("deploy", "--out", folder, "--target", "stm32f405", "--quiet")
     assert (status, len(err.splitlines())) == (2, 1)
     assert "does not compile: internal compiler error: of a test" in err
-    assert (folder / "footprint.json").read_bytes() == before
+    assert {path: path.read_bytes() for path in (folder / "firmware").rglob("*.*")} == before
 
 
 def test_a_kill_before_the_end_of_deploy_loses_nothing(
@@ -103,9 +103,9 @@ def test_a_kill_before_the_end_of_deploy_loses_nothing(
     with monkeypatch.context() as patch:
         patch.setattr("spikenas.pipeline.finishing.write_nir", killed)
         assert run("deploy", "--out", folder, "--target", "stm32f405")[0] == 130
-    assert not (folder / "footprint.json").exists()
+    assert not (folder / "firmware").exists()
     assert run("deploy", "--out", folder, "--target", "stm32f405", "--quiet")[0] == 0
-    assert (folder / "footprint.json").exists()
+    assert (folder / "firmware" / "stm32f405" / "footprint.json").exists()
     assert (folder / "network.nir").exists()
 
 
@@ -186,9 +186,51 @@ def test_bits_beyond_the_budget_are_refused_and_leave_nothing_behind(run: Main, 
 @needs_tools
 def test_deploy_is_done_once(run: Main, folder: Path) -> None:
     assert run("deploy", "--out", folder, "--quiet")[0] == 0
-    before = (folder / "firmware" / "network.c").stat().st_mtime_ns
+    source = folder / "firmware" / "cortex-m4" / "network.c"
+    before = source.stat().st_mtime_ns
     assert run("deploy", "--out", folder, "--quiet")[0] == 0
-    assert (folder / "firmware" / "network.c").stat().st_mtime_ns == before
+    assert source.stat().st_mtime_ns == before
+
+
+def test_each_device_has_a_folder_of_its_own(run: Main, deployed: Path, tmp_path: Path) -> None:
+    """Beside its own limits; a new training makes all of them anew."""
+    folder = Path(shutil.copytree(deployed, tmp_path / "run"))
+    own = {path.name: path.read_bytes() for path in (folder / "firmware" / "stm32f103").iterdir()}
+    board = tmp_path / "my board.toml"
+    board.write_text(
+        'title = "mine"\nsource = ""\ncore = "cortex-m4"\nflash = "1MiB"\nram = "64KiB"\n', encoding="utf-8"
+    )
+    for target in ("rp2040", board):
+        status, out, _ = run("deploy", "--out", folder, "--target", target, "--json", "--quiet")
+        assert status == 0
+    assert {path.name: path.read_bytes() for path in (folder / "firmware" / "stm32f103").iterdir()} == own
+    found = json.loads(out)
+    assert list(found["firmware"]) == ["my board", "rp2040", "stm32f103"]
+    assert found["next"] is None
+    limits = {name: said["limits"]["ram_bytes"] for name, said in found["firmware"].items()}
+    assert limits == {"my board": 64 * 1024, **{name: find_target(name).ram_left for name in ("rp2040", "stm32f103")}}
+    assert found["budget"]["ram"] == limits["stm32f103"]
+    assert found["firmware"]["rp2040"]["core"] == "cortex-m0"
+    said = run("deploy", "--out", folder)[1]
+    assert all(name in said and format_size(limit) in said for name, limit in limits.items())
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert all(f"{limit:,}" in page for limit in limits.values())
+    trained = run("train", "--out", folder, "--epochs", 3, "--json", "--quiet")[1]
+    if "firmware" not in json.loads(trained):  # the weights are others
+        again = json.loads(run("run", "--out", folder, "--json", "--quiet")[1])
+        assert list(again["firmware"]) == list(found["firmware"])
+        digests = {name: said["quantised_sha256"] for name, said in again["firmware"].items()}
+        assert len(set(digests.values())) == 1
+        assert set(digests.values()) != {found["firmware"]["rp2040"]["quantised_sha256"]}
+
+
+def test_a_firmware_that_was_being_written_is_none(run: Main, folder: Path) -> None:
+    assert run("deploy", "--out", folder, "--target", "rp2040", "--quiet")[0] == 0
+    left = folder / "firmware" / ".rp2040.partial"
+    shutil.copytree(folder / "firmware" / "rp2040", left)
+    (left / "footprint.json").write_text("{", encoding="utf-8")
+    assert json.loads(run("evaluate", "--out", folder, "--json", "--quiet")[1])["next"] is None
+    assert list(load_run(folder).measured) == ["rp2040"]
 
 
 def test_targets_lists_and_judges(run: Main) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from programs import Case, frames_for, integers_of, random_case
+from spikenas.config import NetworkConfig
+from spikenas.data import Statistics
 from spikenas.deployment.c.firmware_folder import write_folder
+from spikenas.deployment.c.header import network_header
 from spikenas.deployment.c.source import pack
 from spikenas.deployment.toolchain import CORES
+from spikenas.integers import fold, quantise
+from spikenas.snn.network import Network
+from spikenas.space import Genotype, InputSpec, make_plan
+from spikenas.training.checkpoint import Model
 
 SANITIZE = (
     "-O1",
@@ -105,6 +113,45 @@ def test_one_folder_is_all_that_is_needed(tmp_path: Path) -> None:
             if line.startswith('#include "'):
                 assert line.split('"')[1] in names, (path, line)
         assert "malloc" not in text
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+def test_a_program_in_cpp_has_the_names_of_the_classes(tmp_path: Path) -> None:
+    names = ("plain", 'a "quoted" \\ one??/', "K\u00e4fer 7\n", "\u7532\u866b1")
+    plan = make_plan(Genotype.parse("0-3:conv3x3"), NetworkConfig(channels=4, cells=1), InputSpec(2, 8, 8, 4, True))
+    network = replace(integers_of(plan), classes=names)
+    write_folder(network, [np.zeros((1, 2, 8, 8), np.int64)], CORES["cortex-m4"], tmp_path)
+    (tmp_path / "user.cpp").write_text(
+        '#include "network.h"\n#include <cstdio>\nint main() {\n'
+        "    static uint8_t frame[SNN_FRAME_BYTES];\n    if (snn_run(frame) == nullptr) return 1;\n"
+        '    for (auto name : snn_labels) std::printf("%s|", name);\n}\n',
+        encoding="utf-8",
+    )
+    for name in ("network", "kernels"):
+        subprocess.run(["gcc", "-c", f"{name}.c"], cwd=tmp_path, check=True)
+    strict = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-trigraphs")
+    subprocess.run(["g++", *strict, "user.cpp", "network.o", "kernels.o", "-o", "user"], cwd=tmp_path, check=True)
+    said = subprocess.run(["./user"], cwd=tmp_path, check=True, capture_output=True).stdout
+    assert said.decode("utf-8") == "".join(f"{name}|" for name in names)
+
+
+@pytest.mark.parametrize(
+    ("channels", "static", "scale", "expected"),
+    [
+        (3, True, 1 / 255, ["red, green, blue", "SNN_INPUT_SCALE 255.0f", "[C, H, W]", "as in a picture file"]),
+        (1, True, 1 / 255, ["a byte of grey each"]),
+        (2, False, 1.0, ["2 channels a pixel", "SNN_INPUT_SCALE 1.0f", "[T, C, H, W]", "a number of events"]),
+        (2, False, 4.0, ["SNN_INPUT_SCALE 0.25f", "at most 255"]),
+        (2, False, 1 / 255, ["SNN_INPUT_SCALE 255.0f", "a value of the training data times SNN_INPUT_SCALE"]),
+    ],
+)
+def test_the_header_says_what_the_input_is(channels: int, static: bool, scale: float, expected: list[str]) -> None:
+    spec = InputSpec(channels, 8, 8, 3, static)
+    plan = make_plan(Genotype.parse("0-3:conv3x3"), NetworkConfig(channels=4, cells=1), spec)
+    statistics = Statistics((0.5,) * channels, (0.5,) * channels)
+    network = quantise(fold(Model(Network(plan), tuple("abc"), statistics)), scale, tuple("abc"))
+    said = network_header(network, 1)
+    assert [part for part in expected if part not in said] == []
 
 
 @given(st.lists(st.integers(-128, 127), min_size=1, max_size=40), st.sampled_from([2, 4, 8]))

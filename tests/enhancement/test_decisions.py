@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from spikenas._util.errors import BudgetError, ConfigError
+from spikenas._util.errors import BudgetError, ConfigError, NoDifferenceError
 from spikenas._util.progress import Reporter
 from spikenas.config import Config
 from spikenas.enhancement.decisions import Enhancer, write_space
@@ -100,6 +100,7 @@ def test_ops_of_an_analysis_that_was_made_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "values", "message"),
     [
+        ({"data": "cifar10"}, {}, "of the data 'cifar10', not 'digits'; 'spikenas analyze' makes one of these"),
         ({"evaluator": "train"}, {}, "evaluated by 'train', this space by 'cmrr'"),
         ({"ops": ["skip", "conv5x5"], "kept": ["skip"]}, {}, r"of another space \(skip, conv5x5\)"),
         ({}, {"space": {"ops": ["skip", "conv3x3"]}}, "of another space"),
@@ -124,6 +125,34 @@ def test_an_analysis_that_is_no_json_or_not_there(tmp_path: Path) -> None:
         enhancer(tmp_path / "e", analysis=str(tmp_path)).run()
     with pytest.raises(ConfigError, match="cannot be read"):
         enhancer(tmp_path / "e", analysis=str(tmp_path / "nowhere")).run()
+
+
+def test_a_budget_that_one_cell_meets_is_met(tmp_path: Path) -> None:
+    """There is nothing to compare then, so that nothing is drawn."""
+    found = enhancer(tmp_path, {"budget": {"flash": 4000, "ram": 1000}}).run()
+    by_key = {decision.key: decision for decision in found.decisions}
+    assert "one cell of the space fits" in by_key["space.ops"].reason
+    assert found.config.space.ops == ("skip", "conv3x3")
+    assert not (tmp_path / "analysis").exists()
+    assert Task.of(found.config).sized().config.network.channels == LADDER[0]
+
+
+def test_a_budget_that_fewer_cells_meet_is_met(tmp_path: Path) -> None:
+    found = enhancer(tmp_path, {"budget": {"flash": 3300, "ram": 900}}).run()
+    (cells,) = [one for one in found.decisions if one.key == "network.cells"]
+    assert (found.config.network.cells, cells.value) == (1, 1)
+    assert "2 cells cannot be: no network of the space meets the budget" in cells.reason
+
+
+def test_networks_that_are_all_equally_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_differs(*_: object) -> None:
+        raise NoDifferenceError("of 5 networks none differs")
+
+    monkeypatch.setattr("spikenas.enhancement.analysis.EffectEstimator.effects", none_differs)
+    found = enhancer(tmp_path, {"network": {"cells": 1, "timesteps": 2}, "search": {"refine": 0}}, draws=2).run()
+    (ops,) = [one for one in found.decisions if one.key == "space.ops"]
+    assert "equally good" in ops.reason
+    assert found.config.space.ops == ("skip", "conv3x3")
 
 
 def test_nothing_fits(tmp_path: Path) -> None:

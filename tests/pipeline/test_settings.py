@@ -82,6 +82,19 @@ def test_another_target_has_its_own_limits(tmp_path: Path) -> None:
         assert config.but({"budget.flash": "10KiB"}).but({"budget.target": "stm32f746"}).budget.flash == 10 * 1024
 
 
+def test_a_limit_beyond_a_target_s_is_that_of_a_larger_one() -> None:
+    """Whatever is changed on the way; the stored file has what counts."""
+    small, large = (find_target(name).flash_left or 0 for name in ("stm32f103", "stm32h743"))
+    limit = (small + large) // 2
+    config = Config(budget=BudgetConfig(target="stm32f103", flash=limit)).but({"train.lr": 0.2}).but({"seed": 1})
+    assert config.budget.flash == small
+    assert config.but({"budget.target": "stm32h743"}).budget.flash == limit
+    assert config.but({"budget.target": "stm32h743"}).but({"budget.target": "stm32f103"}).budget.flash == small
+    assert config.but({"budget.flash": "10KiB", "budget.target": "stm32h743"}).budget.flash == 10 * 1024
+    assert config.but({"budget.target": None}).budget.flash == limit
+    assert Config.parse(config.model_dump()).budget == config.budget
+
+
 def test_but_changes_what_is_named_and_checks_it() -> None:
     config = Config().but({"network.channels": 16, "train.lr": 0.2})
     assert (config.network.channels, config.train.lr, config.network.cells) == (16, 0.2, 2)

@@ -158,7 +158,8 @@ def test_several_runs(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "gone", [["evaluation.json", "footprint.json"], ["best.json", "train.csv", "trials.db"], ["data.json"]]
+    "gone",
+    [["evaluation.json", "firmware/stm32f103/footprint.json"], ["best.json", "train.csv", "trials.db"], ["data.json"]],
 )
 def test_what_is_there_is_shown(folder: Path, tmp_path: Path, gone: list[str]) -> None:
     copy = shutil.copytree(folder, tmp_path / "run")

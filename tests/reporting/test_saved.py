@@ -36,7 +36,7 @@ def test_a_whole_run(folder: Path) -> None:
 
 
 def test_a_run_that_was_stopped(copy: Path) -> None:
-    for name in ("evaluation.json", "quantise.json", "footprint.json"):
+    for name in ("evaluation.json", "quantise.json", "firmware/stm32f103/footprint.json"):
         (copy / name).unlink()
     assert load_run(copy).status == "quantise is next"
     lines = (copy / "train.csv").read_text().splitlines(keepends=True)
@@ -88,7 +88,7 @@ def test_what_is_of_other_integers_is_not_shown(copy: Path) -> None:
     assert load_run(copy).measured
     (copy / "quantise.json").write_text(json.dumps({**quantisation, "quantised_sha256": "f" * 64}))
     run = load_run(copy)
-    assert run.measured is None
+    assert not run.measured
     assert run.evaluation
     assert "quantised_test_accuracy" not in run.evaluation
     assert "test accuracy in floating point" in run.summary

@@ -51,9 +51,16 @@ def search(given: Given, config: _ConfigFile = None, out: _Out = None) -> None:
 
 
 @command(opt.DATASET, opt.TRAIN, opt.DEVICE, opt.SET, opt.OUTPUT)
-def train(given: Given, out: _RunFolder) -> None:
-    """Train the network that the search of a run folder found; writes model.safetensors and train.csv."""
-    _run_stages(("train",), given, out)
+def train(
+    given: Given,
+    out: _RunFolder,
+    again: Annotated[bool, typer.Option("--again", help="Train anew; sets aside what is there.")] = False,
+) -> None:
+    """Train the network that the search of a run folder found; writes model.safetensors and train.csv.
+
+    With more epochs than it was trained for, it goes on.
+    """
+    _run_stages(("train",), given, out, again=again)
 
 
 @command(opt.DATASET, opt.QUANTISE, opt.DEVICE, opt.SET, opt.OUTPUT)
@@ -86,6 +93,7 @@ def _run_stages(
     out: Path | None,
     file: Path | None = None,
     target: str | None = None,
+    again: bool = False,
 ) -> None:
     """Run some stages on a run folder, or all that its settings want, and print what was found."""
     start = time.perf_counter()
@@ -103,7 +111,7 @@ def _run_stages(
     quiet = given.quiet or not is_leader()
     typed = shlex.join(["spikenas", *sys.argv[1:]])
     with progress(quiet, settings.folder) as report:
-        found = run_and_report(settings, names, report, typed, target)
+        found = run_and_report(settings, names, report, typed, target, again)
     if given.as_json and is_leader():
         typer.echo(json.dumps(found, indent=2))
     elif not quiet:

@@ -97,12 +97,18 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
         shown = f"{value:,}" if unit is str else format_size(value)
         allowed = "" if limit is None else f" of {f'{limit:,}' if unit is str else format_size(limit)}"
         table.add_row(name, shown + allowed)
-    if "linked" in values.get("footprint", {}):
-        found = values["footprint"]
-        sizes = ", ".join(f"{format_size(found['linked'][f'{name}_bytes'])} {name}" for name in ("flash", "ram"))
-        table.add_row("linked", sizes)
-        shown = f"{found['instructions']:,} instructions per inference, {found['images']} outputs equal"
-        table.add_row(found["target"] or found["core"], shown)
+    for device, found in values.get("firmware", {}).items():
+        said = ", ".join(
+            f"{format_size((found.get('linked') or found['predicted'])[f'{name}_bytes'])}"
+            + (f" of {format_size(limit)}" if (limit := found["limits"][f"{name}_bytes"]) else "")
+            + f" {name}"
+            for name in ("flash", "ram")
+        )
+        if "linked" in found:
+            said += f"\n{found['instructions']:,} instructions per inference, {found['images']} outputs equal"
+        else:
+            said += ", not built"
+        table.add_row(device, said)
     table.add_row("files", values["folder"])
     table.add_row("report", f"{values['folder']}/report.html")
     if values["next"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import tomli_w
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from spikenas._util.errors import ConfigError
 from spikenas._util.files import read_toml
@@ -56,6 +56,7 @@ class Config(Section):
     executor: ExecutorConfig = ExecutorConfig()
     train: TrainConfig = TrainConfig()
     quantise: QuantiseConfig = QuantiseConfig()
+    _beyond: dict[str, Any] = PrivateAttr(default_factory=dict)  # limits asked for that a target's are below
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -64,8 +65,11 @@ class Config(Section):
             new = old.model_copy()
             for key, (value, rule) in values.items():
                 is_set = key in old.model_fields_set
-                taken = rule(getattr(old, key) if is_set else None, value)
+                given = getattr(old, key) if is_set else None
+                taken = rule(given, value)
                 new.__dict__[key] = taken
+                if given != taken and given is not None and rule is _least:
+                    self._beyond[f"{section}.{key}"] = given
                 if is_set and taken == value:
                     new.__pydantic_fields_set__.discard(key)
             self.__dict__[section] = new
@@ -112,6 +116,7 @@ class Config(Section):
         values = self.model_dump(exclude_unset=True)
         if "budget.target" in changes:
             values = self._without_limits(values)
+        values = with_changes(values, self._beyond)
         name = changes.get("space.name")
         if isinstance(name, str) and is_space(name):
             values.get("space", {}).pop("ops", None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikenas._util.errors import DeployError
+from spikenas._util.files import write_text
+from spikenas._util.run_files import FOOTPRINT
 from spikenas._util.units import format_size
 from spikenas.data import Split
 from spikenas.deployment.c.firmware_folder import replace_folder, require_replaceable, write_folder
@@ -33,9 +36,9 @@ def deploy(
     target: Target | None,
     folder: Path,
     warn: Callable[[str], None],
-    before: Callable[[], None] = lambda: None,
+    notes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write the firmware folder of a network, and return what footprint.json holds.
+    """Write the firmware folder of a network, and return what the footprint.json in it holds.
 
     It is built at the size of the device and run under QEMU first; where the tools for that are missing, `warn` is told
     what to install, and the C is written all the same.
@@ -46,7 +49,7 @@ def deploy(
         target: The device; None is a core of `network.core` with a lot of memory.
         folder: The folder that the files go to, once everything has succeeded.
         warn: A function that takes a line.
-        before: A function that is called when all has succeeded, before the folder is replaced.
+        notes: What footprint.json says besides, or in the place of what it would say.
     Raises:
         DeployError: It does not fit, does not compile, or computes something else than the reference.
     """
@@ -81,23 +84,28 @@ def deploy(
                     f"the firmware gives other outputs than the integer reference for "
                     f"{measured.images - measured.images_equal} of {measured.images} inputs"
                 )
-        before()
-        replace_folder(built, folder)
-    values: dict[str, Any] = {
-        "target": target.name if target else None,
-        "core": core.name,
-        "predicted": {"flash_bytes": predicted.flash_bytes, "ram_bytes": predicted.ram_bytes},
-    }
-    if measured:
-        values |= {
-            "linked": {"flash_bytes": measured.linked.flash_bytes, "ram_bytes": measured.linked.ram_bytes},
-            "outputs_equal": True,
-            "images": measured.images,
-            "instructions": measured.instructions,
-            "stack_bytes": measured.stack_bytes,
-            "symbols": dict(sorted(measured.symbols.items(), key=lambda item: -item[1])),
+        values = {
+            "target": target.name if target else None,
+            "core": core.name,
+            "limits": {"flash_bytes": target and target.flash_left, "ram_bytes": target and target.ram_left},
+            "predicted": {"flash_bytes": predicted.flash_bytes, "ram_bytes": predicted.ram_bytes},
+            **(_values(measured) if measured else {}),
+            **(notes or {}),
         }
+        write_text(built / FOOTPRINT, json.dumps(values, indent=2) + "\n")
+        replace_folder(built, folder)
     return values
+
+
+def _values(measured: Measurement) -> dict[str, Any]:
+    return {
+        "linked": {"flash_bytes": measured.linked.flash_bytes, "ram_bytes": measured.linked.ram_bytes},
+        "outputs_equal": True,
+        "images": measured.images,
+        "instructions": measured.instructions,
+        "stack_bytes": measured.stack_bytes,
+        "symbols": dict(sorted(measured.symbols.items(), key=lambda item: -item[1])),
+    }
 
 
 def test_vectors(network: IntegerNetwork, split: Split, count: int) -> tuple[list[Integers], NDArray[np.uint8]]:

@@ -17,12 +17,12 @@ def read_analysis(path: Path, asked: Config, evaluator: str) -> Analysis:
 
     Args:
         path: The folder of `spikenas analyze`, or its analysis.json.
-        asked: The configuration it is taken for: its space must be the one that was analysed.
+        asked: The configuration it is taken for: its data and space must be those that were analysed.
         evaluator: Name of the evaluator that the analysis must have.
     Returns:
         What analysis.json says.
     Raises:
-        ConfigError: It is not there or damaged, or it is of another space or evaluator.
+        ConfigError: It is not there or damaged, or it is of other data, another space or another evaluator.
     """
     path = path / REPORT if path.is_dir() else path
     try:
@@ -34,6 +34,10 @@ def read_analysis(path: Path, asked: Config, evaluator: str) -> Analysis:
         raise ConfigError(f"{path}: not an analysis ({error}); 'spikenas analyze' writes one") from None
     if not found["kept"] or not set(found["kept"]) <= set(found["ops"]):
         raise ConfigError(f"{path}: not an analysis (kept: expected some of its ops, got {', '.join(found['kept'])})")
+    if found["data"] != asked.data.short_name:
+        raise ConfigError(
+            f"{path}: of the data {found['data']!r}, not {asked.data.short_name!r}; 'spikenas analyze' makes one"
+        )
     if found["evaluator"] != evaluator:
         raise ConfigError(
             f"{path}: evaluated by {found['evaluator']!r}, this space by {evaluator!r}; "

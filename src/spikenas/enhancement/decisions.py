@@ -9,11 +9,13 @@ import contextlib
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from spikenas._util.errors import BudgetError, NothingFoundError
+from spikenas._util.errors import BudgetError, NoDifferenceError, NothingFoundError
 from spikenas._util.paths import user_path
 from spikenas._util.progress import Reporter
 from spikenas.config import BudgetConfig, Config
@@ -146,10 +148,19 @@ class Enhancer:
                 settings.analysis,
             )
         else:
+            task = self._with(config.but({"network.cells": self._start(config)})).sized()
+            fitting = list(islice(filter(partial(self._fits, task), task.space.distinct_cells), 2))
+            if len(fitting) < 2:
+                reason = "as configured: one cell of the space fits, so that its ops cannot be compared"
+                return [self._as_configured(config, key, reason)]
             others = tuple(str(op) for op in SNASNET_OPS if str(op) not in config.space.ops)
             spec = AnalysisSpec(self._evaluator, others, settings.seeds, settings.draws, rule=self._rule)
-            subject = AnalysisSubject.of(self._with(config))
-            found = asdict(Analysis(spec, subject, self.folder / "analysis", self.report).run())
+            analysis = Analysis(spec, AnalysisSubject.of(task), self.folder / "analysis", self.report)
+            try:
+                found = asdict(analysis.run())
+            except NoDifferenceError:
+                reason = "as configured: all networks that were drawn are equally good, so that ops cannot be compared"
+                return [self._as_configured(config, key, reason)]
             source = str(self.folder / "analysis")
         effects = [*found["effects"], *found["together"]]
         evidence = {
@@ -178,9 +189,7 @@ class Enhancer:
         if self._given(key) or config.network.kind == "snasnet":
             return [self._as_configured(config, key, "SNASNet's macro structure has two")]
         tasks, rows = self._possible(config)
-        if not tasks:
-            self._with(config).sized()  # raises, with what would make room
-        start = min(tasks, key=lambda cells: (abs(cells - _DEFAULT_CELLS), cells))
+        start = self._start(config)
         evidence = {"evaluator": self._evaluator, "cells": rows}
         if start != _DEFAULT_CELLS:
             left_out = rows[str(_DEFAULT_CELLS)]["left_out"]
@@ -209,6 +218,24 @@ class Enhancer:
             else f"short trainings find no other number of cells surely better than {start}, each at its own width"
         )
         return [Decision(key, best, reason, evidence)]
+
+    def _start(self, config: Config) -> int:
+        """Return the number of cells to begin with: as configured, or where that cannot be the nearest that can.
+
+        Raises:
+            BudgetError: None can be.
+        """
+        if self._given("network.cells") or config.network.kind == "snasnet":
+            return config.network.cells
+        tasks, _ = self._possible(config)
+        if not tasks:
+            self._with(config).sized()  # raises, with what would make room
+        return min(tasks, key=lambda cells: (abs(cells - _DEFAULT_CELLS), cells))
+
+    @staticmethod
+    def _fits(task: Task, cell: Cell) -> bool:
+        """Whether a cell, put in every place, meets the budget."""
+        return not violations(task.cost(Genotype((cell,) * task.config.network.cells)), task.limits)
 
     def _possible(self, config: Config) -> tuple[dict[int, Task], dict[str, Any]]:
         """Find the numbers of cells that can be, at the width that the budget leaves.

@@ -11,7 +11,7 @@ from typing import Literal
 from scipy import stats
 
 from spikenas._util.cohorts import estimate
-from spikenas._util.errors import DataError
+from spikenas._util.errors import NoDifferenceError
 from spikenas._util.intervals import half_width
 from spikenas.enhancement.samples import Sample, SampleSet
 from spikenas.enhancement.variants import ALL, Variant
@@ -186,12 +186,12 @@ class EffectEstimator:
         Returns:
             An effect for each variant but the first.
         Raises:
-            DataError: The networks of the whole space have no scores, or all the same.
+            NoDifferenceError: The networks of the whole space have no scores, or all the same.
         """
         base = networks_of(samples for samples in found if samples.variant == ALL)
         spread = stdev([sample.value for sample in base.values()]) if len(base) > 1 else 0.0
         if not spread:
-            raise DataError(
+            raise NoDifferenceError(
                 f"of {len(base)} networks of the whole space none differs in value from another; a larger budget, more "
                 "draws or another evaluator would help"
             )

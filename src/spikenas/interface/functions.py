@@ -85,6 +85,7 @@ def train(
     *,
     epochs: int | None = None,
     out: str | Path | None = None,
+    again: bool = False,
     progress: bool = True,
 ) -> Model:
     """Train a network on the training split; its weights are chosen on the validation split.
@@ -93,7 +94,9 @@ def train(
         task: Its section `train` says how.
         genotype: What to train, such as `found.best`.
         epochs: In the place of `train.epochs`.
-        out: Keeps model, checkpoint and settings; a training that was stopped goes on from there. None keeps nothing.
+        out: Keeps model, checkpoint and settings; a training that was stopped, or that had fewer epochs, goes on from
+            there. None keeps nothing.
+        again: Whether to train anew what was trained in `out`, with these settings; the former is set aside there.
         progress: Whether progress is shown on standard error.
     Returns:
         The trained network, ready for inference.
@@ -110,7 +113,7 @@ def train(
         task = task.but({"train.epochs": epochs})
     plan = task.plan(genotype)
     if out is not None:
-        fix_training(user_path(out), task.config)
+        fix_training(user_path(out), task.config, again)
     with _reporting(progress) as report, _folder(out) as folder, report.task("training") as advance:
         loop.train(plan, task.dataset, task.statistics, task.config, folder, shown(advance))
         return replace(load_model(folder / MODEL), task=task)
@@ -261,10 +264,15 @@ def run(
 
 
 def run_and_report(
-    settings: Settings, names: Sequence[str] | None, report: Reporter, command: str, target: str | None = None
+    settings: Settings,
+    names: Sequence[str] | None,
+    report: Reporter,
+    command: str,
+    target: str | None = None,
+    again: bool = False,
 ) -> dict[str, Any]:
     """Run stages on a run folder (see `run_stages`), and write its report."""
-    found = run_stages(settings, names, report, command, target)
+    found = run_stages(settings, names, report, command, target, again)
     if is_leader():
         write_report([settings.folder], settings.folder / REPORT)
     return found

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
 
-from spikenas._util.errors import ConfigError, DeployError, RunError
+from spikenas._util.errors import ConfigError, DeployError, DivergedError, RunError
 from spikenas._util.progress import Reporter, show_nothing
 from spikenas._util.run_files import (
     FIRMWARE,
-    FOOTPRINT,
     MISTAKES,
     MODEL,
     NIR,
@@ -20,6 +20,7 @@ from spikenas._util.run_files import (
     TUNING,
 )
 from spikenas._util.seeding import digest_of
+from spikenas.config import QuantiseConfig, TrainConfig
 from spikenas.data.pictures import pictured, save_strip, strip
 from spikenas.deployment import deploy as build
 from spikenas.deployment import test_vectors, write_nir
@@ -35,15 +36,16 @@ from spikenas.integers import (
 from spikenas.memory import violations
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import take_statistics
-from spikenas.pipeline.stages import State, require_integers, require_whole_integers
+from spikenas.pipeline.settings import train_again
+from spikenas.pipeline.stages import State, device_folder, require_integers, require_whole_integers
 from spikenas.records import (
     BEST_FILE,
     EVALUATION_FILE,
-    FOOTPRINT_FILE,
     QUANTISATION_FILE,
     EvaluationRecord,
     FootprintRecord,
     Quantisation,
+    footprint_file,
 )
 from spikenas.space.genotype import Genotype
 from spikenas.targets import find_target
@@ -62,8 +64,13 @@ def train(run: RunFolder, task: Task, report: Reporter) -> list[Epoch]:
     """Train the network found, unless it is done; returns its epochs."""
     plan = task.plan(Genotype.parse(BEST_FILE.read(run.folder)["genotype"]))
     take_statistics(run, task)
-    with report.task("training") as progress:
-        return loop.train(plan, task.dataset, task.statistics, task.config, run.folder, shown(progress))
+    settings = task.config.train
+    try:
+        with report.task("training") as progress:
+            return loop.train(plan, task.dataset, task.statistics, task.config, run.folder, shown(progress))
+    except DivergedError as error:
+        smaller = train_again(run.folder, {"train.lr": _smaller(settings.lr, TrainConfig().lr)})
+        raise DivergedError(f"{error}: {smaller}") from None
 
 
 def check_integers(run: RunFolder, task: Task) -> None:
@@ -98,8 +105,13 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> Quantisation:
     bits = task.config.quantise.weight_bits or task.config.network.weight_bits
     epochs = tuning_epochs(task.config, with_bits(model, bits).network.plan)
     folder = run / TUNING / digest_of(json.dumps(state.made_of(), sort_keys=True))
-    with report.task("fine-tuning") if epochs else nullcontext(show_nothing) as progress:
-        network, rounded = make_integers(model, task, bits, epochs, folder if epochs else None, shown(progress))
+    try:
+        with report.task("fine-tuning") if epochs else nullcontext(show_nothing) as progress:
+            network, rounded = make_integers(model, task, bits, epochs, folder if epochs else None, shown(progress))
+    except DivergedError as error:
+        lr = _smaller(task.config.quantise.lr, QuantiseConfig().lr)
+        command = shlex.join(["spikenas", "quantise", "--out", str(run.folder), "--set", f"quantise.lr={lr:g}"])
+        raise DivergedError(f"{error}: {command}") from None
     held_out = task.dataset.validation
     with report.task("integers") as progress:
         found = evaluate_integers(network, held_out, task.config.device, progress=_counted(progress))
@@ -159,42 +171,50 @@ def evaluate(run: RunFolder, task: Task, report: Reporter) -> EvaluationRecord:
     return values
 
 
-def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = None) -> FootprintRecord:
-    """Write the firmware, and build and run it where its tools are, unless it is done.
+def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = None) -> dict[str, FootprintRecord]:
+    """Write the firmware for a device, and build and run it where its tools are, unless it is done.
 
     Args:
         run: The folder.
         task: Its data and limits.
         report: Shows the progress.
-        target: Another device than `budget.target`.
+        target: The device; None is `budget.target` and whatever else firmware was written for before, or the core of
+            the network where that is nothing.
     Returns:
-        What footprint.json says.
+        What footprint.json says of each, by the name of its folder in `firmware/`.
     Raises:
         DeployError: It does not fit the device, or building or running it fails; nothing is written then.
         RunError: There are no integers, or those of other settings.
     """
-    before = FOOTPRINT_FILE.find(run.folder)
-    name = target or task.config.budget.target or (before and before["target"])
-    device = find_target(name) if name else None
-    state = State(run.folder, task.config)
+    state, own = State(run.folder, task.config), task.config.budget.target
     require_integers(state)
     quantised = QUANTISATION_FILE.read(run.folder)
-    vectors = min(task.config.quantise.vectors, len(task.validation))
-    asked = {"target": name, "vectors": vectors, "quantised_sha256": quantised["quantised_sha256"]}
     network, model = IntegerNetwork.load(run / QUANTISED), load_model(run / quantised["model"])
-    if before and run.has(FIRMWARE) and "linked" in before and asked.items() <= {**before}.items():
-        if not run.has(NIR):
+    before = state.firmware
+    devices = [target] if target else [*([own] if own else []), *(said["target"] for said in before.values() if said)]
+    found = {}
+    for device in dict.fromkeys(devices or [None]):
+        name = device_folder(device) if device else task.config.network.core
+        vectors = min(task.config.quantise.vectors, len(task.validation))
+        asked = {"target": device, "vectors": vectors, "quantised_sha256": quantised["quantised_sha256"]}
+        said = before.get(name)
+        if said and "linked" in said and asked.items() <= {**said}.items() and run.has(NIR):
+            found[name] = said
+            continue
+        with report.task("firmware") as progress:
+            progress(0, 2, "NIR")
             _write_nir(run, model)
-        return before
-    with report.task("firmware") as progress:
-        progress(0, 2, "reference, build, run")
-        inputs, frames = test_vectors(network, task.validation, vectors)
-        measured = build(network, inputs, device, run / FIRMWARE, _log.warning, lambda: run.remove(FOOTPRINT))
-        progress(1, 2, "NIR")
-        _write_nir(run, model)
-        found = FOOTPRINT_FILE.write(run.folder, {**measured, **asked, "synops": synops_of(network, frames)})
-        progress(2, 2, "")
+            progress(1, 2, "reference, build, run")
+            inputs, frames = test_vectors(network, task.validation, vectors)
+            notes = {**asked, "synops": synops_of(network, frames)}
+            build(network, inputs, find_target(device) if device else None, run / FIRMWARE / name, _log.warning, notes)
+            found[name] = footprint_file(name).read(run.folder)
+            progress(2, 2, "")
     return found
+
+
+def _smaller(lr: float, usual: float) -> float:
+    return usual if lr > usual else lr / 2
 
 
 def _write_nir(run: RunFolder, model: Model) -> None:

@@ -61,11 +61,14 @@ class RunFolder:
     @contextmanager
     def recording(self, stage: str, command: str) -> Iterator[None]:
         """Record a stage while it runs: if it did anything, a line of the history says how long, by what, and where."""
-        result = self / STAGES[stage].result
-        before, began = _stamp(result), time.perf_counter()
+        result = STAGES[stage].result
+        before, began = self._stamps(result), time.perf_counter()
         yield
-        if is_leader() and _stamp(result) != before:
+        if is_leader() and self._stamps(result) != before:
             self._record(stage, time.perf_counter() - began, command)
+
+    def _stamps(self, pattern: str) -> dict[Path, tuple[int, int]]:
+        return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in self.folder.glob(pattern)}
 
     def _record(self, stage: str, seconds: float, command: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -82,13 +85,6 @@ class RunFolder:
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         (self / name).unlink(missing_ok=True)
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    if not path.exists():
-        return None
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size
 
 
 def is_leader() -> bool:

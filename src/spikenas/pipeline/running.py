@@ -25,6 +25,7 @@ def run_stages(
     report: Reporter,
     command: str,
     target: str | None = None,
+    again: bool = False,
 ) -> dict[str, Any]:
     """Run stages on a run folder; each does nothing when it is done.
 
@@ -34,6 +35,7 @@ def run_stages(
         report: Shows the progress, and says when to stop.
         command: What the history says was asked.
         target: Another device for `deploy` than that of the budget.
+        again: Whether the network is trained anew; the training that is there is set aside.
     Returns:
         What was found so far, or, of `enhance` alone, what was decided.
     Raises:
@@ -60,7 +62,7 @@ def run_stages(
         with RunFolder(folder) as run:
             if "quantise" in wanted:
                 check_integers(run, task)
-            fix(run, task.config)
+            fix(run, task.config, again)
             if is_leader():
                 record_data(run, task, report)
             if run.has(STATISTICS):

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spikenas._util.errors import RunError
-from spikenas._util.files import write_text
-from spikenas._util.run_files import ASKED, BEST, CHECKPOINT, CONFIG, SPACE, STATISTICS, TRIALS
+from spikenas._util.files import reason, write_text
+from spikenas._util.run_files import (
+    ASKED,
+    BEST,
+    CHECKPOINT,
+    CONFIG,
+    LOG,
+    MODEL,
+    SPACE,
+    STATISTICS,
+    TRAININGS,
+    TRIALS,
+)
 from spikenas.config import Config
 from spikenas.pipeline.run_folder import RunFolder, is_leader
 from spikenas.pipeline.stages import DECIDED_FROM, STAGES, load_config
@@ -95,7 +109,7 @@ def decided(run: RunFolder, asked: Config, settings: Config) -> Config | None:
             if key not in _NOT_DECIDED_FROM:
                 raise RunError(
                     f"the space of {run.folder} was decided for {key} = {old!r}, not {new!r}; choose another --out"
-                    + ("" if run.has(TRIALS) else f", or 'spikenas enhance --out {run.folder}' decides anew")
+                    + ("" if run.has(TRIALS) else ", or 'spikenas enhance' with the same settings decides anew")
                 )
     open_ = {section: value.given() for section, value in _sections(stored, DECIDED_FROM).items()}
     given = settings.model_dump(exclude_unset=True)
@@ -103,41 +117,84 @@ def decided(run: RunFolder, asked: Config, settings: Config) -> Config | None:
     return Config.parse({**given, **merged})
 
 
-def fix(run: RunFolder, config: Config) -> None:
+def fix(run: RunFolder, config: Config, again: bool = False) -> None:
     """Make this the configuration of a run.
 
+    Args:
+        run: The folder.
+        config: Its configuration from now on.
+        again: Whether the network is trained anew, whatever it was trained with; what is there is set aside.
     Raises:
         RunError: Files in it were made with another one; names the first difference.
     """
     old = load_config(run.folder) if run.has(CONFIG) else None
     if old:
         for stage in STAGES.values():
-            for section in stage.fixes if all(map(run.has, stage.witness)) else ():
-                for key, before, now in _differences(old, config, section):
-                    was = f"{run.folder} was made with {key} = {before!r}, not {now!r}"
-                    raise RunError(f"{was}; choose another --out or remove it")
+            if not all(map(run.has, stage.witness)) or (again and stage.name == "train"):
+                continue
+            if changed := [one for section in stage.fixes for one in _refused(old, config, section)]:
+                key, before, now = changed[0]
+                remedy = "choose another --out or remove it"
+                if stage.name == "train":
+                    remedy = f"'{train_again(run.folder, {key: now for key, _, now in changed})}' trains anew"
+                raise RunError(f"{run.folder} was made with {key} = {before!r}, not {now!r}; {remedy}")
         if run.has(TRIALS) and not run.has(BEST) and old.device != config.device:
             raise RunError(f"{run.folder}: the search began on {old.device}, so it ends there, not on {config.device}")
     if not is_leader():
         return
+    if again:
+        _set_aside(run)
     if old is None or old.seed != config.seed or any(_differences(old, config, "data")):
         run.remove(STATISTICS)
     write_text(run / CONFIG, config.dump())
 
 
-def fix_training(folder: Path, config: Config) -> None:
+def fix_training(folder: Path, config: Config, again: bool = False) -> None:
     """Make this the configuration of a training in a folder of its own.
 
+    Args:
+        folder: The folder; made when it is not there.
+        config: Its configuration from now on.
+        again: Whether the network is trained anew; what is there is set aside.
     Raises:
         RunError: It was made with another one; names the first difference.
     """
     with RunFolder(folder) as run:
-        if run.has(CONFIG) and run.has(CHECKPOINT):
+        if run.has(CONFIG) and run.has(CHECKPOINT) and not again:
             old = load_config(folder)
             for section in ("seed", "data", "network", "train"):
-                for key, before, now in _differences(old, config, section):
-                    raise RunError(f"{folder} was trained with {key} = {before!r}, not {now!r}; choose another folder")
-        fix(run, config)
+                for key, before, now in _refused(old, config, section):
+                    was = f"{folder} was trained with {key} = {before!r}, not {now!r}"
+                    raise RunError(f"{was}; choose another folder, or again=True trains anew")
+        fix(run, config, again)
+
+
+def train_again(folder: Path, changes: Mapping[str, Any]) -> str:
+    """Return the command that trains the network of a run anew, with some settings changed."""
+    words = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in changes.items()]
+    return shlex.join(
+        ["spikenas", "train", "--again", "--out", str(folder), *(part for word in words for part in ("--set", word))]
+    )
+
+
+def _set_aside(run: RunFolder) -> None:
+    """Keep what was trained in a folder of its own, then remove it: a kill leaves either all of it or a whole copy."""
+    trained = [name for name in (LOG, CHECKPOINT, MODEL) if run.has(name)]
+    if not trained:
+        return
+    place = run / TRAININGS
+    number = 1 + max((int(path.name) for path in place.glob("*") if path.name.isdecimal()), default=0)
+    partial = place / f"{number}.partial"
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for name in (*trained, CONFIG):
+            shutil.copy2(run / name, partial)
+        partial.rename(place / str(number))
+    except OSError as error:
+        raise RunError(f"{place / str(number)}: cannot be written ({reason(error)})") from None
+    for name in trained:
+        run.remove(name)
 
 
 def _sections(config: Config, names: tuple[str, ...]) -> dict[str, Any]:
@@ -147,6 +204,15 @@ def _sections(config: Config, names: tuple[str, ...]) -> dict[str, Any]:
 def _differences(old: Config, new: Config, section: str) -> Iterator[tuple[str, Any, Any]]:
     before, now = _flat(getattr(old, section), section), _flat(getattr(new, section), section)
     return ((key, before[key], now[key]) for key in before if before[key] != now[key] and key not in _NEVER_FIXED)
+
+
+def _refused(old: Config, new: Config, section: str) -> Iterator[tuple[str, Any, Any]]:
+    """Differences but for more epochs, with which a training goes on."""
+    return (
+        (key, before, now)
+        for key, before, now in _differences(old, new, section)
+        if key != "train.epochs" or now < before
+    )
 
 
 def _flat(value: Any, name: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from spikenas._util.run_files import (
     CONFIG,
     EVALUATION,
     FIRMWARE,
-    FOOTPRINT,
+    FOOTPRINTS,
     FRONT,
     LOG,
     MISTAKES,
@@ -37,7 +37,7 @@ from spikenas._util.run_files import (
 )
 from spikenas._util.sealed import read_sealed
 from spikenas.config import Config
-from spikenas.records import EVALUATION_FILE, FOOTPRINT_FILE, QUANTISATION_FILE, MadeOf
+from spikenas.records import EVALUATION_FILE, QUANTISATION_FILE, FootprintRecord, MadeOf, footprint_file
 from spikenas.training.epochs import read_log
 
 T = TypeVar("T")
@@ -108,6 +108,18 @@ class State:
             )
         return None
 
+    @property
+    def firmware(self) -> dict[str, FootprintRecord | None]:
+        """What footprint.json says, by device that firmware was written for; None where it cannot be read."""
+        names = [path.parent.name for path in sorted(self.folder.glob(FOOTPRINTS))]
+        return {name: self.values(footprint_file(name)) for name in names}
+
+    @property
+    def current_firmware(self) -> list[str]:
+        """The devices whose firmware is of the integers of this run."""
+        made = self.firmware.items()
+        return [name for name, said in made if said and self.integers and said["quantised_sha256"] == self.integers]
+
     def made_of(self) -> MadeOf:
         """Return what the integers depend on."""
         asked = self.config.quantise
@@ -133,7 +145,7 @@ class Stage:
         name: The command, and in the history.
         work: Function that does it, as `module:function`; it takes the run folder, the task and the reporter, that of
             `enhance` the settings in the place of the task.
-        result: The file that is written last, and says what came of it.
+        result: The file that is written last, and says what came of it; a pattern where there are several.
         writes: The other files and folders.
         needs: A file that it cannot do without.
         fixes: Sections of the configuration that cannot change once the files in `witness` are there.
@@ -167,8 +179,13 @@ def _evaluated(state: State) -> bool:
 
 
 def _deployed(state: State) -> bool:
-    said = state.values(FOOTPRINT_FILE)
-    return said is not None and state.has(FIRMWARE) and said["quantised_sha256"] == state.integers
+    made, own = state.current_firmware, state.config.budget.target
+    return bool(made) and set(made) == state.firmware.keys() and (own is None or device_folder(own) in made)
+
+
+def device_folder(target: str) -> str:
+    """Return the name of a device's folder in `firmware/`: its own, or that of a file such as `board.toml`."""
+    return Path(target).stem if target.endswith(".toml") else target
 
 
 STAGES: dict[str, Stage] = {
@@ -223,10 +240,10 @@ STAGES: dict[str, Stage] = {
             "deploy",
             "spikenas.pipeline.finishing:deploy",
             needs=QUANTISED,
-            result=FOOTPRINT,
+            result=FOOTPRINTS,
             writes=(FIRMWARE, NIR),
             done=_deployed,
-            wanted=lambda state: state.config.budget.target is not None or state.has(FOOTPRINT),
+            wanted=lambda state: state.config.budget.target is not None or bool(state.firmware),
         ),
     )
 }

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from spikenas._util.run_files import LOG
+from spikenas._util.run_files import LOG, MODEL
 from spikenas.memory import sizes
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import FRONT_COLUMNS, search_front
 from spikenas.pipeline.stages import State, next_stage
-from spikenas.records import BEST_FILE, EVALUATION_FILE, FOOTPRINT_FILE, QUANTISATION_FILE
+from spikenas.records import BEST_FILE, EVALUATION_FILE, QUANTISATION_FILE, footprint_file
 from spikenas.space.genotype import Genotype
 from spikenas.task import Task
 from spikenas.training.epochs import kept_epoch, read_log
@@ -30,7 +30,8 @@ def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
         values["epochs"] = len(epochs)
         values["validation_accuracy"] = kept_epoch(epochs, config.train).validation_accuracy
     integers = state.integers
-    if evaluation := EVALUATION_FILE.find(run.folder):
+    evaluation = EVALUATION_FILE.find(run.folder)
+    if evaluation and evaluation["model_sha256"] == state.digest(MODEL):
         values |= {
             "test_accuracy": evaluation["test_accuracy"],
             "figures": evaluation["figures"],
@@ -44,9 +45,8 @@ def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
     if integers:
         bits = QUANTISATION_FILE.read(run.folder)["weight_bits"]
         values |= sizes(task.but({"network.weight_bits": bits}).cost(Genotype.parse(best["genotype"])))
-    measured = FOOTPRINT_FILE.find(run.folder)
-    if measured and integers and measured["quantised_sha256"] == integers:
-        values["footprint"] = measured
+    if firmware := {name: footprint_file(name).read(run.folder) for name in state.current_firmware}:
+        values["firmware"] = firmware
     if config.search.front:
         rows = map(asdict, search_front(run, config))
         values["front"] = [{key: row[key] for key in FRONT_COLUMNS} for row in rows]

@@ -16,7 +16,6 @@ from spikenas.records.finding import (
 )
 from spikenas.records.finishing import (
     EVALUATION_FILE,
-    FOOTPRINT_FILE,
     QUANTISATION_FILE,
     QUANTISED_KEYS,
     SIZE_KEYS,
@@ -25,6 +24,7 @@ from spikenas.records.finishing import (
     MadeOf,
     MistakeRecord,
     Quantisation,
+    footprint_file,
 )
 from spikenas.records.history import HistoryLine, append_history, read_history
 
@@ -33,7 +33,6 @@ __all__ = [
     "BEST_FILE",
     "DATA_FILE",
     "EVALUATION_FILE",
-    "FOOTPRINT_FILE",
     "QUANTISATION_FILE",
     "QUANTISED_KEYS",
     "SIZE_KEYS",
@@ -50,5 +49,6 @@ __all__ = [
     "MistakeRecord",
     "Quantisation",
     "append_history",
+    "footprint_file",
     "read_history",
 ]

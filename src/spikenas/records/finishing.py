@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, with_config
 from typing_extensions import TypedDict
 
 from spikenas._util.json_file import JsonFile
-from spikenas._util.run_files import EVALUATION, FOOTPRINT, QUANTISATION
+from spikenas._util.run_files import EVALUATION, FIRMWARE, FOOTPRINT, QUANTISATION
 from spikenas.records.kinds import CLOSED, Bits, Count, Digest, NotNegative, Share
 
 
@@ -131,11 +131,20 @@ class Memory(TypedDict):
 
 
 @with_config(CLOSED)
+class Limits(TypedDict):
+    """Flash and RAM that a device has for a network, in bytes; None where it says nothing."""
+
+    flash_bytes: Count | None
+    ram_bytes: Count | None
+
+
+@with_config(CLOSED)
 class FootprintRecord(TypedDict):
     """What footprint.json says of a firmware; from `linked` on where it was built and run."""
 
     target: str | None
     core: str
+    limits: Limits
     predicted: Memory
     vectors: Count
     quantised_sha256: Digest
@@ -163,4 +172,8 @@ def _together(found: Mapping[str, object], *keys: str) -> None:
 
 QUANTISATION_FILE = JsonFile(QUANTISATION, Quantisation, "quantise")
 EVALUATION_FILE = JsonFile(EVALUATION, EvaluationRecord, "evaluate", _evaluated_whole)
-FOOTPRINT_FILE = JsonFile(FOOTPRINT, FootprintRecord, "deploy", _measured_whole)
+
+
+def footprint_file(device: str) -> JsonFile[FootprintRecord]:
+    """Return the file of the firmware of a device, by the name of its folder."""
+    return JsonFile(f"{FIRMWARE}/{device}/{FOOTPRINT}", FootprintRecord, "deploy", _measured_whole)

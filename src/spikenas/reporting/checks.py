@@ -167,19 +167,19 @@ def _integers(run: SavedRun) -> Iterator[Check]:
 
 
 def _firmware(run: SavedRun) -> Iterator[Check]:
-    measured = run.measured
+    measured = {device: said for device, said in run.measured.items() if "linked" in said}
     if run.best is None:
         return
-    if measured is None or "linked" not in measured:
+    if not measured:
         yield Check("unknown", "firmware", "not measured: memory is what the model says", _measuring(run))
-        return
-    for key in SIZE_KEYS:
-        predicted, linked = measured["predicted"][key], measured["linked"][key]
-        finding = f"{key.removesuffix('_bytes')}: {predicted:,} bytes predicted, {linked:,} linked"
-        if linked > predicted or predicted - linked > max(_LINKED_BYTES, _LINKED_SHARE * linked):
-            yield Check("warning", "firmware", finding, "the compiler is another than the model was measured with")
-        else:
-            yield Check("good", "firmware", finding)
+    for device, said in measured.items():
+        for key in SIZE_KEYS:
+            predicted, linked = said["predicted"][key], said["linked"][key]
+            finding = f"{device}, {key.removesuffix('_bytes')}: {predicted:,} bytes predicted, {linked:,} linked"
+            if linked > predicted or predicted - linked > max(_LINKED_BYTES, _LINKED_SHARE * linked):
+                yield Check("warning", "firmware", finding, "the compiler is another than the model was measured with")
+            else:
+                yield Check("good", "firmware", finding)
 
 
 def _measuring(run: SavedRun) -> str:

@@ -23,7 +23,7 @@ from spikenas._util.provenance import versions
 from spikenas._util.units import format_size
 from spikenas.config import Config
 from spikenas.memory import Footprint
-from spikenas.records import SIZE_KEYS, FootprintRecord
+from spikenas.records import SIZE_KEYS
 from spikenas.reporting.advice import Check
 from spikenas.reporting.checks import checks
 from spikenas.reporting.explained import explained
@@ -225,11 +225,15 @@ def _comparison_names(sections: Sequence[Section]) -> list[str]:
     return list(dict.fromkeys(name for section in sections for name in section.run.summary))
 
 
-def _measured_rows(measured: FootprintRecord) -> list[tuple[str, str, str, str]]:
+def _measured_rows(run: SavedRun) -> list[tuple[str, ...]]:
     rows = []
-    for key in SIZE_KEYS:
-        predicted, linked = measured["predicted"][key], measured["linked"][key]
-        rows.append((key.removesuffix("_bytes"), f"{predicted:,}", f"{linked:,}", f"{linked - predicted:+,}"))
+    for device, said in run.measured.items():
+        for key in SIZE_KEYS:
+            limit, predicted = said["limits"][key], said["predicted"][key]
+            linked = said["linked"][key] if "linked" in said else None
+            numbers = (f"{number:,}" if number is not None else "" for number in (limit, predicted, linked))
+            difference = f"{linked - predicted:+,}" if linked is not None else ""
+            rows.append((device, key.removesuffix("_bytes"), *numbers, difference))
     return rows
 
 

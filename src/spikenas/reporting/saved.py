@@ -42,7 +42,6 @@ from spikenas.records import (
     BEST_FILE,
     DATA_FILE,
     EVALUATION_FILE,
-    FOOTPRINT_FILE,
     QUANTISATION_FILE,
     QUANTISED_KEYS,
     SPACE_FILE,
@@ -55,6 +54,7 @@ from spikenas.records import (
     HistoryLine,
     MistakeRecord,
     Quantisation,
+    footprint_file,
     read_history,
 )
 from spikenas.space.building import make_plan
@@ -100,9 +100,10 @@ class SavedRun:
         analysis: Analysis of ops that `space` was made from.
         trials: All candidates, in order.
         epochs: Epochs of the training.
-        evaluation: Values of evaluation.json, without what it says of other integers than those of `quantisation`.
+        evaluation: Values of evaluation.json, if it is of this model, without what it says of other integers than those
+            of `quantisation`.
         quantisation: Values of quantise.json.
-        measured: Values of footprint.json, if it is of these integers.
+        measured: Values of the footprint.json of each device, by its name, if they are of these integers.
         history: A line for each stage that was done.
         mistakes: Pictures of `tested.mistakes`, as addresses that hold them; empty where they are another network's.
         data: Values of data.json.
@@ -121,7 +122,7 @@ class SavedRun:
     epochs: list[Epoch] = field(default_factory=list)
     evaluation: EvaluationRecord | None = None
     quantisation: Quantisation | None = None
-    measured: FootprintRecord | None = None
+    measured: dict[str, FootprintRecord] = field(default_factory=dict)
     history: list[HistoryLine] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
     data: Data | None = None
@@ -176,8 +177,9 @@ class SavedRun:
         if self.memory:
             found["params"] = f"{self.memory['params']:,}"
             found["flash, RAM"] = ", ".join(format_size(self.memory[key]) for key in ("flash_bytes", "ram_bytes"))
-        if self.measured and "linked" in self.measured:
-            found["instructions an inference"] = f"{self.measured['instructions']:,}"
+        if counted := {name: said["instructions"] for name, said in self.measured.items() if "linked" in said}:
+            shown = (f"{number:,} ({name})" for name, number in counted.items())
+            found["instructions an inference"] = ", ".join(shown)
         if evaluation:
             found["synaptic operations an inference"] = f"{evaluation['synops']:,.0f}"
         if self.seconds:
@@ -272,15 +274,16 @@ def load_run(folder: str | Path) -> SavedRun:
     best = reader.find(BEST_FILE)
     evaluation = reader.find(EVALUATION_FILE)
     quantisation = reader.find(QUANTISATION_FILE)
-    measured = reader.find(FOOTPRINT_FILE)
+    measured = {name: reader.find(footprint_file(name)) for name in state.firmware}
     reader.tensors(state)
-    if quantisation and quantisation["quantised_sha256"] != state.integers:
+    integers = state.integers
+    if quantisation and quantisation["quantised_sha256"] != integers:
         quantisation = None
-    if evaluation and evaluation.get("quantised_sha256") != state.integers:
+    if evaluation and evaluation["model_sha256"] != state.digest(MODEL):
+        evaluation = None
+    if evaluation and evaluation.get("quantised_sha256") != integers:
         for key in QUANTISED_KEYS:
             evaluation.pop(key, None)  # type: ignore[misc]
-    if measured and measured["quantised_sha256"] != state.integers:
-        measured = None
     made = {"weight_bits": quantisation["weight_bits"]} if quantisation else {}
     data = reader.find(DATA_FILE)
     classes, plan = reader.network(config.network.but(made), best, data)
@@ -294,7 +297,7 @@ def load_run(folder: str | Path) -> SavedRun:
         epochs=reader.read(lambda: read_log(folder / LOG)) or [],
         evaluation=evaluation,
         quantisation=quantisation,
-        measured=measured,
+        measured={name: said for name, said in measured.items() if said and said["quantised_sha256"] == integers},
         history=reader.history(),
         data=data,
         classes=classes,

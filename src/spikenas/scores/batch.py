@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spikenas._util.errors import ConfigError
 from spikenas._util.seeding import seed_of
 from spikenas.config import Config
 from spikenas.data.transforms import normalise
@@ -27,7 +26,6 @@ def make_scorer(task: Task, *names: str) -> Scorer:
         names: Names of the scores; the first is the one that a search follows.
 
     Raises:
-        ConfigError: There are fewer images or timesteps than the fidelity asks for.
         ScoreError: A name is unknown.
     """
     return scorer_factory(task, *names)()
@@ -41,23 +39,17 @@ def scorer_factory(task: Task, *names: str) -> ScorerFactory:
         names: Names of the scores; the first is the one that a search follows.
 
     Raises:
-        ConfigError: There are fewer images or timesteps than the fidelity asks for.
         ScoreError: A name is unknown.
     """
     for name in names:
         SCORES.find(name)
     config = task.config
     train = task.dataset.train
-    if len(train) < config.fidelity.batch:
-        raise ConfigError(f"fidelity.batch: {config.fidelity.batch} images asked, {len(train)} training images there")
     rng = np.random.default_rng(seed_of(config.seed, "score batch"))
-    chosen = np.sort(rng.choice(len(train), config.fidelity.batch, replace=False))
+    chosen = np.sort(rng.choice(len(train), min(config.fidelity.batch, len(train)), replace=False))
     images = normalise(torch.from_numpy(train.fetch(chosen)), *task.statistics)
     if not task.dataset.static:
-        T = config.fidelity.timesteps or config.network.timesteps
-        if images.shape[1] < T:
-            raise ConfigError(f"fidelity.timesteps: {T} asked, the event frames have {images.shape[1]}")
-        images = images.transpose(0, 1)[:T]
+        images = images.transpose(0, 1)[: config.fidelity.timesteps or config.network.timesteps]
     return ScorerFactory(
         names,
         config.network,

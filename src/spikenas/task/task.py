@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -282,7 +283,12 @@ class Task:
         }
 
 
-_FROM_DATA = ("data.channels", "data.image_size", "data.value_range", "network.timesteps", "train.crop", "train.flip")
+_log = logging.getLogger(__name__)
+
+_FROM_DATA = (
+    *("fidelity.batch", "fidelity.timesteps"),
+    *("data.channels", "data.image_size", "data.value_range", "network.timesteps", "train.crop", "train.flip"),
+)
 _KEYS = {
     "data": "data.name",
     "target": "budget.target",
@@ -322,7 +328,8 @@ def base_config(settings: Config | str | Path | Mapping[str, Any] | None) -> Con
 def _with_derived_settings(config: Config, opened: OpenedData) -> tuple[Config, str]:
     """Return a configuration with what follows from the data, and why its image size was chosen.
 
-    What follows are image size, channels and range of values, T of events, and augmentation.
+    What follows are image size, channels and range of values, T of events, and augmentation. What asks for more than
+    the data have is brought down to them, and that is said.
     """
     changes, reason = choose_input(config, opened)
     frames = opened.survey.shape
@@ -338,6 +345,15 @@ def _with_derived_settings(config: Config, opened: OpenedData) -> tuple[Config, 
     config = config.but(changes)
     if config.train.crop is None:
         config = config.but({"train.crop": min(_decoding(config, opened).shape[1:]) // 8})
+    data = opened.divide(config.seed, _decoding(config, opened))
+    most = {"fidelity.batch": (max(2, len(data.train)), "training images")}
+    if data.timesteps is not None:
+        most["fidelity.timesteps"] = (data.timesteps, "timesteps of the event frames")
+    for key, (there, what) in most.items():
+        given = config.value(key)
+        if given is not None and given > there:
+            _log.warning("%s: %d asked, all %d %s are taken", key, given, there, what)
+            config = config.but({key: there})
     return config, reason
 
 

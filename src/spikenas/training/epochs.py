@@ -11,7 +11,6 @@ from pathlib import Path
 
 from spikenas._util.errors import RunError
 from spikenas._util.files import read_text, write_atomically
-from spikenas._util.run_files import CHECKPOINT
 from spikenas.config import TrainConfig
 
 
@@ -76,7 +75,7 @@ def read_log(path: Path) -> list[Epoch]:
         if [one.epoch for one in found] != list(range(1, len(found) + 1)):
             raise ValueError("not one epoch after the other")
     except (RunError, ValueError, IndexError, TypeError, OverflowError, csv.Error):
-        raise RunError(f"{path}: not a training log; remove it and {CHECKPOINT} to train again") from None
+        raise RunError(f"{path}: not a training log; remove it, and 'spikenas train' writes it again") from None
     return found
 
 

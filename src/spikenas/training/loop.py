@@ -27,7 +27,8 @@ from spikenas.data.transforms import augment, normalise
 from spikenas.snn.network import Network
 from spikenas.space.plan import Plan
 from spikenas.training.checkpoint import load_tensors, load_weights, model_header, save_tensors
-from spikenas.training.epochs import Epoch, kept_epoch, read_log, write_log
+from spikenas.training.epochs import Epoch, kept_epoch, write_log
+from spikenas.training.rounds import Progressed, further, learning_rate
 
 
 class _Sums(NamedTuple):
@@ -52,7 +53,8 @@ def train(
 
     The loop writes `model.safetensors`, `checkpoint.safetensors` and `train.csv` to the folder after every epoch, and
     goes on from the checkpoint where there is one. On a CPU with the same number of threads an interrupted training
-    ends with the same bits.
+    ends with the same bits. Where more epochs are asked for than the checkpoint was made for, they are a further round,
+    with a schedule of its own; the weights kept are chosen among the epochs of all rounds.
 
     Args:
         plan: The network.
@@ -83,6 +85,7 @@ def _train(
 ) -> list[Epoch]:
     settings = config.train
     accelerator = _accelerator(config, folder)
+    accelerator.wait_for_everyone()  # the first may have set a former training aside
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
     network = network or Network(plan, config.seed)
@@ -92,7 +95,9 @@ def _train(
         settings.momentum,
         nesterov=settings.momentum > 0,
     )
-    epochs = _resume(network, optimiser, plan, folder) if folder else []
+    before = _resume(network, optimiser, plan, folder) if folder else None
+    epochs = list(before.epochs) if before else []
+    rounds = further(before.rounds if before else (), settings.epochs)
     header = model_header(plan, dataset.classes, statistics)
     images_here, held_out = dataset.train.load(), dataset.validation.load()
     weights = class_weights(images_here, len(dataset.classes), settings.class_weights, accelerator.device)
@@ -114,7 +119,7 @@ def _train(
         model.train()
         own = order.numpy()[accelerator.process_index :: accelerator.num_processes][: steps_per_epoch * batch]
         for images, labels in _batches(accelerator, images_here, own, batch):
-            lr = learning_rate(step / steps_per_epoch, config)
+            lr = learning_rate(step / steps_per_epoch, config.train, rounds)
             for group in optimiser.param_groups:
                 group["lr"] = lr
             x = _prepared(augment(images, generator, settings.crop or 0, bool(settings.flip)), statistics, plan)
@@ -128,7 +133,7 @@ def _train(
             if not math.isfinite(sums.loss):
                 raise DivergedError(
                     f"the training loss became {sums.loss} in epoch {epoch + 1}; "
-                    f"try a smaller train.lr (now {settings.lr})"
+                    f"try a smaller learning rate than {settings.lr:g}"
                 )
             step += 1
             if step % steps_per_epoch:
@@ -151,25 +156,13 @@ def _train(
             {f.name: getattr(epochs[-1], f.name) for f in fields(Epoch) if f.name != "epoch"}, step=epoch + 1
         )
         if folder and accelerator.is_main_process:
-            _save(accelerator.unwrap_model(model), optimiser, epochs, header, folder, settings)
+            _save(accelerator.unwrap_model(model), optimiser, Progressed(epochs, rounds), header, folder, settings)
         accelerator.wait_for_everyone()
         progress(step, total, epochs)
+    if before and len(epochs) == len(before.epochs) and folder and accelerator.is_main_process:
+        write_log(folder / LOG, epochs)  # a kill may have come between it and the checkpoint
     accelerator.end_training()
     return epochs
-
-
-def learning_rate(epoch: float, config: Config) -> float:
-    """Return the learning rate: a linear warm-up, then half a cosine down to 0.
-
-    Args:
-        epoch: Number of epochs done, with their fraction.
-        config: The configuration; `train` is read.
-    """
-    settings = config.train
-    warmup = min(settings.warmup_epochs, settings.epochs / 2)
-    if epoch < warmup:
-        return settings.lr * (0.01 + 0.99 * epoch / warmup)
-    return settings.lr * 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / (settings.epochs - warmup)))
 
 
 def _accelerator(config: Config, folder: Path | None) -> Accelerator:
@@ -262,39 +255,37 @@ def item_losses(outputs: Tensor, labels: Tensor, weights: Tensor | None, smoothi
 def _save(
     network: Network,
     optimiser: torch.optim.Optimizer,
-    epochs: list[Epoch],
+    done: Progressed,
     header: dict[str, Any],
     folder: Path,
     settings: TrainConfig,
 ) -> None:
-    """Write the model where it is the best so far, then the log, then the checkpoint that makes the epoch count."""
+    """Write the model where it is the best so far, then the checkpoint that makes the epoch count, then the log."""
     weights = network.state_dict()
-    if kept_epoch(epochs, settings) is epochs[-1]:
+    if kept_epoch(done.epochs, settings) is done.epochs[-1]:
         save_tensors(folder / MODEL, weights, header)
-    write_log(folder / LOG, epochs)
     momentum = {
         f"momentum.{name}": optimiser.state[parameter]["momentum_buffer"]
         for name, parameter in network.named_parameters()
         if "momentum_buffer" in optimiser.state[parameter]
     }
     tensors = {f"model.{name}": tensor for name, tensor in weights.items()} | momentum
-    save_tensors(folder / CHECKPOINT, tensors, {"epoch": epochs[-1].epoch, "genotype": header["genotype"]})
+    save_tensors(folder / CHECKPOINT, tensors, {"genotype": header["genotype"], **done.header()})
+    write_log(folder / LOG, done.epochs)
 
 
-def _resume(network: Network, optimiser: torch.optim.Optimizer, plan: Plan, folder: Path) -> list[Epoch]:
-    """Load the checkpoint, if it and its model are there, and return the epochs that it has behind it."""
+def _resume(network: Network, optimiser: torch.optim.Optimizer, plan: Plan, folder: Path) -> Progressed | None:
+    """Load the checkpoint, if it and its model are there, and return what it has behind it."""
     path = folder / CHECKPOINT
     if not path.exists() or not (folder / MODEL).exists():
-        return []
+        return None
     tensors, header = load_tensors(path)
-    if header.get("genotype") != str(plan.genotype) or not isinstance(header.get("epoch"), int):
+    if header.get("genotype") != str(plan.genotype):
         raise RunError(f"{path}: a checkpoint of {header.get('genotype')!r}, not of {str(plan.genotype)!r}")
+    done = Progressed.parse(header, path)
     weights = {key.removeprefix("model."): t for key, t in tensors.items() if key.startswith("model.")}
     load_weights(network, weights, path)
     for name, parameter in network.named_parameters():
         if f"momentum.{name}" in tensors:
             optimiser.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"]
-    epochs = read_log(folder / LOG)[: header["epoch"]]
-    if len(epochs) != header["epoch"]:
-        raise RunError(f"{folder / LOG}: has {len(epochs)} epochs, {CHECKPOINT} {header['epoch']}; remove both")
-    return epochs
+    return done

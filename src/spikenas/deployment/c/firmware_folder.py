@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from spikenas._util.errors import DeployError
+from spikenas._util.run_files import FOOTPRINT
 from spikenas.deployment.c.source import frames_of, make_sources
 from spikenas.deployment.toolchain import FIRMWARE, WARNINGS, Core
 from spikenas.integers.integers import IntegerNetwork
@@ -106,12 +107,12 @@ def require_replaceable(folder: Path) -> None:
 
 def replace_folder(source: Path, folder: Path) -> None:
     """Put the sources of a built firmware folder in the place of an older one, all or none."""
-    partial, old = (folder.with_name(f"{folder.name}.{end}") for end in ("partial", "old"))
+    partial, old = (folder.with_name(f".{folder.name}.{end}") for end in ("partial", "old"))
     for left in (partial, old):
         shutil.rmtree(left, ignore_errors=True)
     partial.mkdir(parents=True)
     for path in source.iterdir():
-        if path.suffix in (".c", ".h") or path.name == "Makefile":
+        if path.suffix in (".c", ".h") or path.name in ("Makefile", FOOTPRINT):
             shutil.copy(path, partial)
     if folder.exists():
         folder.rename(old)

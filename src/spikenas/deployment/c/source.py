@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikenas._util.errors import DeployError
+from spikenas.deployment.c.header import network_header
 from spikenas.integers.folding import pooled_before
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
@@ -37,44 +38,6 @@ def pack(weights: Integers, bits: int, step: int) -> NDArray[np.uint8]:
     shifted = padded.reshape(-1, each) << np.arange(each) * bits
     packed: NDArray[np.uint8] = shifted.sum(1).astype(np.uint8)
     return packed
-
-
-def network_header(network: IntegerNetwork, arena: Arena) -> str:
-    """Return `network.h`, which a program that uses the network needs."""
-    plan = network.plan
-    spec, T = plan.input, plan.network.timesteps
-    frames = 1 if spec.static else T
-    parts = (
-        "write a frame to snn_input(), then snn_start(),\n * SNN_TIMESTEPS times snn_step(), snn_finish()"
-        if spec.static
-        else "snn_start(), for each timestep a frame to\n * snn_input() and snn_step(), then snn_finish()"
-    )
-    return f"""/* A spiking network made by SpikeNAS: {plan.genotype}. */
-#ifndef SNN_NETWORK_H
-#define SNN_NETWORK_H
-#include <stdint.h>
-
-#define SNN_CHANNELS {spec.channels}
-#define SNN_HEIGHT {spec.height}
-#define SNN_WIDTH {spec.width}
-#define SNN_FRAME_BYTES {spec.channels * spec.height * spec.width}
-#define SNN_FRAMES {frames} /* of one inference */
-#define SNN_TIMESTEPS {T}
-#define SNN_CLASSES {spec.classes}
-#define SNN_MEMBRANE_BITS {plan.network.membrane_bits}
-#define SNN_ARENA_BYTES {arena.size_bytes}
-
-/* One inference: frames are [SNN_FRAMES][height][width][channels], 0 to 255. The scores, one for each class, stay until
- * the next call; the class is that of the largest. */
-const int32_t *snn_run(const uint8_t *frames);
-
-/* The same in parts, without a copy of the input: {parts}. */
-uint8_t *snn_input(void);
-void snn_start(void);
-void snn_step(void);
-const int32_t *snn_finish(void);
-#endif
-"""
 
 
 def network_source(network: IntegerNetwork, arena: Arena) -> str:
@@ -349,4 +312,4 @@ def make_sources(network: IntegerNetwork) -> dict[str, str]:
         if max(layer.shape) > _LARGEST_SIDE:
             raise DeployError(f"{layer.name}: a size of {max(layer.shape)}, but kernels have at most {_LARGEST_SIDE}")
     arena = make_arena(network.program)
-    return {"network.h": network_header(network, arena), "network.c": network_source(network, arena)}
+    return {"network.h": network_header(network, arena.size_bytes), "network.c": network_source(network, arena)}
