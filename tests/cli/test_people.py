@@ -90,7 +90,7 @@ def ended(folder: Path, drawn: Drawn) -> Ended:
 def test_there_is_firmware_that_fits(ended: Ended, folder: Path) -> None:
     assert ended.status == 0, ended.said
     assert list((folder / "run" / "firmware").rglob("network.h"))
-    footprint = json.loads((folder / "run" / "footprint.json").read_text())
+    footprint = json.loads((folder / "run" / "firmware" / "stm32f405" / "footprint.json").read_text())
     assert footprint["predicted"]["flash_bytes"] <= 1016 * 1024
     assert footprint["predicted"]["ram_bytes"] <= 126 * 1024
     assert (folder / "run" / "report.html").stat().st_size

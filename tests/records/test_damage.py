@@ -25,10 +25,10 @@ from spikenas.records import (
     BEST_FILE,
     DATA_FILE,
     EVALUATION_FILE,
-    FOOTPRINT_FILE,
     QUANTISATION_FILE,
     SPACE_FILE,
     STATISTICS_FILE,
+    footprint_file,
 )
 from spikenas.reporting import load_run
 from spikenas.reporting.checks import checks
@@ -36,7 +36,7 @@ from spikenas.reporting.page import render
 
 RECORDS: list[JsonFile[Any]] = [
     *(BEST_FILE, DATA_FILE, SPACE_FILE, STATISTICS_FILE),
-    *(ANALYSIS_FILE, EVALUATION_FILE, FOOTPRINT_FILE, QUANTISATION_FILE),
+    *(ANALYSIS_FILE, EVALUATION_FILE, footprint_file("stm32f103"), QUANTISATION_FILE),
 ]
 TENSORS = ["model.safetensors", "checkpoint.safetensors", "quantised.safetensors"]
 OTHERS = ["config.toml", "enhance/config.toml", "train.csv", "trials.db", "history.jsonl", "network.nir"]

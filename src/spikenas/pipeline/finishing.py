@@ -148,7 +148,7 @@ def evaluate(run: RunFolder, task: Task, report: Reporter) -> EvaluationRecord:
         with report.task("evaluation") as progress:
             result = evaluate_model(model, task.test, task.config.device, progress=_counted(progress))
         found = {key: value for key, value in asdict(result).items() if key != "figures"}
-        figures = {"test_accuracy": result.accuracy, "figures": result.figures.as_json()}
+        figures = {"test_accuracy": result.accuracy, "images": result.images, "figures": result.figures.as_json()}
         values = EVALUATION_FILE.write(run.folder, {**figures, **found, "model_sha256": state.digest(MODEL)})
     if state.integers and values.get("quantised_sha256") != state.integers:
         network = IntegerNetwork.load(run / QUANTISED)
