@@ -1,0 +1,147 @@
+"""Part c: commands that are killed at random moments, go on, and have to end as if they had not been."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from attacks.attempt import fresh
+from attacks.corpus import COMMANDS, Corpus
+from attacks.record import Step
+
+LONGEST_RUN_S = 600.0
+KILLS = {"run": 40, "analyze": 30, "compare": 30}
+SIGNALS = (*(signal.SIGKILL,) * 7, signal.SIGINT, signal.SIGINT, signal.SIGTERM)
+LEFT_OUT = ("seconds", "ended", "wall_seconds", "evaluation_seconds", "analysis")  # times; the folder of an analysis
+NOT_COMPARED = (".lock", "history.jsonl", "report.html")  # times, and the command line
+PICTURES = (".png", ".svg")  # drawn from times too, in a comparison
+
+
+class Kills:
+    """The attacks of part c; each is a command that is killed at least once.
+
+    Args:
+        corpus: What uninterrupted commands wrote.
+        room: Folder in which they work.
+    """
+
+    def __init__(self, corpus: Corpus, room: Path) -> None:
+        self.corpus, self.room = corpus, room
+        self.counts = {f"kill {name}": count for name, count in KILLS.items()}
+
+    def attack(self, kind: str, number: int, rng: random.Random) -> Step:
+        """Kill a command one to three times, let it end, and compare."""
+        name = kind.removeprefix("kill ")
+        folder = fresh(self.room / name)
+        length = self._length(name)
+        said = []
+        for _ in range(rng.choice((1, 1, 2, 3))):
+            how, after = rng.choice(SIGNALS), rng.uniform(0.1, length)
+            again = rng.random() < 0.3  # a second Ctrl-C
+            said.append(f"{how.name}{' twice' if again and how is signal.SIGINT else ''} after {after:.2f} s")
+            status, err = _killed(name, folder, how, after, again)
+            if "Traceback" in err or status not in (0, 2, 130, -how):
+                last = err.strip().splitlines()[-1:] or [""]
+                return Step(
+                    kind,
+                    number,
+                    "traceback",
+                    f"{how.name}, status {status}, {last[0].partition(':')[0][:40]}",
+                    f"{'; '.join(said)}: {last[0][:200]}",
+                )
+            if status == 2:
+                return Step(kind, number, "traceback", "refused", f"{'; '.join(said)}: {err[-200:]!r}")
+        done = _start(name, folder)
+        try:
+            _, err = done.communicate(timeout=LONGEST_RUN_S)
+        except subprocess.TimeoutExpired:
+            done.kill()
+            done.communicate()
+            return Step(kind, number, "hang", "", "; ".join(said))
+        if done.returncode:
+            return Step(kind, number, "traceback", "does not go on", f"{'; '.join(said)}: {err[-300:]!r}")
+        if unequal := differences(folder, self.corpus.folder / name):
+            return Step(kind, number, "wrong result", ", ".join(unequal[:5]), "; ".join(said))
+        return Step(kind, number, message="; ".join(said))
+
+    @cache
+    def _length(self, name: str) -> float:
+        """Time that the command takes here and now."""
+        began = time.perf_counter()
+        _start(name, fresh(self.room / f"{name}-whole")).communicate(timeout=LONGEST_RUN_S)
+        return time.perf_counter() - began
+
+
+def _start(name: str, folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "spikenas", *COMMANDS[name], "--out", str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+
+
+def _killed(name: str, folder: Path, how: signal.Signals, after: float, again: bool) -> tuple[int, str]:
+    process = _start(name, folder)
+    try:
+        _, err = process.communicate(timeout=after)
+    except subprocess.TimeoutExpired:
+        process.send_signal(how)
+        if again and how is signal.SIGINT:
+            time.sleep(0.05)
+            process.send_signal(how)
+        try:
+            _, err = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            _, err = process.communicate()
+            return 1, f"{err}\nno end within 60 s of {how.name}"
+    return process.returncode, err
+
+
+def differences(found: Path, expected: Path) -> list[str]:
+    """Return the files of two folders that are not equal, times left out."""
+
+    def files(folder: Path) -> dict[str, Path]:
+        return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+
+    ours, theirs = files(found), files(expected)
+    unequal = [
+        f"{name} (there in one only)" for name in sorted(ours.keys() ^ theirs.keys()) if name not in NOT_COMPARED
+    ]
+    timed = "comparison.json" in theirs
+    for name in sorted(ours.keys() & theirs.keys()):
+        path = Path(name)
+        if path.name in NOT_COMPARED or (timed and path.suffix in PICTURES):
+            continue
+        if ours[name].read_bytes() != theirs[name].read_bytes() and _timeless(ours[name]) != _timeless(theirs[name]):
+            unequal.append(name)
+    return unequal
+
+
+def _timeless(path: Path) -> Any:
+    """Return what a file says but for times."""
+    match path.suffix:
+        case ".json":
+            return _without_times(json.loads(path.read_text()))
+        case ".csv":
+            return [_without_times(row) for row in csv.DictReader(io.StringIO(path.read_text()))]
+        case ".db":
+            with closing(sqlite3.connect(path)) as connection:
+                connection.row_factory = sqlite3.Row
+                rows = connection.execute("SELECT * FROM trials ORDER BY position").fetchall()
+            return [_without_times(dict(row)) for row in rows]
+    return path.read_bytes()
+
+
+def _without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_times(inner) for key, inner in value.items() if key not in LEFT_OUT}
+    return [_without_times(inner) for inner in value] if isinstance(value, list) else value
