@@ -1,12 +1,12 @@
 """A campaign against spikenas: mutated input in process, mutated command lines, kills, and faults of the machine.
 
-    python benchmarks/attack.py --folder /tmp/campaign          # all of it: hours; the same command goes on after a kill
-    python benchmarks/attack.py --short                         # two minutes, every kind; exit status 1 with a finding
-    python benchmarks/attack.py --folder F --again "model.safetensors" 17    # one step, with its traceback
-    python benchmarks/attack.py --folder F --table docs/reliability.md       # writes the table into the page
+    python benchmarks/attack.py --folder F     # all of it, which takes hours; after a kill the same command goes on
+    python benchmarks/attack.py --short        # two minutes, every kind
+    python benchmarks/attack.py --folder F --again "model.safetensors" 17   # one step, with its traceback
+    python benchmarks/attack.py --folder F --table docs/reliability.md      # writes the table into the page
 
-Everything follows from the seed; a step is known by its kind and number. Needs a POSIX machine; where it is not root, what
-needs mounts or another user is left out, and said.
+The exit status is 1 where anything was found. Everything follows from the seed; a step is known by its kind and number.
+Needs Linux. Where it is not run as root, what needs mounts or another user is left out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What attacks begin from: a finished run, an analysis, a comparison, and data of every kind. Made once for a campaign."""
+"""What attacks begin from: a run, an analysis, a comparison, and data of every kind; made once for a campaign."""
 
 from __future__ import annotations
 
@@ -42,7 +42,15 @@ LOG = (
     "test accuracy: 44.0, loss 1.9\nfiring rate of layers: " + ",".join(["0.125"] * 16) + "\n"
     "Elapsed time: 1hour2minute3.5second"
 )
-TARGET = 'title = "My board"\nsource = "its data sheet"\ncore = "cortex-m4"\nflash = "256KiB"\nram = "64KiB"\nruntime_flash = 4096\nruntime_ram = 1024\n'
+TARGET = """\
+title = "My board"
+source = "its data sheet"
+core = "cortex-m4"
+flash = "256KiB"
+ram = "64KiB"
+runtime_flash = 4096
+runtime_ram = 1024
+"""
 
 
 def spikenas(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:

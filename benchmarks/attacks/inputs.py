@@ -17,9 +17,9 @@ from attacks.attempt import WrongError, command_line, fresh, judge_command
 from attacks.corpus import Corpus, pictures
 from attacks.mutate import MUTATE, NUMBERS, VALUES, WORDS, flip_bits, mutate_bytes, mutate_text
 from attacks.record import Step
-from spikenas import Genotype, IntegerNetwork, Model, Op
+from attacks.results import check_trials, odd_events, read_table, values_of
+from spikenas import Genotype, Model, Op
 from spikenas.bench.results import ResultFile
-from spikenas.bench.table import Table
 from spikenas.cli.options import SET, Given
 from spikenas.config import Config, DataConfig
 from spikenas.data.opening import OpenedData
@@ -79,8 +79,8 @@ class Inputs:
             "trials.db": (3000, self._trials),
             "analysis.json": (3000, partial(self._file, run / "enhance/analysis/analysis.json", self._read_analysis)),
             "results.csv": (3000, partial(self._file, self.corpus.folder / "compare/results.csv", ResultFile)),
-            "table.csv": (4000, partial(self._file, data / "table.csv", _read_table)),
-            "bench.csv": (4000, partial(self._file, data / "bench.csv", _read_table)),
+            "table.csv": (4000, partial(self._file, data / "table.csv", read_table)),
+            "bench.csv": (4000, partial(self._file, data / "bench.csv", read_table)),
             "train_process.txt": (3000, self._logs),
             "network.nir": (1500, partial(self._weights, run / "network.nir", read_nir)),
             "model.safetensors": (3000, partial(self._weights, run / "model.safetensors", load)),
@@ -187,9 +187,9 @@ class Inputs:
         for suffix in ("-journal", "-wal"):
             (self.room / f"trials.db{suffix}").unlink(missing_ok=True)
         found = read_trials(path)
-        _check_trials(found)
+        check_trials(found)
         with TrialStore(path) as store:
-            _check_trials(list(store))
+            check_trials(list(store))
 
     def _damaged_trials(self, rng: random.Random) -> bytes:
         import sqlite3
@@ -216,7 +216,7 @@ class Inputs:
         folder = fresh(self.room / "logs", self.corpus.data / "logs" / "cifar10")
         path = folder / rng.choice(("0", "31")) / "train_process.txt"
         path.write_bytes(MUTATE[".txt"](path.read_bytes(), rng))
-        _read_table(folder)
+        read_table(folder)
 
     # Weights
 
@@ -224,13 +224,13 @@ class Inputs:
         raw = source.read_bytes()
         changed = flip_bits(raw, rng) if rng.random() < 0.6 else mutate_bytes(raw, rng)
         found = read(self._write(source.name, changed))
-        if changed != raw and _values_of(found) != self._original(source, read):
+        if changed != raw and values_of(found) != self._original(source, read):
             raise WrongError("loads, with other values than were saved")
 
     def _original(self, source: Path, read: Callable[[Path], object]) -> object:
         known: dict[Path, object] = self.__dict__.setdefault("_originals", {})
         if source not in known:
-            known[source] = _values_of(read(source))
+            known[source] = values_of(read(source))
         return known[source]
 
     @cached_property
@@ -281,7 +281,7 @@ class Inputs:
         folder = fresh(self.room / "events", self.corpus.data / "events")
         path = folder / rng.choice("ab") / f"{rng.randrange(6)}.npz"
         raw = path.read_bytes()
-        path.write_bytes(mutate_bytes(raw, rng) if rng.random() < 0.7 else _odd_events(path, rng))
+        path.write_bytes(mutate_bytes(raw, rng) if rng.random() < 0.7 else odd_events(path, rng))
         self._open(f"events:{folder}", {"skip_broken": rng.random() < 0.5})
 
     def _idx(self, name: str, rng: random.Random) -> None:
@@ -376,61 +376,3 @@ class Inputs:
             (folder / "model.safetensors").unlink(missing_ok=True)
         ended = command_line([stage, *options], folder)
         return judge_command("", 0, ended, f"{stage} with damaged {', '.join(names)}")
-
-
-def _read_table(path: Path) -> None:
-    table = Table.read(path)
-    table.network_values()
-    table.row_values(adjusted=True)
-    _ = table.space
-
-
-def _check_trials(trials: list[Any]) -> None:
-    for trial in trials:
-        numbers = (trial.params, trial.flash_bytes, trial.ram_bytes, trial.score, trial.seconds, trial.synops)
-        if not all(value is None or isinstance(value, int | float) for value in numbers):
-            raise WrongError(f"a trial with {numbers}")
-        if not isinstance(trial.genotype, str) or trial.status not in ("scored", "over budget", "outside"):
-            raise WrongError(f"a trial of {trial.genotype!r}, {trial.status!r}")
-
-
-def _values_of(found: Any) -> object:
-    """Return all that a file of weights says, in a form that can be compared."""
-    match found:
-        case Model():
-            weights = {key: value.numpy().tobytes() for key, value in found.network.state_dict().items()}
-            return (
-                weights,
-                str(found.plan.genotype),
-                found.plan.network,
-                found.plan.input,
-                found.classes,
-                found.statistics,
-            )
-        case IntegerNetwork():
-            constants = {k: {n: v.tobytes() for n, v in named.items()} for k, named in found.constants.items()}
-            rest = (
-                found.leak,
-                found.zero,
-                found.input_scale,
-                found.score_scale,
-                found.classes,
-                str(found.plan.genotype),
-            )
-            return constants, rest, found.plan.network, found.plan.input
-        case (tensors, header):
-            return {key: value.numpy().tobytes() for key, value in tensors.items()}, header
-    return found
-
-
-def _odd_events(path: Path, rng: random.Random) -> bytes:
-    """Return an archive of an array of another type, shape or name, or of several."""
-    shape = rng.choice(((3, 2, 6, 6), (2, 2, 6, 6), (3, 2, 6), (0, 2, 6, 6), (3, 1, 6, 6), (), (3, 2, 0, 6)))
-    array = np.ones(
-        shape, rng.choice(("float32", "int8", "uint64", "float64", "bool", "complex64", "U2", "O", "datetime64[s]"))
-    )
-    if array.size and array.dtype.kind == "f" and rng.random() < 0.5:
-        array.flat[0] = rng.choice((np.nan, np.inf, -1, 1e30, 300))
-    names = rng.choice((("frames",), ("x",), ("x", "y"), ("frames", "y"), ("../x",), ()))
-    np.savez(path, **dict.fromkeys(names, array))
-    return path.read_bytes()

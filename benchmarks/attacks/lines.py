@@ -7,71 +7,17 @@ import random
 import subprocess
 from pathlib import Path
 
+from typer.main import get_command
+
 from attacks.attempt import Ended, command_line, fresh, judge_command
 from attacks.corpus import NETWORK, QUICK, Corpus, spikenas
 from attacks.mutate import NUMBERS, WORDS, mutate_text
 from attacks.record import LONGEST_S, Step
+from spikenas.cli import app
 
 OPTIONS = (
-    *(
-        "--data",
-        "--image-size",
-        "--target",
-        "--params",
-        "--flash",
-        "--ram",
-        "--network",
-        "--cells",
-        "--channels",
-        "--stem-stride",
-    ),
-    *(
-        "--timesteps",
-        "--weight-bits",
-        "--space",
-        "--ops",
-        "--score",
-        "--strategy",
-        "--evaluations",
-        "--front",
-        "--executor",
-    ),
-    *(
-        "--workers",
-        "--ray-address",
-        "--analysis",
-        "--by",
-        "--seeds",
-        "--draws",
-        "--tolerance",
-        "--confidence",
-        "--epochs",
-        "--bits",
-    ),
-    *(
-        "--tuning",
-        "--seed",
-        "--device",
-        "--set",
-        "--out",
-        "--config",
-        "--table",
-        "--strategies",
-        "--initialisations",
-        "--convs",
-    ),
-    *(
-        "--networks",
-        "--dataset",
-        "--metric",
-        "--input",
-        "--classes",
-        "--skip-broken",
-        "--quiet",
-        "--json",
-        "--no-enhance",
-    ),
-    *("--help", "--version", "--nonsense", "-q", "-x", "--"),
+    *sorted({flag for one in get_command(app).commands.values() for option in one.params for flag in option.opts}),
+    *("--help", "--version", "--nonsense", "-x", "--"),
 )
 
 
