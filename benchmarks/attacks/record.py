@@ -24,7 +24,7 @@ class Step:
         outcome: One of `OUTCOMES`.
         where: Innermost line of the package in a traceback, by which equal findings are told.
         message: What was raised, printed or found wrong, in one line.
-        seconds: Time that it took.
+        seconds: Time that it took, waiting for a core included.
         peak_bytes: Most memory that was resident meanwhile.
     """
 
@@ -37,12 +37,9 @@ class Step:
     peak_bytes: int = 0
 
     def judged(self) -> Step:
-        """Return the step as a hang, or as one of too much memory, where it was either."""
-        if self.outcome in ("worked", "clean error"):
-            if self.seconds > LONGEST_S:
-                return replace(self, outcome="hang", message=f"{self.seconds:.0f} s; {self.message}")
-            if self.peak_bytes > LARGEST_BYTES:
-                return replace(self, outcome="memory", message=f"{self.peak_bytes / 2**30:.1f} GiB; {self.message}")
+        """Return the step as one of too much memory, where it was."""
+        if self.outcome in ("worked", "clean error") and self.peak_bytes > LARGEST_BYTES:
+            return replace(self, outcome="memory", message=f"{self.peak_bytes / 2**30:.1f} GiB; {self.message}")
         return self
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import glob
 import mmap
 import os
 import resource
@@ -12,6 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -111,19 +113,20 @@ def limit_memory() -> None:
 
 
 def waited(process: int | str = "self") -> float:
-    """Return the seconds for which a process could have run, and others had the cores: they are nobody's hang."""
-    try:
-        return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError):
-        return 0.0
+    """Return the seconds for which threads of a process could have run and others had the cores: that is no hang."""
+    total = 0
+    for path in glob.glob(f"/proc/{process}/task/*/schedstat"):
+        with suppress(OSError, IndexError):  # of a thread that has just ended
+            total += int(Path(path).read_text().split()[1])
+    return total / 1e9
 
 
 def measured(work: Callable[[], Step]) -> Step:
     """Do a step, with its time and its peak of memory."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
-    began = time.perf_counter() - waited()
+    began = time.perf_counter()
     step = work()
-    seconds = time.perf_counter() - waited() - began
+    seconds = time.perf_counter() - began
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     peak_bytes = int(peak.split()[1]) * 1024
     if peak_bytes > 1 << 30:
