@@ -18,16 +18,17 @@ from attacks.corpus import Corpus, pictures
 from attacks.mutate import MUTATE, NUMBERS, VALUES, WORDS, flip_bits, mutate_bytes, mutate_text
 from attacks.record import Step
 from attacks.results import check_trials, odd_events, read_table, values_of
-from spikenas import Genotype, Model, Op
+from spikenas import Genotype, Model, Op, Task
 from spikenas.bench.results import ResultFile
 from spikenas.cli.options import SET, Given
 from spikenas.config import Config, DataConfig
 from spikenas.data.opening import OpenedData
-from spikenas.data.statistics import load_statistics
 from spikenas.deployment.nir import read_nir
 from spikenas.enhancement.analysis_file import read_analysis
 from spikenas.interface.functions import load
 from spikenas.nas.store import TrialStore, read_trials
+from spikenas.pipeline.run_folder import RunFolder
+from spikenas.pipeline.searching import take_statistics
 from spikenas.reporting.page import render
 from spikenas.reporting.saved import load_run
 from spikenas.space.texts import parse_input, read_genotype, read_genotypes
@@ -74,7 +75,7 @@ class Inputs:
             "text of an op, shape or number": (7000, self._text),
             "file of genotypes": (2000, self._genotypes),
             "target": (4000, partial(self._file, data / "board.toml", lambda path: find_target(str(path)))),
-            "statistics.json": (3000, partial(self._file, run / "statistics.json", load_statistics)),
+            "statistics.json": (3000, partial(self._file, run / "statistics.json", self._read_statistics)),
             "train.csv": (3000, partial(self._file, run / "train.csv", read_log)),
             "trials.db": (3000, self._trials),
             "analysis.json": (3000, partial(self._file, run / "enhance/analysis/analysis.json", self._read_analysis)),
@@ -181,6 +182,14 @@ class Inputs:
     def _read_analysis(self, path: Path) -> None:
         config = Config.load(self.corpus.run / "enhance/config.toml")
         read_analysis(path, config, "cmrr")
+
+    def _read_statistics(self, path: Path) -> None:
+        with RunFolder(path.parent) as run:
+            take_statistics(run, self._task)
+
+    @cached_property
+    def _task(self) -> Task:
+        return Task.of(Config.load(self.corpus.run / "config.toml"))
 
     def _trials(self, rng: random.Random) -> None:
         path = self._write("trials.db", self._damaged_trials(rng))
