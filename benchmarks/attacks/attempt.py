@@ -75,20 +75,20 @@ def fault_of_line(text: str) -> str:
     return ""
 
 
-def command_line(arguments: list[str], long_work: Path | None = None) -> Ended:
+def command_line(arguments: list[str], at_work: Callable[[], bool] | None = None) -> Ended:
     """Run the command line in this process.
 
     Args:
         arguments: What stands behind `spikenas`.
-        long_work: A folder; once it is there the command has begun to work, which may take long: it is interrupted
-            with Ctrl-C, twice, instead of counted as a hang.
+        at_work: Says whether the command has begun what may take long: then it is interrupted with Ctrl-C, twice,
+            instead of counted as a hang.
     """
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict", write_through=True) for _ in range(2))
     before = sys.argv
     sys.argv = ["spikenas", *arguments]
     status, place = 1, ""
     try:
-        with _interrupting(long_work), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with _interrupting(at_work), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             main()
         place = "no exit"
     except SystemExit as ended:
@@ -106,15 +106,15 @@ def command_line(arguments: list[str], long_work: Path | None = None) -> Ended:
     return Ended(status, *texts, place)
 
 
-def _interrupting(folder: Path | None) -> Timer:
-    """Send SIGINT after a while where a folder is there, and again; else, and at last, raise TimeUp."""
+def _interrupting(at_work: Callable[[], bool] | None) -> Timer:
+    """Send SIGINT after a while where a command is at work, and again; else, and at last, raise TimeUp."""
 
     def remind(calls: int) -> None:
-        if folder is None or not folder.exists() or calls > 2:
+        if at_work is None or calls > 2 or not at_work():
             raise TimeUp
         os.kill(os.getpid(), signal.SIGINT)
 
-    return Timer(LONGEST_S if folder is None else LONGEST_S / 2, LONGEST_S / 4, remind)
+    return Timer(LONGEST_S if at_work is None else LONGEST_S / 2, LONGEST_S / 4, remind)
 
 
 def judge_command(kind: str, number: int, ended: Ended, shown: str) -> Step:

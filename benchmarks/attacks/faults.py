@@ -6,27 +6,23 @@ import contextlib
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from attacks import bombs
-from attacks.attempt import Ended, fresh, judge_command
+from attacks.attempt import fresh
 from attacks.corpus import COMMANDS, QUICK, Corpus
 from attacks.inputs import RUN_FILES
 from attacks.kills import LONGEST_RUN_S, differences
-from attacks.record import LARGEST_BYTES, Step
-from attacks.worker import waited
+from attacks.processes import Done, run
+from attacks.record import Step
 
 NOBODY = 65534
 DISK_KIB = (16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192)
-START_S = 15.0  # 10 s, and what a process takes to begin
 OTHER_FILES = (
     "fifo",
     "folder",
@@ -123,7 +119,7 @@ class Faults:
         disk.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "tmpfs", str(disk)], check=True)
         try:
-            said = _run([*COMMANDS[command], "--out", str(disk / "out")], limit_s=LONGEST_RUN_S)
+            said = run([*COMMANDS[command], "--out", str(disk / "out")], limit_s=LONGEST_RUN_S)
             if (step := said.judged()).outcome not in ("clean error", "worked"):
                 return step
             subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
@@ -131,8 +127,8 @@ class Faults:
         finally:
             subprocess.run(["umount", "-l", str(disk)], check=True)
 
-    def _goes_on(self, command: str, folder: Path, before: _Done) -> Step:
-        again = _run([*COMMANDS[command], "--out", str(folder)], limit_s=LONGEST_RUN_S)
+    def _goes_on(self, command: str, folder: Path, before: Done) -> Step:
+        again = run([*COMMANDS[command], "--out", str(folder)], limit_s=LONGEST_RUN_S)
         if again.ended.status:
             return Step("", 0, "traceback", "does not go on", f"after {before.last!r}: {again.last!r}")
         if unequal := differences(folder, self.corpus.folder / command):
@@ -141,14 +137,12 @@ class Faults:
 
     def _file_size(self, command: str, size_kib: int) -> Step:
         folder = self.room / "out"
-        said = _run(
-            [*COMMANDS[command], "--out", str(folder)], limit_s=LONGEST_RUN_S, limits={"fsize": size_kib * 1024}
-        )
+        said = run([*COMMANDS[command], "--out", str(folder)], limit_s=LONGEST_RUN_S, limits={"fsize": size_kib * 1024})
         step = said.judged()
         return step if step.outcome not in ("clean error", "worked") else self._goes_on(command, folder, said)
 
     def _open_files(self, count: int, command: str) -> Step:
-        return _run(
+        return run(
             [*COMMANDS[command], "--out", str(self.room / "out")], limits={"nofile": count}, limit_s=LONGEST_RUN_S
         ).judged()
 
@@ -177,7 +171,7 @@ class Faults:
             else ["run", "--data", str(data), *QUICK, "--no-enhance", "--epochs", "1", "--out", str(out / "r")]
         )
         try:
-            return _run(arguments, user=NOBODY, limit_s=LONGEST_RUN_S).judged()
+            return run(arguments, user=NOBODY, limit_s=LONGEST_RUN_S).judged()
         finally:
             for path in closed.values():
                 os.chmod(path, 0o755)
@@ -186,7 +180,7 @@ class Faults:
         data = fresh(self.room / "data", self.corpus.data / "pictures")
         with _other_file(data / "a" / "0.png", what):
             skipping = ["--skip-broken"] if skip else []
-            return _run(
+            return run(
                 [
                     "search",
                     "--data",
@@ -211,88 +205,18 @@ class Faults:
             "predict": ["predict", str(self.corpus.data / "pictures" / "a" / "0.png"), "--out", str(run)],
         }.get(reader, [reader, "--out", str(run), "--quiet"])
         with _other_file(run / name, what):
-            return _run(arguments).judged()
+            return run(arguments).judged()
 
     def _bomb(self, name: str) -> Step:
         arguments = bombs.BOMBS[name](self.room, self.corpus)
-        return _run(arguments, limit_s=60).judged()
+        return run(arguments, limit_s=60).judged()
 
     def _stream(self, how: str, command: str) -> Step:
         arguments = {
             "report": ["report", str(fresh(self.room / "run", self.corpus.run))],
             "run": ["run", "--out", str(fresh(self.room / "run", self.corpus.run))],
         }.get(command, [command])
-        return _run(arguments, shell=how).judged()
-
-
-class _Done:
-    """What became of a command in a process of its own."""
-
-    def __init__(self, ended: Ended, shown: str, seconds: float, peak_bytes: int, limit_s: float) -> None:
-        self.ended, self.shown, self.seconds, self.peak_bytes, self.limit_s = ended, shown, seconds, peak_bytes, limit_s
-
-    @property
-    def last(self) -> str:
-        lines = self.ended.err.strip().splitlines()
-        return lines[-1][:200] if lines else ""
-
-    def judged(self) -> Step:
-        if self.seconds > self.limit_s:
-            return Step("", 0, "hang", "", f"more than {self.limit_s:.0f} s: {self.shown}")
-        if self.peak_bytes > LARGEST_BYTES:
-            return Step("", 0, "memory", "", f"{self.peak_bytes / 2**30:.1f} GiB: {self.shown}")
-        return judge_command("", 0, self.ended, self.shown)
-
-
-def _run(
-    arguments: Sequence[str],
-    limit_s: float = START_S,
-    user: int | None = None,
-    limits: dict[str, int] | None = None,
-    shell: str = "",
-) -> _Done:
-    """Run a command in a process of its own, and take its time and its peak of memory."""
-    command = [sys.executable, "-m", "spikenas", *arguments]
-    for name, value in (limits or {}).items():
-        command = ["prlimit", f"--{name}={value}", *command]
-    if user is not None:
-        command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command]
-    if shell:
-        command = ["bash", "-c", f'set -o pipefail; "$@" {shell}', "bash", *command]
-    environment = os.environ | ({"HOME": "/nonexistent"} if user is not None else {})
-    began, idle = time.perf_counter(), 0.0
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        env=environment,
-        start_new_session=True,
-    )
-    peak = 0
-    while True:
-        try:
-            out, err = process.communicate(timeout=0.1)
-            break
-        except subprocess.TimeoutExpired:
-            peak, idle = max(peak, _peak(process.pid)), max(idle, waited(process.pid))
-            if time.perf_counter() - began - idle > limit_s or peak > 2 * LARGEST_BYTES:
-                os.killpg(process.pid, signal.SIGKILL)
-                out, err = process.communicate()
-                break
-    status = process.returncode
-    if "|" in shell and status == 141:  # of a writer whose reader has left, by the shell's account
-        status = 0
-    return _Done(Ended(status, out, err), " ".join(arguments)[:200], time.perf_counter() - began - idle, peak, limit_s)
-
-
-def _peak(process: int) -> int:
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
-    return 0
+        return run(arguments, shell=how, limit_s=60).judged()
 
 
 @contextlib.contextmanager

@@ -383,5 +383,5 @@ class Inputs:
         options = [str(folder)] if stage == "report" else ["--out", str(folder), "--quiet"]
         if stage in ("train", "run") and rng.random() < 0.3:
             (folder / "model.safetensors").unlink(missing_ok=True)
-        ended = command_line([stage, *options], folder)
+        ended = command_line([stage, *options], lambda: True)
         return judge_command("", 0, ended, f"{stage} with damaged {', '.join(names)}")
