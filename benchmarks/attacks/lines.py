@@ -25,6 +25,7 @@ OPTIONS = (
 CELL = "0-1:skip 0-2:conv3x3 1-3:skip 2-3:conv3x3"
 SEARCH = (*NETWORK, *QUICK)
 WORK = (*SEARCH, "--epochs", "1")
+COMPARED = ("--table", "data/table.csv", "--by", "convs,test", "--strategies", "random")
 LINES: tuple[list[str], ...] = (
     ["estimate", CELL, "--input", "3x32x32", "--classes", "10", "--channels", "16", "--timesteps", "4"],
     ["estimate", CELL, "--target", "stm32f405", "--json"],
@@ -48,22 +49,7 @@ LINES: tuple[list[str], ...] = (
     ["enhance", *SEARCH, "--seeds", "5", "--draws", "2", "--out", "out"],
     ["enhance", *SEARCH, "--analysis", "analyze", "--out", "out"],
     ["analyze", *SEARCH, *["--ops", "skip,conv3x3", "--by", "convs", "--seeds", "5", "--draws", "2", "--out", "out"]],
-    [
-        "compare",
-        *SEARCH,
-        *[
-            "--table",
-            "data/table.csv",
-            "--by",
-            "convs,test",
-            "--strategies",
-            "random",
-            "--evaluations",
-            "2",
-            "--out",
-            "out",
-        ],
-    ],
+    ["compare", *SEARCH, *COMPARED, "--evaluations", "2", "--out", "out"],
     ["run", "run/config.toml", "--out", "out", "--quiet"],
 )
 
