@@ -7,6 +7,7 @@ import io
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,14 @@ class Corpus:
 
     Args:
         folder: Folder in which it is, or is made.
+
+    Attributes:
+        seconds: Time of each command that was run now.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.seconds: dict[str, float] = {}
 
     def make(self) -> None:
         """Make what is not there."""
@@ -76,7 +81,9 @@ class Corpus:
                 print(f"corpus: {name}", flush=True)
                 partial = self.folder / f"{name}.partial"
                 shutil.rmtree(partial, ignore_errors=True)
+                began = time.perf_counter()
                 done = spikenas(*command, "--out", str(partial))
+                self.seconds[name] = time.perf_counter() - began
                 if done.returncode:
                     raise SystemExit(f"corpus: {name} failed: {done.stderr}")
                 partial.rename(self.folder / name)

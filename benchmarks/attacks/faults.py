@@ -18,7 +18,7 @@ from attacks.attempt import fresh
 from attacks.corpus import COMMANDS, QUICK, Corpus
 from attacks.inputs import RUN_FILES
 from attacks.kills import LONGEST_RUN_S, differences
-from attacks.processes import Done, run
+from attacks.processes import Done, watched
 from attacks.record import Step
 
 NOBODY = 65534
@@ -119,7 +119,7 @@ class Faults:
         disk.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "tmpfs", str(disk)], check=True)
         try:
-            said = run([*COMMANDS[command], "--out", str(disk / "out")], limit_s=LONGEST_RUN_S)
+            said = watched([*COMMANDS[command], "--out", str(disk / "out")], limit_s=LONGEST_RUN_S)
             if (step := said.judged()).outcome not in ("clean error", "worked"):
                 return step
             subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
@@ -128,7 +128,11 @@ class Faults:
             subprocess.run(["umount", "-l", str(disk)], check=True)
 
     def _goes_on(self, command: str, folder: Path, before: Done) -> Step:
-        again = run([*COMMANDS[command], "--out", str(folder)], limit_s=LONGEST_RUN_S)
+        again = (
+            watched([*COMMANDS[command], "--out", str(folder)], limit_s=LONGEST_RUN_S)
+            if before.ended.status
+            else before
+        )
         if again.ended.status:
             return Step("", 0, "traceback", "does not go on", f"after {before.last!r}: {again.last!r}")
         if unequal := differences(folder, self.corpus.folder / command):
@@ -137,12 +141,14 @@ class Faults:
 
     def _file_size(self, command: str, size_kib: int) -> Step:
         folder = self.room / "out"
-        said = run([*COMMANDS[command], "--out", str(folder)], limit_s=LONGEST_RUN_S, limits={"fsize": size_kib * 1024})
+        said = watched(
+            [*COMMANDS[command], "--out", str(folder)], limit_s=LONGEST_RUN_S, limits={"fsize": size_kib * 1024}
+        )
         step = said.judged()
         return step if step.outcome not in ("clean error", "worked") else self._goes_on(command, folder, said)
 
     def _open_files(self, count: int, command: str) -> Step:
-        return run(
+        return watched(
             [*COMMANDS[command], "--out", str(self.room / "out")], limits={"nofile": count}, limit_s=LONGEST_RUN_S
         ).judged()
 
@@ -171,7 +177,7 @@ class Faults:
             else ["run", "--data", str(data), *QUICK, "--no-enhance", "--epochs", "1", "--out", str(out / "r")]
         )
         try:
-            return run(arguments, user=NOBODY, limit_s=LONGEST_RUN_S).judged()
+            return watched(arguments, user=NOBODY, limit_s=LONGEST_RUN_S).judged()
         finally:
             for path in closed.values():
                 os.chmod(path, 0o755)
@@ -180,7 +186,7 @@ class Faults:
         data = fresh(self.room / "data", self.corpus.data / "pictures")
         with _other_file(data / "a" / "0.png", what):
             skipping = ["--skip-broken"] if skip else []
-            return run(
+            return watched(
                 [
                     "search",
                     "--data",
@@ -205,18 +211,18 @@ class Faults:
             "predict": ["predict", str(self.corpus.data / "pictures" / "a" / "0.png"), "--out", str(run)],
         }.get(reader, [reader, "--out", str(run), "--quiet"])
         with _other_file(run / name, what):
-            return run(arguments).judged()
+            return watched(arguments).judged()
 
     def _bomb(self, name: str) -> Step:
         arguments = bombs.BOMBS[name](self.room, self.corpus)
-        return run(arguments, limit_s=60).judged()
+        return watched(arguments, limit_s=60).judged()
 
     def _stream(self, how: str, command: str) -> Step:
         arguments = {
             "report": ["report", str(fresh(self.room / "run", self.corpus.run))],
             "run": ["run", "--out", str(fresh(self.room / "run", self.corpus.run))],
         }.get(command, [command])
-        return run(arguments, shell=how, limit_s=60).judged()
+        return watched(arguments, shell=how, limit_s=60).judged()
 
 
 @contextlib.contextmanager

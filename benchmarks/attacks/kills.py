@@ -37,7 +37,7 @@ class Kills:
 
     def __init__(self, corpus: Corpus, room: Path) -> None:
         self.corpus, self.room = corpus, room
-        self._lengths: dict[str, float] = {}
+        self._lengths = corpus.seconds
         self.counts = {f"kill {name}": count for name, count in KILLS.items()}
 
     def attack(self, kind: str, number: int, rng: random.Random) -> Step:

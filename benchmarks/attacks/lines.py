@@ -13,7 +13,7 @@ from typer.main import get_command
 from attacks.attempt import command_line, fresh, judge_command
 from attacks.corpus import NETWORK, QUICK, Corpus
 from attacks.mutate import NUMBERS, WORDS, mutate_text
-from attacks.processes import run
+from attacks.processes import watched
 from attacks.record import Step
 from attacks.worker import TimeUp, place_of
 from spikenas.cli import app
@@ -80,7 +80,7 @@ class Lines:
                 for argument in arguments
             ]
             arguments = [argument[:100_000] for argument in arguments]
-            done = run(arguments, cwd=self.room)
+            done = watched(arguments, cwd=self.room)
             if self._at_work() and done.seconds > done.limit_s:  # a search or a training may take long
                 return Step(kind, number, message=" ".join(arguments)[:200])
             return replace(done.judged(), kind=kind, number=number)

@@ -39,7 +39,7 @@ class Done:
         return judge_command("", 0, self.ended, self.shown)
 
 
-def run(
+def watched(
     arguments: Sequence[str],
     limit_s: float = START_S,
     user: int | None = None,
