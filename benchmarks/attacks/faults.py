@@ -101,6 +101,9 @@ class Faults:
         """Do one; the order of a kind's cases is shuffled, so that the first are a sample."""
         cases, work = self.cases[kind]
         case = random.Random(kind).sample(cases, len(cases))[number]
+        disk = self.room / "disk"
+        if disk.is_mount():  # of a campaign that was killed
+            subprocess.run(["umount", "-l", str(disk)], check=True)
         fresh(self.room)
         step = work(*case)
         return Step(

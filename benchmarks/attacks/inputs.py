@@ -45,7 +45,7 @@ STAGES = ("report", "evaluate", "quantise", "deploy", "train", "search", "enhanc
 GENOTYPES = (
     *("0-1:skip 0-2:conv3x3 0-3:avgpool3x3 1-2:none 1-3:conv1x1 2-3:conv3x3@0.5", "0-3:conv3x3"),
     *("nodes=3 0-1:skip 0-2:skip 1-2:conv3x3", "0-3:conv3x3 / 0-1:skip 1-3:conv3x3", "0-1:conv3x3 2-1:skip 1-3:skip"),
-    *("0100 0010 0001 0000", "0130 0020 4001 0000", "0-1:dwconv3x3@1.5 1-3:conv7x7"),
+    *("0100 0010 0001 0000", "0130 0020 0001 0000", "0-1:dwconv3x3@1.5 1-3:conv7x7"),
 )
 IDS = ("15624", "7", "012340")
 OPS = ("skip", "conv3x3", "conv3x3@0.5", "avgpool3x3", "none", "dwconv3x3", "conv1x1@1.5", "conv7x7@2")

@@ -10,6 +10,7 @@ from pathlib import Path
 from attacks.record import FINDINGS, OUTCOMES, Record
 
 BEGIN, END = "<!-- campaign: written by benchmarks/attack.py --table -->", "<!-- end of campaign -->"
+ENOUGH = 50  # attacks of a kind, of which one has to work
 HEADINGS = (
     "kind",
     "inputs",
@@ -46,6 +47,8 @@ def report(record: Record, seconds: float) -> int:
     for step, count in found:
         lines.append(f"\n{step.outcome}: {step.kind}, {count} times, the first is number {step.number}")
         lines.append(f"    {step.where}  {step.message}")
+    if never := [row[0] for row in rows[1:-1] if int(row[1].replace(",", "")) >= ENOUGH and row[2] == "0"]:
+        lines.append(f"\nnever worked, so what they begin from may be wrong: {', '.join(never)}")
     total = sum(count for _, count in found)
     lines.append(f"\n{total:,} findings of {len(found)} kinds, {seconds:,.0f} s, seed {record.seed}")
     text = "\n".join(lines)
