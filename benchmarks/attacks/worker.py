@@ -67,12 +67,14 @@ def _work(
     set_up: Callable[[], None],
     at: mmap.mmap,
 ) -> None:
-    status = 1
+    status, parent = 1, os.getppid()
     try:
         record = Record(folder, seed)  # a connection of SQLite does not pass a fork
         set_up()
         limit_memory()
         for k in range(position, len(steps)):
+            if os.getppid() != parent:  # the campaign was killed
+                break
             at[:] = struct.pack("qd", k, time.monotonic())
             record.add(measured(lambda kind=steps[k][0], number=steps[k][1]: attack(kind, number)).judged())
         at[:] = struct.pack("qd", len(steps), time.monotonic())
