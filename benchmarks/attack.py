@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -47,10 +48,12 @@ def campaign(asked: argparse.Namespace, folder: Path) -> int:
     from attacks.record import Record
     from attacks.table import report, write_table
 
-    record = Record(folder, asked.seed)
     if asked.table:
-        write_table(asked.table, record)
+        write_table(asked.table, Record(folder, asked.seed))
         return 0
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    record = Record(folder, asked.seed, None if asked.again else commit)
     began = time.perf_counter()
     attacks = Campaign(record, asked.short, asked.share, asked.kind)
     attacks.corpus.make()

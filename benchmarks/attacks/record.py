@@ -47,26 +47,29 @@ class Record:
     """The record of a campaign.
 
     Args:
-        folder: Folder of the campaign, which is made; it belongs to one seed.
+        folder: Folder of the campaign, which is made; it belongs to one seed and one state of the code.
         seed: Seed of every choice.
+        commit: State of the code that is attacked; None takes that of the folder, whatever the code is now.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, commit: str | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.seed = folder, seed
         self._connection = sqlite3.connect(folder / "steps.db", isolation_level=None, timeout=60)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = OFF")
-        self._connection.execute("CREATE TABLE IF NOT EXISTS campaign (seed INTEGER)")
+        self._connection.execute("CREATE TABLE IF NOT EXISTS campaign (seed INTEGER, version TEXT)")
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS steps (kind TEXT, number INTEGER, outcome TEXT, place TEXT, message TEXT, "
             "seconds REAL, peak_bytes INTEGER, PRIMARY KEY (kind, number))"
         )
-        known = self._connection.execute("SELECT seed FROM campaign").fetchone()
+        known = self._connection.execute("SELECT seed, version FROM campaign").fetchone()
         if known is None:
-            self._connection.execute("INSERT INTO campaign VALUES (?)", (seed,))
-        elif known[0] != seed:
-            raise SystemExit(f"{folder}: a campaign of seed {known[0]}; give --seed {known[0]} or another --folder")
+            known = (seed, commit or "unknown")
+            self._connection.execute("INSERT INTO campaign VALUES (?, ?)", known)
+        self.commit = known[1]
+        if seed != known[0] or commit not in (None, self.commit):
+            raise SystemExit(f"{folder}: a campaign of seed {known[0]} on commit {self.commit}; give another --folder")
 
     def random(self, kind: str, number: int) -> random.Random:
         """Return the source of every choice in one step."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -65,9 +64,7 @@ def write_table(page: Path, record: Record) -> None:
     if not begin or not end:
         raise SystemExit(f"{page}: no marked place; expected {BEGIN} and {END}")
     table = [f"| {' | '.join(row)} |" for row in (HEADINGS, ("---", *["---:"] * (len(HEADINGS) - 1)), *rows_of(record))]
-    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
-    source = f"Commit {commit}, seed {record.seed}, Python {platform.python_version()}, {platform.system()}."
+    source = f"Commit {record.commit}, seed {record.seed}, Python {platform.python_version()}, {platform.system()}."
     page.write_text(f"{before}{begin}\n\n" + "\n".join(table) + f"\n\n{source}\n\n{end}{after}")
     if any(step.outcome in FINDINGS for step in record):
         print(f"{page}: written, with findings")
