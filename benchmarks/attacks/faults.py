@@ -34,7 +34,8 @@ OTHER_FILES = (
     "unreadable",
     "empty",
 )
-READERS = ("report", "evaluate", "run", "predict")
+READERS = ("report", "evaluate", "run")
+PREDICTED = ("config.toml", "model.safetensors", "quantised.safetensors")  # what a prediction reads too
 FILES = (
     *RUN_FILES,
     "model.safetensors",
@@ -208,7 +209,8 @@ class Faults:
 
     def _in_run(self, what: str, name: str) -> Step:
         run = fresh(self.room / "run", self.corpus.run)
-        reader = random.Random(f"{what} {name}").choice(READERS)
+        readers = (*READERS, "predict") if name in PREDICTED else READERS
+        reader = random.Random(f"{what} {name}").choice(readers)
         arguments = {
             "report": ["report", str(run)],
             "predict": ["predict", str(self.corpus.data / "pictures" / "a" / "0.png"), "--out", str(run)],
