@@ -58,7 +58,7 @@ class Kills:
             said.append(f"{how.name}{' twice' if again else ''} after {after:.2f} s")
             status, err = ended
             last = (err.strip().splitlines() or [""])[-1]
-            if "Traceback" in err or status not in (0, 130, -how):
+            if "Traceback" in err or status not in (0, 130, -how, 128 + how):
                 place = f"{how.name}, status {status}, {last.partition(':')[0][:40]}"
                 return Step(kind, number, "traceback", place, f"{'; '.join(said)}: {last[:200]}")
         done = _start(name, folder)
