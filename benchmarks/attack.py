@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--again", nargs=2, metavar=("KIND", "NUMBER"), help="repeat one step and show its traceback")
     parser.add_argument("--table", type=Path, help="page whose marked place gets the table; nothing is attacked")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that disks are unmounted
     if asked.folder:
         sys.exit(campaign(asked, asked.folder.resolve()))
     with tempfile.TemporaryDirectory(prefix="attack-") as folder:
