@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from spikenas._util.class_figures import Figures
 from spikenas._util.errors import RunError
 from spikenas.records import BEST_FILE, EVALUATION_FILE, append_history, read_history
 
@@ -12,9 +13,10 @@ BEST: dict[str, Any] = {
     **{"params": 1, "flash_bytes": 2, "ram_bytes": 3},
 }
 EVALUATION: dict[str, Any] = {
+    "figures": Figures.of([[1, 0], [1, 0]], ("a", "b")).as_json(),
     **{"test_accuracy": 0.5, "images": 2, "firing_rates": {"a": 0.1}, "synops": 1, "synops_by_layer": {"a": 1.0}},
     **{"macs": 4, "confusion": [[1, 0], [1, 0]], "seconds": 0.1, "model_sha256": "0" * 64},
-    "mistakes": [{"excess": 0.1, "index": 1, "label": 1, "predicted": 0}],
+    "mistakes": [{"excess": 0.1, "index": 1, "label": 1, "predicted": 0, "file": "item 1"}],
 }
 
 
@@ -74,7 +76,7 @@ def test_what_is_refused(tmp_path: Path, content: bytes | dict[str, Any], messag
         ({"mistakes": [{**EVALUATION["mistakes"][0], "label": 2}]}, "expected mistakes among the 2 classes"),
         ({"confusion": [[1, 0], [1]]}, "confusion: expected as many columns as rows"),
         ({"firing_rates": {"a": "often"}}, "firing_rates.a: expected a number"),
-        ({"quantised_test_accuracy": 0.5}, "quantised_test_accuracy is there, but weight_bits is missing"),
+        ({"quantised_test_accuracy": 0.5}, "quantised_test_accuracy is there, but quantised_figures is missing"),
     ],
 )
 def test_values_at_any_depth_and_those_that_go_together(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -1,12 +1,18 @@
-"""Read files as text, write them whole or not at all, or let them grow by whole rows."""
+"""Read regular files alone, write them whole or not at all, or let them grow by whole rows.
+
+A pipe or a device in the place of a file would make a reader wait, or read for ever.
+"""
 
 from __future__ import annotations
 
 import csv
 import os
+import stat
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import file_digest
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +20,8 @@ from filelock import FileLock, Timeout
 
 from spikenas._util.errors import ConfigError, DataError, RunError, SpikeNASError
 
+LARGEST_FILE = 512 * 1024**2  # bytes of a file that is read at once
+_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 ESCAPED = "backslashreplace"  # of names that are not UTF-8, in files that are
 
 
@@ -22,6 +30,50 @@ def reason(error: OSError) -> str:
     if isinstance(error, FileExistsError):  # of making a folder, which may be there
         return "a file, not a folder"
     return error.strerror or str(error).partition("\n")[0]
+
+
+@contextmanager
+def open_regular(
+    path: str | os.PathLike[str], kind: type[SpikeNASError] = DataError, largest: int | None = LARGEST_FILE
+) -> Iterator[BufferedReader]:
+    """Open a regular file, or what a link to one leads to.
+
+    Args:
+        path: Name of the file.
+        kind: Class of the error that is raised.
+        largest: Most bytes; None is no limit.
+
+    Raises:
+        SpikeNASError: The file cannot be read, is no regular file, or is larger; the error is of class `kind`.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | _WITHOUT_WAITING), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise kind(f"{os.fspath(path)}: not a regular file")
+            if largest is not None and status.st_size > largest:
+                raise kind(f"{os.fspath(path)}: {status.st_size:,} bytes, of which at most {largest:,} are read")
+            yield file
+    except OSError as error:
+        raise kind(f"{os.fspath(path)}: cannot be read ({reason(error)})") from error
+
+
+def read_regular(path: str | os.PathLike[str], kind: type[SpikeNASError] = DataError) -> bytes:
+    """Return the bytes of a regular file; errors as in `open_regular`."""
+    with open_regular(path, kind) as file:
+        return file.read(os.fstat(file.fileno()).st_size)
+
+
+def require_regular(path: str | os.PathLike[str], kind: type[SpikeNASError] = RunError) -> None:
+    """Check a file that is read by a library; errors as in `open_regular`."""
+    with open_regular(path, kind):
+        pass
+
+
+def digest_file(path: str) -> tuple[int, str]:
+    """Return the bytes that a regular file has, and its SHA-256 in hexadecimal; errors as in `open_regular`."""
+    with open_regular(path, largest=None) as file:
+        return os.fstat(file.fileno()).st_size, file_digest(file, "sha256").hexdigest()
 
 
 def read_text(path: Path, kind: type[SpikeNASError] = RunError) -> str:
@@ -35,9 +87,7 @@ def read_text(path: Path, kind: type[SpikeNASError] = RunError) -> str:
         SpikeNASError: The file is not there, cannot be read, or is no text; the error is of class `kind`.
     """
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise kind(f"{path}: cannot be read ({reason(error)})") from None
+        return read_regular(path, kind).decode()
     except UnicodeDecodeError:
         raise kind(f"{path}: not a text file in UTF-8") from None
 

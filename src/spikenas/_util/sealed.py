@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spikenas._util.errors import RunError
-from spikenas._util.files import reason
+from spikenas._util.files import read_regular
 
 _FORMAT = "spikenas-1"  # one key of the metadata: safetensors writes several in no fixed order
 _DIGEST = "sha256"
@@ -39,13 +39,9 @@ def read_sealed(path: Path, stage: str) -> tuple[bytes, dict[str, Any]]:
     Raises:
         RunError: It is not there, is truncated, has no digest or another one, or was not written by SpikeNAS.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file; 'spikenas {stage}' writes it") from None
-    except (OSError, ValueError) as error:
-        said = reason(error) if isinstance(error, OSError) else str(error)
-        raise RunError(f"{path}: cannot be read ({said})") from None
+    if not path.exists():
+        raise RunError(f"{path}: no such file; 'spikenas {stage}' writes it")
+    content = read_regular(path, RunError)
     remedy = f"remove it, and 'spikenas {stage}' begins anew"
     size = int.from_bytes(content[:8], "little")
     try:

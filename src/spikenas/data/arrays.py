@@ -8,13 +8,14 @@ import math
 import os
 import sys
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from spikenas._util.errors import DataError
-from spikenas._util.files import reason
+from spikenas._util.files import LARGEST_FILE, read_regular
 from spikenas.config import DataConfig
 from spikenas.data.dataset import Array, Split
 from spikenas.data.listing import Listing
@@ -129,15 +130,17 @@ def _idx_path(folder: Path, part: str, kind: str) -> Path:
 
 
 def _read_idx(path: Path, magic: int) -> Array:
-    try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: not there, nor compressed as {path.name}.gz") from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read as a .gz file; it is truncated or another kind of file") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({reason(error)})") from error
+    if not path.exists():
+        raise DataError(f"{path}: not there, nor compressed as {path.name}.gz")
+    raw = read_regular(path)
+    if path.suffix == ".gz":
+        try:
+            with gzip.open(BytesIO(raw)) as file:
+                raw = file.read(LARGEST_FILE + 1)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DataError(f"{path}: cannot be read as a .gz file; it is truncated or another kind of file") from error
+        if len(raw) > LARGEST_FILE:
+            raise DataError(f"{path}: more than {LARGEST_FILE:,} bytes when it is decompressed")
     dimensions = magic & 0xFF
     found = int.from_bytes(raw[:4], "big")
     header = 4 + 4 * dimensions

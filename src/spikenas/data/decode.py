@@ -15,10 +15,9 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from spikenas._util.errors import DataError
-from spikenas._util.files import reason
+from spikenas._util.files import open_regular, read_regular, reason
 from spikenas.config import Fit
 from spikenas.data.dataset import Array
-from spikenas.data.regular import open_regular, read_regular
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png"}

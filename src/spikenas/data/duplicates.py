@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikenas._util.errors import DataError
 from spikenas.data.dataset import Split
-from spikenas.data.regular import file_size
 
 _ORDER = ("test", "validation", "train")  # whose item stays, where two are the same
 
@@ -42,10 +42,8 @@ def find_duplicates(parts: Mapping[str, Split], digest: Callable[[str], str]) ->
     by_size: dict[int, list[tuple[str, int]]] = defaultdict(list)
     for name in _ORDER:
         for index, path in enumerate(parts[name].items if name in parts else ()):
-            try:
-                by_size[file_size(path)].append((name, index))
-            except DataError:  # it cannot be read, which is said where it is
-                continue
+            with suppress(OSError):  # it cannot be read, which is said where it is
+                by_size[os.stat(path).st_size].append((name, index))
     left_out = {name: np.zeros(len(split), dtype=bool) for name, split in parts.items()}
     same: Counter[str] = Counter()
     examples: dict[str, str] = {}

@@ -10,9 +10,9 @@ from zipfile import ZipFile
 import numpy as np
 
 from spikenas._util.errors import DataError
+from spikenas._util.files import read_regular
 from spikenas.data.dataset import Array
 from spikenas.data.decode import naming
-from spikenas.data.regular import read_regular
 
 EVENT_SUFFIXES = frozenset({".npz"})
 MOST_VALUES = 32_000_000  # of the frames of one file

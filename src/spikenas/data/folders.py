@@ -8,6 +8,7 @@ from pathlib import Path
 
 from spikenas._util.errors import DataError
 from spikenas._util.files import read_text
+from spikenas._util.showing import plain
 from spikenas.config import DataConfig
 from spikenas.data.decode import IMAGE_SUFFIXES
 from spikenas.data.event_files import EVENT_SUFFIXES
@@ -69,6 +70,8 @@ class TinyImageNet(DataSource):
             DataError: A file or folder is missing, or is not as it is distributed.
         """
         wnids = [line.strip() for line in _lines(place / "wnids.txt") if line.strip()]
+        if any("\0" in wnid or "/" in wnid for wnid in wnids):
+            raise DataError(f"{place / 'wnids.txt'}: a line is no name of a folder")
         if not wnids or len(set(wnids)) != len(wnids):
             raise DataError(f"{place / 'wnids.txt'}: empty or with a class twice; expected each class once, one a line")
         words = place / "words.txt"
@@ -78,7 +81,7 @@ class TinyImageNet(DataSource):
         test = _annotated(place / "val", wnids, files)
         return Listing(
             str(place),
-            tuple(names.get(wnid, wnid).strip() for wnid in wnids),
+            tuple(plain(names.get(wnid, wnid).strip()) for wnid in wnids),
             labelled(train),
             labelled(test),
             channels=3,

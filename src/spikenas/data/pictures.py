@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from spikenas._util.files import write_atomically
+from spikenas._util.files import require_regular, write_atomically
 from spikenas.data.dataset import Array
 
 _OF = "network"  # key of the text in the file
@@ -60,7 +60,9 @@ def pictured(path: Path) -> str | None:
 
     Raises:
         OSError: The file is no picture.
+        RunError: The file is no regular file.
     """
+    require_regular(path)
     with Image.open(path) as picture:
         found = picture.info.get(_OF)
     return found if isinstance(found, str) else None

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikenas._util.cores import usable_cores
+from spikenas._util.files import digest_file
 from spikenas.data.dataset import Decoder, Split
 from spikenas.data.duplicates import find_duplicates, note_of_equal_arrays
 from spikenas.data.listing import Listing
 from spikenas.data.manifest import Entry, Manifest
-from spikenas.data.regular import digest_file
 
 _log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from spikenas._util.errors import ConfigError, DeployError, GenotypeError
-from spikenas._util.files import write_atomically
+from spikenas._util.files import require_regular, write_atomically
 from spikenas.config import NetworkConfig
 from spikenas.data import Statistics
 from spikenas.integers.folding import Folded, fold, pooled_before
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 DT_S = 1e-4
 _METADATA = "spikenas"
+_DIGEST = "sha256"
 
 
 def to_nir(model: Model) -> nir.NIRGraph:
@@ -56,14 +57,14 @@ def from_nir(graph: nir.NIRGraph) -> Model:
     """
     try:
         header = json.loads(graph.metadata[_METADATA])
-        digest = header["sha256"]
+        digest = header[_DIGEST]
         settings = NetworkConfig.model_validate(header["network"])
         plan = make_plan(Genotype.parse(header["genotype"]), settings, InputSpec(**header["input"]))
         classes, mean = tuple(header["classes"]), tuple(header["mean"])
     except (AttributeError, KeyError, TypeError, ValueError, GenotypeError, ConfigError):
         raise DeployError("not a graph that SpikeNAS has written") from None
-    if digest != _digest(graph.nodes):
-        raise DeployError("its weights are not those that SpikeNAS has written")
+    if digest != _digest({key: value for key, value in header.items() if key != _DIGEST}, graph.nodes):
+        raise DeployError("its header or weights are not those that SpikeNAS has written")
     network = Network(plan)
     with torch.no_grad():
         for norm in network.modules():
@@ -106,6 +107,7 @@ def read_nir(path: Path) -> Model:
         ConfigError: The package nir is not installed.
     """
     nir = _nir()
+    require_regular(path, DeployError)
     try:
         return from_nir(nir.read(str(path)))
     except DeployError as error:
@@ -122,12 +124,12 @@ def _nir() -> Any:
     return nir
 
 
-def _digest(nodes: Mapping[str, Any]) -> str:
-    """SHA-256 of the weights and biases of all nodes."""
+def _digest(header: Mapping[str, Any], nodes: Mapping[str, Any]) -> str:
+    """SHA-256 of the header without digest, and of the weights and biases of all nodes."""
     arrays = (
         (f"{name}.{key}", getattr(nodes[name], key, None)) for name in sorted(nodes) for key in ("weight", "bias")
     )
-    found = sha256()
+    found = sha256(json.dumps(header, sort_keys=True).encode())
     for name, array in arrays:
         if array is not None:
             found.update(f"{name} {array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
@@ -185,9 +187,9 @@ class _Graph:
             "input": asdict(self.plan.input),
             "classes": self.model.classes,
             "mean": self.model.statistics.mean,
-            "sha256": _digest(self.nodes),
         }
-        metadata = {_METADATA: json.dumps(header), "dt_s": str(DT_S)}
+        sealed = header | {_DIGEST: _digest(header, self.nodes)}
+        metadata = {_METADATA: json.dumps(sealed), "dt_s": str(DT_S)}
         return self.nir.NIRGraph(nodes=self.nodes, edges=self.edges, metadata=metadata)
 
     def _add(self, name: str, node: Any, sources: Counter[str]) -> None:

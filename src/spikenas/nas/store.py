@@ -14,6 +14,7 @@ from typing import Any, Literal, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from spikenas._util.errors import RunError
+from spikenas._util.files import require_regular
 from spikenas._util.json_file import problem_of
 from spikenas.config import BudgetConfig
 
@@ -77,6 +78,7 @@ def read_trials(path: Path) -> list[Trial]:
     """
     if not path.exists():
         return []
+    require_regular(path)
     with _reading(path), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         _check(connection)
         return _trials(connection, "ORDER BY position")
@@ -116,6 +118,8 @@ class TrialStore:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
+        if path is not None and path.exists():
+            require_regular(path)
         with _reading(path):
             self._connection = sqlite3.connect(path or ":memory:")
             _check(self._connection)

@@ -239,7 +239,7 @@ def _show_mistakes(run: RunFolder, task: Task, indices: Sequence[int], digest: s
     if not indices:
         run.remove(MISTAKES)
         return
-    with suppress(OSError):
+    with suppress(OSError, RunError):
         if pictured(run / MISTAKES) == digest:
             return
     save_strip(strip(task.test.fetch(indices)), run / MISTAKES, digest)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spikenas._util.errors import ConfigError, RunError
+from spikenas._util.files import read_regular
 from spikenas._util.json_file import JsonFile
 from spikenas._util.run_files import (
     ASKED,
@@ -77,8 +78,8 @@ class State:
     def digest(self, name: str) -> str | None:
         """Return the SHA-256 of a file, or None where it is not there or cannot be read."""
         try:
-            return sha256((self.folder / name).read_bytes()).hexdigest()
-        except OSError:
+            return sha256(read_regular(self.folder / name, RunError)).hexdigest()
+        except RunError:
             return None
 
     @cached_property

@@ -39,7 +39,10 @@ def read_history(folder: Path) -> tuple[list[HistoryLine], int]:
         RunError: The file is no text.
     """
     path = folder / HISTORY
-    text = read_text(path) if path.exists() else ""
+    try:
+        text = read_text(path) if path.exists() else ""
+    except RunError as error:
+        raise RunError(f"{error}; remove it") from None
     *whole, torn = text.split("\n")
     if torn and not torn.startswith("{"):  # no line that a kill cut off
         whole.append(torn)
