@@ -100,7 +100,7 @@ def test_ops_of_an_analysis_that_was_made_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "values", "message"),
     [
-        ({"data": "cifar10"}, {}, "of the data 'cifar10', not 'digits'; 'spikenas analyze' makes one of these"),
+        ({"data": "cifar10"}, {}, "of the data 'cifar10', not 'digits'; 'spikenas analyze' makes one"),
         ({"evaluator": "train"}, {}, "evaluated by 'train', this space by 'cmrr'"),
         ({"ops": ["skip", "conv5x5"], "kept": ["skip"]}, {}, r"of another space \(skip, conv5x5\)"),
         ({}, {"space": {"ops": ["skip", "conv3x3"]}}, "of another space"),

@@ -10,6 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
+from spikenas.records import QUANTISED_KEYS
 from spikenas.reporting import load_run
 from spikenas.reporting.page import edge_notes, render
 from support import Main
@@ -96,7 +97,7 @@ def test_mistakes_are_those_of_the_integers_and_have_file_names(folder: Path, tm
 def test_pictures_of_another_network_s_mistakes_are_not_shown(folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "run"))
     evaluation = json.loads((copy / "evaluation.json").read_text())
-    kept = {key: value for key, value in evaluation.items() if not key.startswith("quantised_")}
+    kept = {key: value for key, value in evaluation.items() if key not in QUANTISED_KEYS}
     (copy / "evaluation.json").write_text(json.dumps(kept))
     run = load_run(copy)
     assert run.tested

@@ -16,7 +16,7 @@ from spikenas.config import TrainConfig
 from spikenas.training.epochs import Epoch
 from spikenas.training.rounds import Progressed, further, learning_rate
 
-EPOCHS = [Epoch(n, 0.1 / n, 1 / 3, 0.5, 2.0, 0.25, 1e-3) for n in range(1, 4)]
+EPOCHS = [Epoch(n, 0.1 / n, 1 / 3, 0.5, 2.0, 0.25, 1e-3, 0.2) for n in range(1, 4)]
 
 
 def test_learning_rate_warms_up_and_falls() -> None:

@@ -25,6 +25,12 @@ class PlainConsole(Console):
         """Make what is shown of a text."""
         return super().render_str(plain(text), **options)
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; a text that goes to no terminal stays one line."""
+        if not self.is_terminal and all(isinstance(one, str) for one in objects):
+            options.setdefault("soft_wrap", True)
+        super().print(*objects, **options)
+
     def on_broken_pipe(self) -> None:
         """Leave a closed pipe to the caller, in whose `except` this is called."""
         raise

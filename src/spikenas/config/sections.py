@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 
 from spikenas._util.errors import ConfigError, SettingError
 from spikenas._util.explain import explain
 from spikenas._util.model import CheckedModel
 from spikenas._util.units import Count, Size
 from spikenas._util.words import hint
-from spikenas.targets import Core
+from spikenas.targets import Core, known_name
 
 Bits = Literal[2, 4, 8]
 Fit = Literal["stretch", "crop", "pad"]
@@ -57,6 +57,14 @@ def _image_size(value: object) -> int | str:
     if not sides or not all(1 <= side <= LARGEST_SIDE for side in sides):
         raise ValueError(f"expected a side in pixels such as 24, or WIDTHxHEIGHT such as 48x24, at most {LARGEST_SIDE}")
     return sides[0] if len(set(sides)) == 1 else f"{sides[0]}x{sides[1]}"
+
+
+def _two_numbers(value: object) -> object:
+    """Return two numbers, the second larger."""
+    match value:
+        case [int() | float() as low, int() | float() as high] if low < high and not {bool} & {type(low), type(high)}:
+            return low, high
+    raise ValueError("expected two numbers, the second larger, such as [0, 4095]")
 
 
 ImageSize = Annotated[int | str, BeforeValidator(_image_size)]
@@ -181,19 +189,12 @@ class DataConfig(Section):
     )
     channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; grey when absent if all images are")
     fit: Fit = Field("stretch", description="how images of another aspect ratio are brought to the size")
-    value_range: tuple[float, float] | None = Field(
+    value_range: Annotated[tuple[float, float], BeforeValidator(_two_numbers)] | None = Field(
         None, description="values of 16-bit and float pixels that become 0 and 255; by what is seen when absent"
     )
     validation_share: float = Field(0.1, gt=0, lt=1, description="share of the training images held out, stratified")
     test_share: float = Field(0.2, gt=0, lt=1, description="share split off as test set where the data have none")
     skip_broken: bool = Field(False, description="leave out images that cannot be decoded instead of stopping")
-
-    @field_validator("value_range")
-    @classmethod
-    def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
-        if value is not None and value[0] >= value[1]:
-            raise ValueError(f"expected two numbers, the second larger, got {list(value)}")
-        return value
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -245,7 +246,9 @@ class NetworkConfig(Section):
 class BudgetConfig(Section):
     """Limits that all must hold; absent means free."""
 
-    target: str | None = Field(None, description="a device, which sets flash, ram and network.core (spikenas targets)")
+    target: Annotated[str, AfterValidator(known_name)] | None = Field(
+        None, description="a device, which sets flash, ram and network.core (spikenas targets)"
+    )
     params: Count | None = None
     flash: Size | None = None
     ram: Size | None = None

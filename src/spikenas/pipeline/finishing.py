@@ -48,7 +48,7 @@ from spikenas.records import (
     footprint_file,
 )
 from spikenas.space.genotype import Genotype
-from spikenas.targets import find_target
+from spikenas.targets import find_target, known_name
 from spikenas.task import Task
 from spikenas.training import loop
 from spikenas.training.checkpoint import Model, load_model
@@ -191,7 +191,11 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
     quantised = QUANTISATION_FILE.read(run.folder)
     network, model = IntegerNetwork.load(run / QUANTISED), load_model(run / quantised["model"])
     before = state.firmware
-    devices = [target] if target else [*([own] if own else []), *(said["target"] for said in before.values() if said)]
+    devices = (
+        [known_name(target)]
+        if target
+        else [*([own] if own else []), *(said["target"] for said in before.values() if said)]
+    )
     found = {}
     for device in dict.fromkeys(devices or [None]):
         name = device_folder(device) if device else task.config.network.core

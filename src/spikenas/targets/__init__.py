@@ -7,9 +7,14 @@ from spikenas._util.paths import user_path
 from spikenas._util.registry import Registry
 from spikenas.targets.target import Core, CoreMemory, Target, read_target
 
-__all__ = ["TARGETS", "Core", "CoreMemory", "Target", "find_target", "limits_of"]
+__all__ = ["TARGETS", "Core", "CoreMemory", "Target", "find_target", "known_name", "limits_of"]
 
 TARGETS: Registry[Target] = Registry("spikenas.targets", "target", ConfigError, more=", or a file: BOARD.toml")
+
+
+def known_name(name: str) -> str:
+    """Return the name of a device as it is known; capitals do not count."""
+    return name.lower() if name.lower() in TARGETS else name
 
 
 def find_target(name: str) -> Target:
@@ -20,7 +25,7 @@ def find_target(name: str) -> Target:
     """
     if name.endswith(".toml"):
         return read_target(user_path(name))
-    return TARGETS.find(name)
+    return TARGETS.find(known_name(name))
 
 
 def limits_of(name: str) -> tuple[dict[str, int | None], Core]:

@@ -79,6 +79,14 @@ def read_log(path: Path) -> list[Epoch]:
     return found
 
 
+def is_logged(path: Path, epochs: Sequence[Epoch]) -> bool:
+    """Say whether a log holds these epochs, and no others."""
+    try:
+        return read_log(path) == list(epochs)
+    except RunError:
+        return False
+
+
 def write_log(path: Path, epochs: Sequence[Epoch]) -> None:
     """Write a train.csv, whole or not at all."""
     text = io.StringIO()

@@ -27,7 +27,7 @@ from spikenas.data.transforms import augment, normalise
 from spikenas.snn.network import Network
 from spikenas.space.plan import Plan
 from spikenas.training.checkpoint import load_tensors, load_weights, model_header, save_tensors
-from spikenas.training.epochs import Epoch, kept_epoch, write_log
+from spikenas.training.epochs import Epoch, is_logged, kept_epoch, write_log
 from spikenas.training.rounds import Progressed, further, learning_rate
 
 
@@ -159,7 +159,7 @@ def _train(
             _save(accelerator.unwrap_model(model), optimiser, Progressed(epochs, rounds), header, folder, settings)
         accelerator.wait_for_everyone()
         progress(step, total, epochs)
-    if before and len(epochs) == len(before.epochs) and folder and accelerator.is_main_process:
+    if folder and accelerator.is_main_process and not is_logged(folder / LOG, epochs):
         write_log(folder / LOG, epochs)  # a kill may have come between it and the checkpoint
     accelerator.end_training()
     return epochs
