@@ -14,7 +14,6 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.logging import RichHandler
 
 from spikenas._util.console import PlainConsole
 from spikenas._util.errors import SpikeNASError
@@ -97,9 +96,17 @@ def log_messages(quiet: bool) -> None:
     """Show the library's messages on standard error."""
     logger = logging.getLogger("spikenas")
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
-    handler = RichHandler(console=messages, show_time=False, show_level=False, show_path=False)
+    handler = _Printing()
     handler.setFormatter(_OneLine())
     logger.handlers = [handler]
+
+
+class _Printing(logging.Handler):
+    """Prints messages beside the progress."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message."""
+        messages.print(self.format(record))
 
 
 class _OneLine(logging.Formatter):
