@@ -80,9 +80,7 @@ class OpenedData:
         _require_classes(listing)
         self._used = UsedItems(listing, str(place), manifest)
         self.survey = self._look()
-        if manifest is None:
-            for note in self.notes:
-                _log.warning("%s", note)
+        self._said = manifest is not None
 
     @property
     def _listing(self) -> Listing:
@@ -201,6 +199,9 @@ class OpenedData:
             train, validation = pool.select(~held_out), pool.select(held_out)
         else:
             train, validation = pool.divide(self.config.validation_share, (seed, _VALIDATION))
+        for note in () if self._said else self.notes:
+            _log.warning("%s", note)
+        self._said = True
         *time, C, H, W = decoder.shape
         train, validation, test = (_decoded_by(decoder, split) for split in (train, validation, test))
         return DataSet(

@@ -74,7 +74,6 @@ class UsedItems:
         )
         if files := [path for part in broken.values() for path in part]:
             self.notes.append(f"broken files left out: {len(files):,}, the first is {files[0]}")
-            _log.warning("%s", self.notes[-1])
 
     def manifest(self, splits: Mapping[str, Split]) -> Manifest:
         """Return which file is in which split, and which are left out; each is read for its digest.

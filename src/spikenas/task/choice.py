@@ -28,7 +28,7 @@ def choose_input(config: Config, opened: OpenedData) -> tuple[dict[str, Any], st
     """Choose the settings of the data that are left open.
 
     Images that all have one size, of at most `SIDES[0]`, keep it; others become squares. The largest size is taken at
-    which a network of `WIDE_ENOUGH` channels meets the limits; where none does, the smallest size.
+    which a network of `WIDE_ENOUGH` channels meets the limits; where none does, the one that leaves most channels.
 
     Args:
         config: Configuration with what was asked for.
@@ -64,19 +64,17 @@ def _choose_size(config: Config, opened: OpenedData, channels: int) -> tuple[tup
     sizes = list(sizes_of(opened))
     if config.budget == BudgetConfig():
         return sizes[0], ""
-    space, seen = space_of(config), []
+    space, chosen, widest = space_of(config), sizes[-1], 0
     for width, height in sizes:
         spec = InputSpec(channels, height, width, len(opened.classes))
         try:
-            network = resolve_width(config.network, spec, space, config.budget)
+            found = int(resolve_width(config.network, spec, space, config.budget).channels)
         except BudgetError:
             continue
-        seen.append((width, height))
-        if int(network.channels) >= min(WIDE_ENOUGH, config.network.free_channels):
+        if found > widest:
+            chosen, widest = (width, height), found
+        if widest >= WIDE_ENOUGH or config.network.channels != "auto":
             break
-    if not seen:
-        return sizes[-1], ""
-    chosen = seen[-1]
-    if chosen == sizes[0]:
+    if chosen == sizes[0] or not widest:
         return chosen, ""
-    return chosen, f"larger ones leave fewer than {WIDE_ENOUGH} channels in these limits"
+    return chosen, f"larger ones leave fewer channels in these limits, this one {widest}"
