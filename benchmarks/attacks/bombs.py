@@ -235,7 +235,7 @@ for _name in (
     "enhance/analysis/analysis.json",
 ):
     _nested(_name, b"[" * 100_000, "report")
-for _name in ("best.json", "quantise.json", "statistics.json", "footprint.json"):
+for _name in ("best.json", "quantise.json", "statistics.json", "firmware/stm32f103/footprint.json"):
     _nested(_name, b'{"a":' * 100_000, "run")
 _nested("config.toml", b"a = " + b"[" * 100_000, "run")
 

@@ -22,7 +22,7 @@ from spikenas import Genotype, Model, Op, Task
 from spikenas.bench.results import ResultFile
 from spikenas.cli.options import SET, Given
 from spikenas.config import Config, DataConfig
-from spikenas.data.opening import OpenedData
+from spikenas.data import Manifest
 from spikenas.deployment.nir import read_nir
 from spikenas.enhancement.analysis_file import read_analysis
 from spikenas.interface.functions import load
@@ -33,12 +33,20 @@ from spikenas.reporting.page import render
 from spikenas.reporting.saved import load_run
 from spikenas.space.texts import parse_input, read_genotype, read_genotypes
 from spikenas.targets import find_target
+from spikenas.task import Task
 from spikenas.training.checkpoint import load_tensors
 from spikenas.training.epochs import read_log
 
 RUN_FILES = (
     *("config.toml", "best.json", "space.json", "statistics.json", "data.json", "quantise.json", "evaluation.json"),
-    *("footprint.json", "history.jsonl", "train.csv", "trials.db", "enhance/config.toml"),
+    *(
+        "firmware/stm32f103/footprint.json",
+        "manifest.csv",
+        "history.jsonl",
+        "train.csv",
+        "trials.db",
+        "enhance/config.toml",
+    ),
     *("enhance/analysis/analysis.json", "mistakes.png", "front.csv"),
 )
 STAGES = ("report", "evaluate", "quantise", "deploy", "train", "search", "enhance", "run")
@@ -76,6 +84,7 @@ class Inputs:
             "file of genotypes": (2000, self._genotypes),
             "target": (4000, partial(self._file, data / "board.toml", lambda path: find_target(str(path)))),
             "statistics.json": (3000, partial(self._file, run / "statistics.json", self._read_statistics)),
+            "manifest.csv": (3000, partial(self._file, run / "manifest.csv", Manifest.load)),
             "train.csv": (3000, partial(self._file, run / "train.csv", read_log)),
             "trials.db": (3000, self._trials),
             "analysis.json": (3000, partial(self._file, run / "enhance/analysis/analysis.json", self._read_analysis)),
@@ -260,7 +269,7 @@ class Inputs:
         self._open(f"{folder}", settings)
 
     def _open(self, name: str, settings: dict[str, Any]) -> None:
-        data = OpenedData(DataConfig(name=name, **settings)).divide(0)
+        data = Task.of(Config(data=DataConfig(name=name, **settings))).dataset
         for split in (data.train, data.validation, data.test):
             items = split.fetch(range(len(split)))
             if items.shape[-3:] != data.shape or not np.isfinite(items).all():

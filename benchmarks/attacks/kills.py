@@ -12,12 +12,15 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from attacks.attempt import fresh
 from attacks.corpus import COMMANDS, Corpus
 from attacks.record import Step
+from spikenas.training.checkpoint import load_tensors
+from spikenas.training.epochs import Epoch
 
 LONGEST_RUN_S = 600.0
 KILLS = {"run": 40, "analyze": 30, "compare": 30}
@@ -140,6 +143,11 @@ def _timeless(path: Path) -> Any:
                 connection.row_factory = sqlite3.Row
                 rows = connection.execute("SELECT * FROM trials ORDER BY position").fetchall()
             return [_without_times(dict(row)) for row in rows]
+        case ".safetensors":
+            tensors, header = load_tensors(path)
+            column = [field.name for field in fields(Epoch)].index("seconds")
+            epochs = [[*row[:column], *row[column + 1 :]] for row in header.pop("epochs", [])]
+            return {key: value.numpy().tobytes() for key, value in tensors.items()}, header, epochs
     return path.read_bytes()
 
 

@@ -90,11 +90,11 @@ def test_exif_orientation_is_applied(tmp_path):
 @pytest.mark.parametrize(
     ("mode", "largest", "value_range"),
     [
-        ("I;16", 255, None),
+        ("I;16", 255, (0, 255)),
         ("I;16", 4000, (0, 4095)),
         ("I;16", 60000, (0, 65535)),
         ("I", 100_000, (0, 100_000)),
-        ("F", 0.9, None),
+        ("F", 0.9, (0, 1)),
         ("F", 200.5, (0, 255)),
         ("F", 1e4, (0, 1e4)),
     ],

@@ -43,8 +43,7 @@ class ImageDecoder:
         shape: Shape of the decoded images, (C, H, W) with C = 1 (grey) or 3 (RGB).
         fit: How an image of another aspect ratio is brought to it: `stretch` changes the ratio, `crop` cuts off what is
             too much on both sides, `pad` adds grey bars.
-        value_range: Values of pixels of more than 8 bits that become 0 and 255, but where `own_range` knows better;
-            None refuses such images.
+        value_range: Values of pixels of more than 8 bits that become 0 and 255; None refuses such images.
     """
 
     dtype = np.dtype(np.uint8)
@@ -128,24 +127,15 @@ def to_mode(image: Image.Image, mode: str, value_range: tuple[float, float] | No
         ValueError: Its values have no known range.
     """
     if is_wide(image):
-        values = np.asarray(image)
-        known = own_range(values) or value_range
-        if known is None:
+        if value_range is None:
             raise ValueError("values of more than 8 bits, but data.value_range is not known; set it")
-        low, high = known
-        scaled = (values.astype(np.float64) - low) * (255 / (high - low))
+        low, high = value_range
+        scaled = (np.asarray(image, dtype=np.float64) - low) * (255 / (high - low))
         image = Image.fromarray(np.floor(np.nan_to_num(scaled).clip(0, 255) + 0.5).astype(np.uint8))
     elif image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         colours = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours).convert("RGB")
     return image if image.mode == mode else image.convert(mode)
-
-
-def own_range(values: Array) -> tuple[float, float] | None:
-    """Return the range of values that say it themselves, integers up to 255 or floats from 0 to 1; else None."""
-    low, high = values.min(), values.max()
-    largest = 1.0 if values.dtype.kind == "f" else 255.0
-    return (0.0, largest) if low >= 0 and high <= largest else None
 
 
 def fitted(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:

@@ -268,11 +268,14 @@ def absolute_name(name: str, folder: str) -> str:
 
 
 def _notes_of(survey: Survey) -> list[str]:
-    if not survey.constant:
-        return []
+    found = {
+        "items with one value all over": survey.constant,
+        "images that are nearly black in the range of all (data.value_range)": survey.dark,
+    }
     return [
-        f"items with one value all over: {len(survey.constant):,} of {survey.decoded:,} that were looked at, the first "
-        f"is {survey.constant[0]}"
+        f"{what}: {len(names):,} of {survey.decoded:,} that were looked at, the first is {names[0]}"
+        for what, names in found.items()
+        if names
     ]
 
 

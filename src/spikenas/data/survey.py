@@ -13,7 +13,7 @@ from PIL import Image
 
 from spikenas._util.errors import DataError
 from spikenas.data.dataset import Array
-from spikenas.data.decode import image_header, is_wide, opened_image, own_range, to_mode
+from spikenas.data.decode import image_header, is_wide, opened_image, to_mode
 from spikenas.data.event_files import read_frames
 
 HEADERS, DECODED, PIXELS = 2000, 200, 60_000_000  # items whose headers, and whose pixels, are looked at; most pixels
@@ -21,8 +21,9 @@ _COLOURLESS = 8  # by which the channels of a grey pixel may differ, in 0 to 255
 _SMALL = 256  # side that an image is brought to before its colours are looked at
 _ENOUGH = 20  # images stored in colour that must be grey for all to be taken as grey
 _NEARLY_ALL = 0.9  # share of the images that decide how many bits the values of a sensor have
-_KNOWN_RANGES = ((-1.0, 1.0), (0.0, 255.0))  # of float pixels
-_BITS = (10, 12, 14, 16)  # of sensors, whose largest value is the smallest that holds what was seen
+_DARK = 1 / 16  # share of the range below which an image is nearly black
+_KNOWN_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # of float pixels
+_BITS = (8, 10, 12, 14, 16)  # of sensors, whose largest value is the smallest that holds what was seen
 
 Size = tuple[int, int]  # width and height in pixels
 
@@ -37,6 +38,7 @@ class Survey:
         grey: Whether no image has colour.
         value_range: Values of pixels of more than 8 bits that become 0 and 255; None where there are none.
         constant: Names of images that are of one colour all over.
+        dark: Names of images of more than 8 bits that are nearly black in the range of all.
         broken: Names of files that cannot be decoded, and why.
         facts: What else was seen, a line each.
         decoded: Number of items that were decoded.
@@ -47,6 +49,7 @@ class Survey:
     grey: bool = False
     value_range: tuple[float, float] | None = None
     constant: tuple[str, ...] = ()
+    dark: tuple[str, ...] = ()
     broken: tuple[tuple[str, str], ...] = ()
     facts: tuple[str, ...] = ()
     decoded: int = 0
@@ -104,6 +107,7 @@ def survey_images(items: Array) -> Survey:
         grey=not seen.colourful and seen.stored_in_colour >= min(stored_in_colour, _ENOUGH),
         value_range=seen.value_range,
         constant=tuple(seen.constant),
+        dark=tuple(seen.dark),
         broken=tuple(broken.items()),
         facts=tuple(_facts(modes, seen)),
         decoded=seen.decoded,
@@ -157,24 +161,28 @@ class _Seen:
         self.pixels = self.decoded = self.transparent = self.stored_in_colour = 0
         self.colourful = False
         self.constant: list[str] = []
-        self.plain: set[float] = set()  # largest values of images that say their range themselves
-        self.wide: dict[str, list[tuple[float, float]]] = {"integer": [], "float": []}  # smallest and largest values
+        self.wide: dict[str, tuple[bool, float, float]] = {}  # whether floats, smallest and largest value, by image
 
     @property
     def value_range(self) -> tuple[float, float] | None:
-        """Range of the pixels of more than 8 bits; of integers the bits that nearly all images keep to."""
-        integers, floats = self.wide["integer"], self.wide["float"]
-        if not integers and not floats:
+        """Range of the pixels of more than 8 bits, of the kind that most images have: integers or floats."""
+        if not self.wide:
             return None
-        ranges = np.array(integers if len(integers) >= len(floats) else floats)
-        low, high = float(ranges[:, 0].min()), float(ranges[:, 1].max())
-        if len(integers) >= len(floats):
-            usual = float(np.quantile(ranges[:, 1], _NEARLY_ALL, method="lower"))
-            whole = next((2**bits - 1 for bits in _BITS if usual < 2**bits), None)
-            return (0.0, float(whole)) if low >= 0 and whole else (low, max(high, low + 1))
-        return next(
-            (known for known in _KNOWN_RANGES if known[0] <= low and high <= known[1]), (low, max(high, low + 1))
-        )
+        of_floats = 2 * sum(floats for floats, _, _ in self.wide.values()) > len(self.wide)
+        ranges = [(low, high) for floats, low, high in self.wide.values() if floats == of_floats]
+        low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+        seen = (low, high if high > low else low + 1)
+        if of_floats:
+            return next((known for known in _KNOWN_RANGES if known[0] <= low and high <= known[1]), seen)
+        usual = float(np.quantile([high for _, high in ranges], _NEARLY_ALL, method="lower"))
+        whole = next((2**bits - 1 for bits in _BITS if usual < 2**bits), None)
+        return (0.0, float(whole)) if low >= 0 and whole else seen
+
+    @property
+    def dark(self) -> list[str]:
+        """Images that are nearly black in this range."""
+        low, high = self.value_range or (0, 1)
+        return [path for path, (_, _, largest) in self.wide.items() if (largest - low) / (high - low) < _DARK]
 
     def look(self, path: str, image: Image.Image) -> None:
         self.decoded += 1
@@ -182,10 +190,7 @@ class _Seen:
         if is_wide(image):
             values = np.asarray(image)
             low, high = float(np.nanmin(values)), float(np.nanmax(values))
-            if own := own_range(values):
-                self.plain.add(own[1])
-            else:
-                self.wide["float" if values.dtype.kind == "f" else "integer"].append((low, high))
+            self.wide[path] = values.dtype.kind == "f", low, high
             if low == high:
                 self.constant.append(path)
             return
@@ -207,9 +212,6 @@ def _facts(modes: Counter[str], seen: _Seen) -> Iterable[str]:
         yield "kinds of pixels: " + ", ".join(f"{mode} {count:,}" for mode, count in modes.most_common())
     if seen.transparent:
         yield f"transparent parts in {seen.transparent:,} of {seen.decoded:,} that were looked at: laid on white"
-    if seen.plain:
-        ranges = " and ".join(f"0 to {high:g}" for high in sorted(seen.plain))
-        yield f"pixels of more than 8 bits with values from {ranges}: become 0 to 255"
     if (found := seen.value_range) is not None:
         yield f"pixels of more than 8 bits: {found[0]:g} to {found[1]:g} become 0 to 255 (data.value_range)"
 

@@ -84,6 +84,8 @@ class UsedItems:
         Raises:
             DataError: A file cannot be read.
         """
+        if self._manifest is not None:
+            return self._manifest
         if not self.listing.of_files:
             return Manifest(_entries_of_arrays(self.listing))
         all_of_them = [*splits.items(), *(("left out", split) for split in self._left_out.values())]

@@ -26,6 +26,7 @@ from spikenas.integers.integer_evaluation import IntegerEvaluation
 from spikenas.interface.products import Firmware, Found, RunResult
 from spikenas.nas import TrialStore
 from spikenas.pipeline.checking import check_device, check_machine
+from spikenas.pipeline.data_of_run import hold_data
 from spikenas.pipeline.finishing import shown
 from spikenas.pipeline.run_folder import is_leader
 from spikenas.pipeline.running import run_stages
@@ -113,6 +114,7 @@ def train(
         task = task.but({"train.epochs": epochs})
     plan = task.plan(genotype)
     if out is not None:
+        hold_data(user_path(out), task, again)
         fix_training(user_path(out), task.config, again)
     with _reporting(progress) as report, _folder(out) as folder, report.task("training") as advance:
         loop.train(plan, task.dataset, task.statistics, task.config, folder, shown(advance))

@@ -14,7 +14,19 @@ from rich.text import Text
 from spikenas._util.errors import DataError, RunError
 from spikenas._util.files import write_text
 from spikenas._util.progress import Reporter
-from spikenas._util.run_files import BROKEN, CONFIG, DATA, ENHANCE, MANIFEST, SPACE, STATISTICS, TRIALS
+from spikenas._util.run_files import (
+    BROKEN,
+    CHECKPOINT,
+    CONFIG,
+    DATA,
+    ENHANCE,
+    EVALUATION,
+    MANIFEST,
+    MODEL,
+    SPACE,
+    STATISTICS,
+    TRIALS,
+)
 from spikenas._util.showing import plain
 from spikenas.config import Config
 from spikenas.data import BrokenFilesError, Manifest
@@ -38,8 +50,7 @@ def open_task(folder: Path, config: Config, anew: bool = False) -> Task:
         DataError: The data cannot be used, or are not those that the run was made with.
         RunError: The manifest is not there any more.
     """
-    begun = (folder / TRIALS).exists()
-    if not begun and (anew or not (folder / SPACE).exists() or not (folder / MANIFEST).exists()):
+    if not _is_begun(folder) and (anew or not (folder / SPACE).exists() or not (folder / MANIFEST).exists()):
         return Task.of(config)
     if not (folder / MANIFEST).exists():
         raise RunError(
@@ -50,6 +61,31 @@ def open_task(folder: Path, config: Config, anew: bool = False) -> Task:
         return Task.of(config, manifest)
     except DataError as error:
         raise DataError(f"{error} (run {folder}; data that were moved are named by --data)") from None
+
+
+def hold_data(folder: Path, task: Task, again: bool = False) -> None:
+    """Keep the manifest of a training in a folder of its own, or check that it is the same as before.
+
+    Args:
+        folder: The folder.
+        task: What is trained on.
+        again: Whether what was trained there is set aside.
+
+    Raises:
+        RunError: The folder holds what was made of other items, or of the same in other splits.
+    """
+    manifest = task.manifest()
+    if (folder / TRIALS).exists() or (_is_begun(folder) and not again):
+        if not (folder / MANIFEST).exists() or Manifest.load(folder / MANIFEST) != manifest:
+            raise RunError(f"{folder} was made with other data, or other splits of them; choose another folder")
+        return
+    RunFolder(folder)
+    manifest.save(folder / MANIFEST)
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether something in a run was made of its items that must not be mixed with others."""
+    return any((folder / name).exists() for name in (TRIALS, CHECKPOINT, MODEL, EVALUATION))
 
 
 def record_data(run: RunFolder, task: Task, report: Reporter) -> None:

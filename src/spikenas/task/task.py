@@ -220,7 +220,7 @@ class Task:
         return self._derived(self.asked, self.config.but({"network": network}), self._opened)
 
     def but(self, changes: Mapping[str, Any]) -> Task:
-        """Return the task with some settings changed; the data are opened again only if their own settings change.
+        """Return the task with some settings changed; the data are opened again if their settings or the seed change.
 
         Args:
             changes: Values by dotted key, such as `network.cells`.
@@ -230,9 +230,19 @@ class Task:
             DataError: The settings of the data change, and the data cannot be used.
         """
         asked, config = self.asked.but(changes), self.config.but(changes)
-        if asked.data == self.asked.data:
+        if asked.data == self.asked.data and asked.seed == self.asked.seed:
             return self._derived(asked, config, self._opened)
         return self._derived(asked, config.but({key: asked.value(key) for key in _FROM_DATA}), None)
+
+    def repeated(self, seed: int, changes: Mapping[str, Any]) -> Task:
+        """Return the task for a repetition of a measurement: the test items stay, another validation share is drawn.
+
+        Args:
+            seed: Seed of the repetition.
+            changes: Values by dotted key.
+        """
+        again = {**changes, "seed": seed}
+        return self._derived(self.asked.but(again), self.config.but(again), self._opened)
 
     def with_config(self, config: Config) -> Task:
         """Return the task of another configuration; it shares these data where their settings are the same.
@@ -240,7 +250,8 @@ class Task:
         Raises:
             DataError: The configuration names other data, and they cannot be used.
         """
-        return self._derived(config, None, self._opened if config.data in (self.config.data, self.asked.data) else None)
+        same = config.data in (self.config.data, self.asked.data) and config.seed == self.config.seed
+        return self._derived(config, None, self._opened if same else None)
 
     def __repr__(self) -> str:
         return "\n".join(f"{name:<11}{value}" for name, value in self._rows)

@@ -73,7 +73,7 @@ class EvaluatorFactory:
     def _seeded(
         self, name: str, number: int, network: NetworkConfig, folder: Path, candidates: int | None
     ) -> Evaluator:
-        task = self.task.but({"seed": self.task.config.seed + number, "network": network})
+        task = self.task.repeated(self.task.config.seed + number, {"network": network})
         make = training_factory(task) if name == TRAINING else scorer_factory(task, name)
         (folder / VALUES_FOLDER).mkdir(parents=True, exist_ok=True)
         path = folder / VALUES_FOLDER / f"{name}-{task.config.seed}-{make.digest}.csv"
