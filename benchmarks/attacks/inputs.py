@@ -33,7 +33,6 @@ from spikenas.reporting.page import render
 from spikenas.reporting.saved import load_run
 from spikenas.space.texts import parse_input, read_genotype, read_genotypes
 from spikenas.targets import find_target
-from spikenas.task import Task
 from spikenas.training.checkpoint import load_tensors
 from spikenas.training.epochs import read_log
 

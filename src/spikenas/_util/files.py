@@ -47,21 +47,25 @@ def open_regular(
         SpikeNASError: The file cannot be read, is no regular file, or is larger; the error is of class `kind`.
     """
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | _WITHOUT_WAITING), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise kind(f"{os.fspath(path)}: not a regular file")
-            if largest is not None and status.st_size > largest:
-                raise kind(f"{os.fspath(path)}: {status.st_size:,} bytes, of which at most {largest:,} are read")
-            yield file
+        descriptor = os.open(path, os.O_RDONLY | _WITHOUT_WAITING)
     except OSError as error:
         raise kind(f"{os.fspath(path)}: cannot be read ({reason(error)})") from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise kind(f"{os.fspath(path)}: not a regular file")
+        if largest is not None and status.st_size > largest:
+            raise kind(f"{os.fspath(path)}: {status.st_size:,} bytes, of which at most {largest:,} are read")
+        yield file
 
 
 def read_regular(path: str | os.PathLike[str], kind: type[SpikeNASError] = DataError) -> bytes:
     """Return the bytes of a regular file; errors as in `open_regular`."""
     with open_regular(path, kind) as file:
-        return file.read(os.fstat(file.fileno()).st_size)
+        try:
+            return file.read(os.fstat(file.fileno()).st_size)
+        except OSError as error:
+            raise kind(f"{os.fspath(path)}: cannot be read ({reason(error)})") from error
 
 
 def require_regular(path: str | os.PathLike[str], kind: type[SpikeNASError] = RunError) -> None:
@@ -73,7 +77,10 @@ def require_regular(path: str | os.PathLike[str], kind: type[SpikeNASError] = Ru
 def digest_file(path: str) -> tuple[int, str]:
     """Return the bytes that a regular file has, and its SHA-256 in hexadecimal; errors as in `open_regular`."""
     with open_regular(path, largest=None) as file:
-        return os.fstat(file.fileno()).st_size, file_digest(file, "sha256").hexdigest()
+        try:
+            return os.fstat(file.fileno()).st_size, file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({reason(error)})") from error
 
 
 def read_text(path: Path, kind: type[SpikeNASError] = RunError) -> str:

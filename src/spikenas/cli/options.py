@@ -87,6 +87,9 @@ DATASET = Option(
     f"A folder of images, or NAME or NAME:FOLDER of {_registered('data')}.",
     panel=_DATA,
 )
+SKIP_BROKEN = Option(
+    "skip_broken", "data.skip_broken", "Leave out images that cannot be read.", bool, _DATA, value=True
+)
 IMAGES = (
     Option(
         "image_size",
@@ -97,7 +100,7 @@ IMAGES = (
     ),
     Option("fit", "data.fit", "How the aspect ratio is changed to it.", panel=_DATA, metavar="<stretch|crop|pad>"),
     Option("download", "data.download", "Fetch cifar10 or cifar100.", bool, _DATA, value=True),
-    Option("skip_broken", "data.skip_broken", "Leave out images that cannot be read.", bool, _DATA, value=True),
+    SKIP_BROKEN,
 )
 TARGET = Option(
     "target",

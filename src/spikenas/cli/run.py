@@ -50,7 +50,7 @@ def search(given: Given, config: _ConfigFile = None, out: _Out = None) -> None:
     _run_stages(("search",), given, out, config)
 
 
-@command(opt.DATASET, opt.TRAIN, opt.DEVICE, opt.SET, opt.OUTPUT)
+@command(opt.DATASET, opt.SKIP_BROKEN, opt.TRAIN, opt.DEVICE, opt.SET, opt.OUTPUT)
 def train(
     given: Given,
     out: _RunFolder,
@@ -63,19 +63,19 @@ def train(
     _run_stages(("train",), given, out, again=again)
 
 
-@command(opt.DATASET, opt.QUANTISE, opt.DEVICE, opt.SET, opt.OUTPUT)
+@command(opt.DATASET, opt.SKIP_BROKEN, opt.QUANTISE, opt.DEVICE, opt.SET, opt.OUTPUT)
 def quantise(given: Given, out: _RunFolder) -> None:
     """Make integers of the trained network of a run folder; writes quantised.safetensors and quantise.json."""
     _run_stages(("quantise",), given, out)
 
 
-@command(opt.DATASET, opt.DEVICE, opt.SET, opt.OUTPUT)
+@command(opt.DATASET, opt.SKIP_BROKEN, opt.DEVICE, opt.SET, opt.OUTPUT)
 def evaluate(given: Given, out: _RunFolder) -> None:
     """Run the trained network of a run folder, and its integers, on the test set; writes evaluation.json."""
     _run_stages(("evaluate",), given, out)
 
 
-@command(opt.DATASET, opt.SET, opt.OUTPUT)
+@command(opt.DATASET, opt.SKIP_BROKEN, opt.SET, opt.OUTPUT)
 def deploy(
     given: Given,
     out: _RunFolder,

@@ -111,7 +111,12 @@ def image_header(path: str) -> tuple[tuple[int, int], str]:
         DataError: The file is no image; the message names it.
     """
     with naming(path, "image"), open_regular(path) as file, Image.open(file) as image:
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        if math.prod(image.size) > LARGEST_IMAGE:
+            raise DataError(_too_large(path))
+        exif = Image.Exif() if image.format == "PNG" else image.getexif()  # which decodes the pixels of a PNG
+        if image.format == "PNG":
+            exif.load(image.info.get("exif", b""))
+        turned = exif.get(ExifTags.Base.Orientation, 1) >= 5
         return image.size[::-1] if turned else image.size, image.mode
 
 

@@ -63,8 +63,8 @@ class UsedItems:
         return np.array([self._name(path) in known for path in items], dtype=bool)
 
     def leave_out_broken(self, decoder: Decoder) -> None:
-        """Leave out the files that cannot be decoded; they are looked for once, and never where a manifest says it."""
-        if "broken" in self._left_out or self._manifest is not None or not self.listing.of_files:
+        """Leave out the files that cannot be decoded; they are looked for once."""
+        if "broken" in self._left_out or not self.listing.of_files:
             return
         parts = self.listing.parts
         broken = {name: replace(split, decode=decoder).broken() for name, split in parts.items()}
@@ -85,7 +85,9 @@ class UsedItems:
             DataError: A file cannot be read.
         """
         if self._manifest is not None:
-            return self._manifest
+            out = {self._name(path) for split in self._left_out.values() for path in split.items}
+            entries = self._manifest.entries
+            return Manifest({name: replace(e, split="left out") if name in out else e for name, e in entries})
         if not self.listing.of_files:
             return Manifest(_entries_of_arrays(self.listing))
         all_of_them = [*splits.items(), *(("left out", split) for split in self._left_out.values())]

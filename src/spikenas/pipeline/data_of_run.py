@@ -98,7 +98,7 @@ def record_data(run: RunFolder, task: Task, report: Reporter) -> None:
     """
     manifest = task.manifest()
     before = Manifest.load(run / MANIFEST) if run.has(MANIFEST) else None
-    if before is not None and before != manifest:
+    if before is not None and before != manifest and not _is_begun(run.folder):
         _log.warning("the data have changed: what was measured on the old ones is measured again")
         run.remove(STATISTICS)
         _forget(run / ENHANCE)

@@ -67,7 +67,8 @@ def run_stages(
                 record_data(run, task, report)
             if run.has(STATISTICS):
                 use_statistics(run, task)
-            if "train" in wanted and not STAGES["train"].done(State(folder, task.config)):
+            state = State(folder, task.config)
+            if any(not STAGES[name].done(state) for name in ("search", "train") if name in wanted):
                 check_files(run, task, report)
             for name in wanted:
                 if name != "enhance":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spikenas.integers.integers import IntegerNetwork
+from spikenas.space.plan import InputSpec
 
 
 def network_header(network: IntegerNetwork, arena_bytes: int) -> str:
@@ -82,13 +83,34 @@ def _channels(network: IntegerNetwork) -> str:
     return "red, green, blue" if spec.channels == 3 else "a byte of grey each, 0 black"
 
 
+_FITS = {
+    "stretch": "Pictures of another size are resized before, and their aspect ratio is changed, as Pillow's",
+    "crop": "Pictures of another size are cut to the aspect ratio, the same on both sides, and resized as Pillow's",
+    "pad": "Pictures of another size are resized to fit within, with bars of grey 128 around them, as Pillow's",
+}
+
+
+def _bytes_of(spec: InputSpec) -> tuple[str, str]:
+    if spec.value_range is None:
+        return (
+            "A byte is 0 to 255, as in a picture file, and is not normalised; where values are from 0 to 1, it is",
+            "the value times SNN_INPUT_SCALE.",
+        )
+    low, high = spec.value_range
+    return (
+        f"Pixels of more than 8 bits were trained with values from {low:g} to {high:g}: a byte is",
+        f"(value - {low:g}) * 255 / {high - low:g}, rounded, at least 0 and at most 255; of 8 bits it is the pixel.",
+    )
+
+
 def _values(network: IntegerNetwork) -> str:
     """Lines that say what a byte stands for."""
-    if network.plan.input.static and network.input_scale == 1 / 255:
+    spec = network.plan.input
+    if spec.static and network.input_scale == 1 / 255:
         lines: tuple[str, ...] = (
-            "A byte is 0 to 255, as in a picture file, and is not normalised; where values are from 0 to 1, it is",
-            "the value times SNN_INPUT_SCALE. Pictures of another size are resized before, as Pillow's BILINEAR does,",
-            "which averages where they become smaller.",
+            *_bytes_of(spec),
+            _FITS[spec.fit],
+            "BILINEAR does, which averages where they become smaller.",
         )
     else:
         lines = (
