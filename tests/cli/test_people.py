@@ -130,6 +130,6 @@ def test_every_picture_is_in_one_split_and_nothing_else_is(ended: Ended, folder:
     used = [row for row in rows if row["split"] in ("train", "validation", "test")]
     assert len({row["sha256"] for row in used}) == len(used), "the same picture in two splits"
     assert {row["class"] for row in used} == {ROUND, STRIPED}
-    names = {Path(row["file"]).name for row in used}
-    assert not names & {path.name for path in (*drawn.broken, *drawn.ignored)}
+    names = {row["file"] for row in used}
+    assert not names & {str(path.relative_to(drawn.folder)) for path in (*drawn.broken, *drawn.ignored)}
     assert 800 - 10 <= len(used) <= sum(drawn.counts.values())

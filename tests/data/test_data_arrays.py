@@ -104,7 +104,7 @@ def test_idx_archive_that_is_damaged(tmp_path):
             load(DataConfig(name=f"idx:{tmp_path}"), 0)
     path.unlink()
     path.mkdir()
-    with pytest.raises(DataError, match=rf"{IMAGES}\.gz: cannot be read \(Is a directory\)$"):
+    with pytest.raises(DataError, match=rf"{IMAGES}\.gz: not a regular file$"):
         load(DataConfig(name=f"idx:{tmp_path}"), 0)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from spikenas._util.showing import plain
+
+_WIDE = 1_000  # columns where no terminal is
 
 
 class PlainConsole(Console):
@@ -20,16 +23,25 @@ class PlainConsole(Console):
 
     def __init__(self, stderr: bool = False, quiet: bool = False) -> None:
         super().__init__(stderr=stderr, quiet=quiet, markup=False, highlight=False, emoji=False)
+        if not self.is_terminal and "COLUMNS" not in os.environ:
+            self.width = _WIDE
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Make what is shown of a text."""
         return super().render_str(plain(text), **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print; a text that goes to no terminal stays one line."""
-        if not self.is_terminal and all(isinstance(one, str) for one in objects):
+        """Print; where no terminal is, a line stays one line and ends with its last letter."""
+        if self.is_terminal:
+            super().print(*objects, **options)
+            return
+        if all(isinstance(one, str) for one in objects):
             options.setdefault("soft_wrap", True)
-        super().print(*objects, **options)
+        with self.capture() as captured:
+            super().print(*objects, **options)
+        if not self.quiet:
+            self.file.write("\n".join(line.rstrip() for line in captured.get().split("\n")))
+            self.file.flush()
 
     def on_broken_pipe(self) -> None:
         """Leave a closed pipe to the caller, in whose `except` this is called."""

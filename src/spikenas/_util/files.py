@@ -50,10 +50,11 @@ def open_regular(
         descriptor = os.open(path, os.O_RDONLY | _WITHOUT_WAITING)
     except OSError as error:
         raise kind(f"{os.fspath(path)}: cannot be read ({reason(error)})") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise kind(f"{os.fspath(path)}: not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise kind(f"{os.fspath(path)}: not a regular file")
         if largest is not None and status.st_size > largest:
             raise kind(f"{os.fspath(path)}: {status.st_size:,} bytes, of which at most {largest:,} are read")
         yield file

@@ -104,11 +104,9 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
             + f" {name}"
             for name in ("flash", "ram")
         )
+        table.add_row(device, said if "linked" in found else f"{said}, not built")
         if "linked" in found:
-            said += f"\n{found['instructions']:,} instructions per inference, {found['images']} outputs equal"
-        else:
-            said += ", not built"
-        table.add_row(device, said)
+            table.add_row("", f"{found['instructions']:,} instructions per inference, {found['images']} outputs equal")
     table.add_row("files", values["folder"])
     table.add_row("report", f"{values['folder']}/report.html")
     if values["next"]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from spikenas._util.errors import DataError
 from spikenas._util.files import read_text, write_text
 
 COLUMNS = ("split", "class", "file", "bytes", "sha256")
+_END = "end"  # the last row has the number of entries, and the digest of all rows before
+_ODD = re.compile(r"[\\\x00-\x1f\x7f\udc80-\udcff]")
+_WRITTEN_OUT = re.compile(r"\\u([0-9a-f]{4})")
 SPLITS = ("train", "validation", "test", "left out")
 
 
@@ -91,8 +96,9 @@ class Manifest:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows((e.split, e.label, name, e.size, e.digest) for name, e in self.entries.items())
-        write_text(path, _escaped(text.getvalue()))
+        writer.writerows((e.split, e.label, _escaped(name), e.size, e.digest) for name, e in self.entries.items())
+        writer.writerow((_END, "", "", len(self.entries), sha256(text.getvalue().encode()).hexdigest()))
+        write_text(path, text.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> Manifest:
@@ -101,38 +107,26 @@ class Manifest:
         Raises:
             DataError: The file is not there, or is no manifest.
         """
-        rows = csv.reader(io.StringIO(_unescaped(read_text(path, DataError)), newline=""), strict=True)
+        text = read_text(path, DataError)
+        content, _, end = text.rstrip("\n").rpartition("\n")
         try:
-            if next(rows, None) != list(COLUMNS):
-                raise ValueError
-            return cls(dict(_entries(rows)))
-        except (ValueError, csv.Error):
+            _, _, _, count, digest = next(csv.reader([end]))
+            _, *rows = csv.reader(content.split("\n"))
+            entries = {_unescaped(name): Entry(split, label, int(size), of) for split, label, name, size, of in rows}
+            if digest != sha256(f"{content}\n".encode()).hexdigest() or len(entries) != int(count):
+                raise ValueError("cut off or changed")
+        except (ValueError, StopIteration, csv.Error):
             raise DataError(
                 f"{path}: not the manifest of a run, or damaged; which items were trained on is not known any more: "
                 "choose another --out"
             ) from None
+        return cls(entries)
 
 
-def _entries(rows: Iterable[list[str]]) -> Iterable[tuple[str, Entry]]:
-    for split, label, name, size, digest in rows:
-        if split not in SPLITS or len(digest) != 64 or int(size) < 0:
-            raise ValueError
-        yield name, Entry(split, label, int(size), digest)
-
-
-def _escaped(text: str) -> str:
-    """Text in which names that are not UTF-8 can be written: their bytes as `\\udcXX` say them, and `\\` twice."""
-    return text.replace("\\", "\\\\").encode("utf-8", "backslashreplace").decode()
+def _escaped(name: str) -> str:
+    """Return a name without control characters and bytes that are not UTF-8, which are written out."""
+    return _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", name)
 
 
 def _unescaped(text: str) -> str:
-    parts = text.split("\\\\")
-    try:
-        return "\\".join(_with_surrogates(part) for part in parts)
-    except ValueError:
-        raise DataError("manifest: damaged") from None
-
-
-def _with_surrogates(text: str) -> str:
-    head, *tails = text.split("\\udc")
-    return head + "".join(chr(0xDC00 + int(tail[:2], 16)) + tail[2:] for tail in tails)
+    return _WRITTEN_OUT.sub(lambda match: chr(int(match[1], 16)), text)

@@ -86,8 +86,8 @@ class UsedItems:
         """
         if self._manifest is not None:
             out = {self._name(path) for split in self._left_out.values() for path in split.items}
-            entries = self._manifest.entries
-            return Manifest({name: replace(e, split="left out") if name in out else e for name, e in entries})
+            known = self._manifest.entries.items()
+            return Manifest({name: replace(e, split="left out") if name in out else e for name, e in known})
         if not self.listing.of_files:
             return Manifest(_entries_of_arrays(self.listing))
         all_of_them = [*splits.items(), *(("left out", split) for split in self._left_out.values())]
