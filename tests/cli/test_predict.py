@@ -76,7 +76,7 @@ def test_csv_and_table(run: Main, trained: Path, images: Path) -> None:
         (["nowhere.png"], "nowhere.png: no such file or folder"),
         (["text.png"], "text.png: cannot be decoded as image (unknown format)"),
         (["empty"], "empty: holds no images"),
-        (["odd"], "odd/cat: no class of the network, which has 0, 1, 2, 3, 4"),
+        (["odd"], "odd: its class folders hold nothing that can be read"),
         (["deep"], "deep: holds no images"),
         (["text.png", "--json", "--csv"], "--json --csv: one of them"),
     ],

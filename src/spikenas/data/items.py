@@ -89,7 +89,7 @@ def labelled_folder(folder: Path, classes: Sequence[str], decode: ImageDecoder |
     found = {plain(name): paths for name, paths in found.items()}
     if not set(found) & set(classes):
         return None
-    if unknown := [name for name in found if name not in classes]:
+    if unknown := [name for name, paths in found.items() if name not in classes and paths]:
         raise DataError(f"{folder / unknown[0]}: no class of the network, which has {', '.join(classes[:5])}")
     files = [path for paths in found.values() for path in paths]
     if not files:

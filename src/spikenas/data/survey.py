@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,6 @@ from spikenas.data.event_files import read_frames
 HEADERS, DECODED, PIXELS = 2000, 200, 60_000_000  # items whose headers, and whose pixels, are looked at; most pixels
 _COLOURLESS = 8  # by which the channels of a grey pixel may differ, in 0 to 255
 _SMALL = 256  # side that an image is brought to before its colours are looked at
-_ENOUGH = 20  # images stored in colour that must be grey for all to be taken as grey
 _NEARLY_ALL = 0.9  # share of the images that decide how many bits the values of a sensor have
 _DARK = 1 / 16  # share of the range below which an image is nearly black
 _KNOWN_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # of float pixels
@@ -101,10 +101,11 @@ def survey_images(items: Array) -> Survey:
             broken[path] = str(error)
         if seen.pixels > PIXELS:
             break
-    stored_in_colour = sum(count for mode, count in modes.items() if not _is_grey(mode))
+    looked_at_all = seen.decoded == len(items) - len(broken)
+    grey = not seen.colourful and (looked_at_all or (all(map(_is_grey, modes)) and not _any_in_colour(items)))
     return Survey(
         sizes=sizes,
-        grey=not seen.colourful and seen.stored_in_colour >= min(stored_in_colour, _ENOUGH),
+        grey=grey,
         value_range=seen.value_range,
         constant=tuple(seen.constant),
         dark=tuple(seen.dark),
@@ -148,6 +149,15 @@ def survey_events(items: Array) -> Survey:
             constant.append(path)
     facts = (f"values from 0 to {largest:g}",) if decoded else ()
     return Survey(shape, constant=tuple(constant), broken=tuple(broken.items()), facts=facts, decoded=decoded)
+
+
+def _any_in_colour(items: Array) -> bool:
+    """Whether a file that is not in the sample of headers is stored in colour."""
+    for index in np.setdiff1d(np.arange(len(items)), _chosen(len(items), HEADERS)):
+        with suppress(DataError):  # it is said when the file is decoded
+            if not _is_grey(image_header(items[index])[1]):
+                return True
+    return False
 
 
 def _is_grey(mode: str) -> bool:

@@ -97,13 +97,16 @@ def record_data(run: RunFolder, task: Task, report: Reporter) -> None:
         report: Shows it.
     """
     manifest = task.manifest()
+    begun = _is_begun(run.folder)
     before = Manifest.load(run / MANIFEST) if run.has(MANIFEST) else None
-    if before is not None and before != manifest and not _is_begun(run.folder):
+    if before is not None and before != manifest and not begun:
         _log.warning("the data have changed: what was measured on the old ones is measured again")
         run.remove(STATISTICS)
         _forget(run / ENHANCE)
     if before != manifest:
         manifest.save(run / MANIFEST)
+    elif begun and run.has(DATA):  # it says what was found before duplicates and broken files were left out
+        return
     values = {
         "classes": task.classes,
         "input": asdict(task.input),
