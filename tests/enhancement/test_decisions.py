@@ -6,7 +6,7 @@ import pytest
 from spikenas._util.errors import BudgetError, ConfigError, NoDifferenceError
 from spikenas._util.progress import Reporter
 from spikenas.config import Config
-from spikenas.enhancement.decisions import Enhancer, write_space
+from spikenas.enhancement import Enhancer, write_space
 from spikenas.memory.width import LADDER
 from spikenas.task import Task
 from support import Spikenas

@@ -135,8 +135,11 @@ def to_mode(image: Image.Image, mode: str, value_range: tuple[float, float] | No
         if value_range is None:
             raise ValueError("values of more than 8 bits, but data.value_range is not known; set it")
         low, high = value_range
-        scaled = (np.asarray(image, dtype=np.float64) - low) * (255 / (high - low))
-        image = Image.fromarray(np.floor(np.nan_to_num(scaled).clip(0, 255) + 0.5).astype(np.uint8))
+        scaled = np.array(image, dtype=np.float32)
+        np.nan_to_num(scaled, copy=False, posinf=high, neginf=low)
+        scaled -= low
+        scaled *= 255 / (high - low)
+        image = Image.fromarray((scaled.clip(0, 255, out=scaled) + 0.5).astype(np.uint8))
     elif image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         colours = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours).convert("RGB")

@@ -199,7 +199,10 @@ class _Seen:
         self.pixels += image.width * image.height
         if is_wide(image):
             values = np.asarray(image)
-            low, high = float(np.nanmin(values)), float(np.nanmax(values))
+            values = values[np.isfinite(values)]
+            if not values.size:
+                raise DataError(f"{path}: no pixel is a finite number")
+            low, high = float(values.min()), float(values.max())
             self.wide[path] = values.dtype.kind == "f", low, high
             if low == high:
                 self.constant.append(path)

@@ -2,7 +2,8 @@
 
 from spikenas.enhancement.agreement import Agreement, AgreementSummary, agreement_of, write_agreement
 from spikenas.enhancement.analysis import Analysis, AnalysisResult, AnalysisSpec, AnalysisSubject
-from spikenas.enhancement.decisions import Decision, Enhancement, Enhancer, write_space
+from spikenas.enhancement.decided import Decision, Enhancement, write_space
+from spikenas.enhancement.decisions import Enhancer
 from spikenas.enhancement.effects import Effect, Interval, Rule
 
 __all__ = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,13 +21,13 @@ from spikenas._util.progress import Reporter
 from spikenas.config import BudgetConfig, Config
 from spikenas.enhancement.analysis import Analysis, AnalysisSpec, AnalysisSubject
 from spikenas.enhancement.analysis_file import read_analysis
+from spikenas.enhancement.decided import Decision, Enhancement
 from spikenas.enhancement.effects import Interval, Rule
 from spikenas.enhancement.samples import Sampler, SampleSet
 from spikenas.enhancement.variants import whole
 from spikenas.memory import Footprint, describe, footprint, sizes, violations
 from spikenas.memory.width import LADDER
 from spikenas.nas import Problem, TrialStore, make_strategy, search
-from spikenas.records import SPACE_FILE
 from spikenas.scores import TRAINING
 from spikenas.space.building import make_plan
 from spikenas.space.cell import Cell
@@ -43,33 +43,6 @@ _DEFAULT_CELLS = 2
 _SEARCHES = 3  # initialisations with which shared and separate cells are searched
 _EVALUATIONS = 100  # of each of these searches
 _SAMPLE = 64  # cells whose footprint is computed for each width
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A decision sets one setting of the space.
-
-    Attributes:
-        key: Key of the configuration, such as `space.ops`.
-        value: Value that it is set to.
-        reason: The reason, in a sentence.
-        evidence: What was measured for the decision.
-        given: Whether the value was asked for, so that nothing was to be decided.
-    """
-
-    key: str
-    value: object
-    reason: str
-    evidence: dict[str, Any] = field(default_factory=dict)
-    given: bool = False
-
-
-@dataclass(frozen=True)
-class Enhancement:
-    """An enhancement holds the decisions, and the configuration that they make."""
-
-    decisions: tuple[Decision, ...]
-    config: Config
 
 
 @dataclass(frozen=True)
@@ -402,11 +375,3 @@ class Enhancer:
         named = given and name not in getattr(self.task.asked, section).model_fields_set
         said = f"as the space {space} has it" if named else "set beforehand, so not decided here" if given else reason
         return Decision(key, list(value) if isinstance(value, tuple) else value, said, given=given)
-
-
-def write_space(folder: Path, found: Enhancement) -> None:
-    """Write space.json into a run folder, whole or not at all."""
-    decisions = [asdict(decision) for decision in found.decisions]
-    SPACE_FILE.write(
-        folder, {"decisions": decisions, "config": found.config.model_dump(mode="json", exclude_none=True)}
-    )

@@ -48,7 +48,7 @@ from spikenas.records import (
     footprint_file,
 )
 from spikenas.space.genotype import Genotype
-from spikenas.targets import find_target, known_name
+from spikenas.targets import TARGETS, find_target, known_name
 from spikenas.task import Task
 from spikenas.training import loop
 from spikenas.training.checkpoint import Model, load_model
@@ -191,30 +191,39 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
     quantised = QUANTISATION_FILE.read(run.folder)
     network, model = IntegerNetwork.load(run / QUANTISED), load_model(run / quantised["model"])
     before = state.firmware
-    devices = (
-        [known_name(target)]
-        if target
-        else [*([own] if own else []), *(said["target"] for said in before.values() if said)]
-    )
-    found = {}
-    for device in dict.fromkeys(devices or [None]):
-        name = device_folder(device) if device else task.config.network.core
-        vectors = min(task.config.quantise.vectors, len(task.validation))
-        asked = {"target": device, "vectors": vectors, "quantised_sha256": quantised["quantised_sha256"]}
+    made = [said["target"] if said else _device_of(run, name, task) for name, said in before.items()]
+    devices = [known_name(target)] if target else [*([own] if own else []), *made]
+    wanted = {device_folder(one) if one else task.config.network.core: one for one in devices or [None]}
+    vectors = min(task.config.quantise.vectors, len(task.validation))
+    asked = {"vectors": vectors, "quantised_sha256": quantised["quantised_sha256"]}
+    found: dict[str, FootprintRecord] = {}
+    for name, device in wanted.items():
         said = before.get(name)
-        if said and "linked" in said and asked.items() <= {**said}.items() and run.has(NIR):
+        if said and "linked" in said and {**asked, "target": device}.items() <= {**said}.items():
             found[name] = said
+    if len(found) < len(wanted) or not run.has(NIR):
+        _write_nir(run, model)
+    for name, device in wanted.items():
+        if name in found:
             continue
         with report.task("firmware") as progress:
-            progress(0, 2, "NIR")
-            _write_nir(run, model)
-            progress(1, 2, "reference, build, run")
+            progress(0, 1, f"{name}: reference, build, run")
             inputs, frames = test_vectors(network, task.validation, vectors)
-            notes = {**asked, "synops": synops_of(network, frames)}
+            notes = {**asked, "target": device, "synops": synops_of(network, frames)}
             build(network, inputs, find_target(device) if device else None, run / FIRMWARE / name, _log.warning, notes)
             found[name] = footprint_file(name).read(run.folder)
-            progress(2, 2, "")
+            progress(1, 1, name)
     return found
+
+
+def _device_of(run: RunFolder, name: str, task: Task) -> str | None:
+    """Return the device of a folder of firmware whose footprint cannot be read, so that it is made again."""
+    if name in TARGETS:
+        return name
+    if name == task.config.network.core:
+        return None
+    footprint_file(name).read(run.folder)
+    return name
 
 
 def _smaller(lr: float, usual: float) -> float:
