@@ -210,7 +210,7 @@ def test_a_bad_file_is_named_when_options_are_given_too(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         read_toml(tmp_path)
 
 

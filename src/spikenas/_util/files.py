@@ -138,6 +138,7 @@ def open_csv(path: Path) -> Iterator[csv.DictReader[str]]:
     Raises:
         DataError: The file cannot be read, or is no CSV.
     """
+    require_regular(path, DataError)
     try:
         with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
             yield csv.DictReader(file)

@@ -37,6 +37,11 @@ def show_nothing(done: int, total: int, remark: str, below: RenderableType | Non
     """Take how far a task is, and show nothing."""
 
 
+def counted(advance: Advance) -> Callable[[int, int], None]:
+    """Return the function that tells a task of numbers done and in all, without a remark."""
+    return lambda done, total: advance(done, total, "")
+
+
 _SECONDS_BETWEEN_LINES = 15.0
 
 

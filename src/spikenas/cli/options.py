@@ -199,7 +199,7 @@ SET = Option(
     metavar="KEY=VALUE",
     flags=("--set",),
 )
-QUIET = Option("quiet", None, "No progress and no messages.", bool, flags=("--quiet", "-q"), default=False)
+QUIET = Option("quiet", None, "No progress, warnings alone.", bool, flags=("--quiet", "-q"), default=False)
 JSON = Option("as_json", None, "Print JSON.", bool, flags=("--json",), default=False)
 OUTPUT = (QUIET, JSON)
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from spikenas._util.class_figures import Figures, listed
 from spikenas._util.console import PlainConsole
 from spikenas._util.errors import ConfigError
-from spikenas._util.run_files import MODEL, QUANTISED
+from spikenas._util.run_files import MANIFEST, MODEL, QUANTISED
 from spikenas.cli import options as opt
 from spikenas.cli.app import progress
 from spikenas.cli.options import Given, command
@@ -82,7 +82,7 @@ def predict(
                     rows[-1]["probabilities"] = one.probabilities
                     advance(len(rows), total, "")
             if labels:
-                tested.append(_test(path, rows[first:], model.classes))
+                tested.append(_test(path, rows[first:], model.classes) | {"trained_on": _trained_on(out, items)})
     if given.as_json:
         typer.echo(json.dumps({"integers": integers, "predictions": rows, "folders": tested}, indent=2))
     elif as_csv:
@@ -99,6 +99,18 @@ def _items(path: Path, model: Model | IntegerNetwork) -> tuple[list[str], dict[s
         files = list(split.items)
         return files, {file: model.classes[label] for file, label in zip(files, split.labels, strict=True)}
     return files_of(path, model.decoder), {}
+
+
+def _trained_on(out: Path, items: list[str]) -> int:
+    """Return how many files are those that the network of a run was trained or chosen with."""
+    from spikenas._util.files import digest_file
+    from spikenas.data import Manifest
+
+    if not (out / MANIFEST).exists():
+        return 0
+    entries = Manifest.load(out / MANIFEST).entries.values()
+    known = {entry.digest for entry in entries if entry.split in ("train", "validation")}
+    return sum(digest_file(file)[1] in known for file in items)
 
 
 def _test(path: Path, rows: list[dict[str, Any]], classes: tuple[str, ...]) -> dict[str, Any]:
@@ -140,6 +152,8 @@ def _print(rows: list[dict[str, Any]], tested: list[dict[str, Any]], classes: tu
     for folder in tested:
         figures = Figures.of(folder["confusion"], classes)
         console.print(f"{folder['folder']}: {figures}")
+        if folder["trained_on"]:
+            console.print(f"{folder['trained_on']:,} of these files were trained on or chosen with: no test of these")
         if figures.never_said:
             console.print(f"never said: {listed(figures.never_said)}")
         console.print(_confusion(folder["confusion"], figures))

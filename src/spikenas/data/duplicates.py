@@ -80,11 +80,11 @@ def _leave_out(
 
 
 def note_of_equal_arrays(train: Split, test: Split | None) -> str | None:
-    """Say how many training items are in the test set too, pixel for pixel; None where none is."""
+    """Say how many training items are in the test set too, or where there is none twice, pixel for pixel; else None."""
+    each = [sha256(item.tobytes()).digest() for item in train.items]
     if test is None:
-        return None
-    known = {sha256(item.tobytes()).digest() for item in test.items}
-    count = sum(sha256(item.tobytes()).digest() in known for item in train.items)
-    if not count:
-        return None
-    return f"training items that are in the test set too, and stay, as the data were published: {count:,}"
+        count, where = len(each) - len(set(each)), "there twice, so that test items may have been trained on"
+    else:
+        known = {sha256(item.tobytes()).digest() for item in test.items}
+        count, where = sum(one in known for one in each), "in the test set too"
+    return f"items that are {where}, and stay, as the data were published: {count:,}" if count else None

@@ -19,6 +19,7 @@ from spikenas.data.duplicates import find_duplicates, note_of_equal_arrays
 from spikenas.data.listing import Listing
 from spikenas.data.manifest import Entry, Manifest
 
+_TOGETHER = 64  # files that a thread reads at a time
 _log = logging.getLogger(__name__)
 
 
@@ -150,8 +151,14 @@ class UsedItems:
 
     def _read(self, paths: list[str]) -> None:
         new = [path for path in paths if path not in self._digests]
+        parts = [new[start : start + _TOGETHER] for start in range(0, len(new), _TOGETHER)]
         with ThreadPoolExecutor(usable_cores()) as pool:
-            self._digests |= dict(zip(new, pool.map(digest_file, new), strict=True))
+            for part, found in zip(parts, pool.map(_digests_of, parts), strict=True):
+                self._digests |= dict(zip(part, found, strict=True))
+
+
+def _digests_of(paths: list[str]) -> list[tuple[int, str]]:
+    return [digest_file(path) for path in paths]
 
 
 def _entries_of_arrays(listing: Listing) -> dict[str, Entry]:

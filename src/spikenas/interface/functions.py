@@ -226,7 +226,8 @@ def run(
     params: int | str | None = None,
     flash: int | str | None = None,
     ram: int | str | None = None,
-    image_size: int | None = None,
+    image_size: int | str | None = None,
+    fit: str | None = None,
     out: str | Path | None = None,
     seed: int | None = None,
     device: str | None = None,
@@ -236,12 +237,13 @@ def run(
     """Do all that `spikenas run` does; a run that was stopped goes on where it was.
 
     Args:
-        data: See `Task`, as are `target`, `params`, `flash`, `ram`, `image_size`, `seed`, `device` and `settings`.
+        data: See `Task`, as are all but `out` and `progress`.
         target: With one, firmware is written too.
         params: Most learnable parameters.
         flash: Most flash.
         ram: Most RAM.
-        image_size: Side in pixels.
+        image_size: Side in pixels, or `WIDTHxHEIGHT`.
+        fit: How the aspect ratio is changed to it.
         out: The run folder; `runs/DATA` when absent.
         seed: Seed of every random choice.
         device: Where PyTorch computes.
@@ -251,7 +253,15 @@ def run(
         SpikeNASError: Something cannot be done; what is done is kept.
     """
     words = words_of(
-        data=data, target=target, params=params, flash=flash, ram=ram, image_size=image_size, seed=seed, device=device
+        data=data,
+        target=target,
+        params=params,
+        flash=flash,
+        ram=ram,
+        image_size=image_size,
+        fit=fit,
+        seed=seed,
+        device=device,
     )
     base: Config | Path | None = None
     if isinstance(settings, Mapping):

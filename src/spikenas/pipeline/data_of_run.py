@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from spikenas._util.errors import DataError, RunError
 from spikenas._util.files import write_text
-from spikenas._util.progress import Reporter
+from spikenas._util.progress import Reporter, counted
 from spikenas._util.run_files import (
     BROKEN,
     CHECKPOINT,
@@ -128,7 +127,7 @@ def check_files(run: RunFolder, task: Task, report: Reporter) -> None:
     """
     with report.task("images") as progress:
         try:
-            task.check_files(_counted(progress))
+            task.check_files(counted(progress))
         except BrokenFilesError as error:
             if len(error.files) <= _NAMED:
                 raise
@@ -144,10 +143,6 @@ def _forget(folder: Path) -> None:
             shutil.rmtree(path)
         elif path.name != CONFIG:
             path.unlink()
-
-
-def _counted(progress: Callable[[int, int, str], None]) -> Callable[[int, int], None]:
-    return lambda done, total: progress(done, total, "")
 
 
 def _table(description: dict[str, str]) -> Table:

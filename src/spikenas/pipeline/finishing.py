@@ -10,7 +10,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import asdict
 
 from spikenas._util.errors import ConfigError, DeployError, DivergedError, RunError
-from spikenas._util.progress import Reporter, show_nothing
+from spikenas._util.progress import Reporter, counted, show_nothing
 from spikenas._util.run_files import (
     FIRMWARE,
     MISTAKES,
@@ -114,7 +114,7 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> Quantisation:
         raise DivergedError(f"{error}: {command}") from None
     held_out = task.dataset.validation
     with report.task("integers") as progress:
-        found = evaluate_integers(network, held_out, task.config.device, progress=_counted(progress))
+        found = evaluate_integers(network, held_out, task.config.device, progress=counted(progress))
         real = evaluate_model(rounded, held_out, task.config.device)
     for layer, share in found.clipped.items():
         if share > _CLIPPED:
@@ -146,14 +146,14 @@ def evaluate(run: RunFolder, task: Task, report: Reporter) -> EvaluationRecord:
     values = EVALUATION_FILE.find(run.folder)
     if values is None or values["model_sha256"] != state.digest(MODEL):
         with report.task("evaluation") as progress:
-            result = evaluate_model(model, task.test, task.config.device, progress=_counted(progress))
+            result = evaluate_model(model, task.test, task.config.device, progress=counted(progress))
         found = {key: value for key, value in asdict(result).items() if key != "figures"}
         figures = {"test_accuracy": result.accuracy, "images": result.images, "figures": result.figures.as_json()}
         values = EVALUATION_FILE.write(run.folder, {**figures, **found, "model_sha256": state.digest(MODEL)})
     if state.integers and values.get("quantised_sha256") != state.integers:
         network = IntegerNetwork.load(run / QUANTISED)
         with report.task("evaluation of the integers") as progress:
-            integers = evaluate_integers(network, task.test, task.config.device, progress=_counted(progress))
+            integers = evaluate_integers(network, task.test, task.config.device, progress=counted(progress))
         found = {
             "quantised_test_accuracy": integers.accuracy,
             "quantised_figures": integers.figures.as_json(),
@@ -256,10 +256,6 @@ def _show_mistakes(run: RunFolder, task: Task, indices: Sequence[int], digest: s
         if pictured(run / MISTAKES) == digest:
             return
     save_strip(strip(task.test.fetch(indices)), run / MISTAKES, digest)
-
-
-def _counted(progress: Callable[[int, int, str], None]) -> Callable[[int, int], None]:
-    return lambda done, total: progress(done, total, "")
 
 
 def _model(run: RunFolder, task: Task) -> Model:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.table import Table
 
-from spikenas._util.errors import ConfigError, RunError
+from spikenas._util.errors import BudgetError, ConfigError, RunError
 from spikenas._util.files import write_csv, write_text
 from spikenas._util.progress import Reporter
 from spikenas._util.run_files import ASKED, BEST, ENHANCE, FRONT, SPACE, STATISTICS, TRIALS
@@ -73,7 +73,11 @@ def enhance(run: RunFolder, asked: Config, settings: Config, report: Reporter, a
     write_text(run / ASKED, asked.dump(given=True))
     task = open_task(run.folder, asked, anew)
     record_data(run, task, report)
-    found = Enhancer(task, run / ENHANCE, report).run()
+    try:
+        found = Enhancer(task, run / ENHANCE, report).run()
+    except BudgetError:  # the next command is not to begin with limits that nothing meets
+        run.remove(ASKED)
+        raise
     write_space(run.folder, found)
     return task.with_config(settings.but({name: getattr(found.config, name) for name in DECIDED_FROM}))
 
@@ -104,6 +108,10 @@ def _search(run: RunFolder, task: Task, report: Reporter) -> Best:
     take_statistics(run, task)
     with TrialStore(run / TRIALS) as store:
         found = search_task(task, store, report)
+    if not any(layer.kind == "conv" and layer.name.startswith("cell") for layer in task.plan(found.genotype).layers):
+        _log.warning(
+            "the cells of the network found have no weights: so little fits; fewer cells may leave room for some"
+        )
     return {
         "genotype": str(found.genotype),
         "score": found.score,
