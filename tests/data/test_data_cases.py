@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import resource
+import shutil
 import signal
 import struct
 import tracemalloc
@@ -358,3 +359,20 @@ def test_broken_ones_are_left_out_where_that_is_asked(tmp_path: Path, said: Call
     task = sn.Task(folder, settings={"data.skip_broken": True})
     assert load_all(task) == 12
     assert "broken.png" in said() + repr(task) or "bomb.png" in said() + repr(task)
+
+
+def test_two_classes_with_the_same_files_are_refused(tmp_path: Path) -> None:
+    folder_of(tmp_path, {"a": 4})
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    with pytest.raises(DataError, match=r"class 'a' has no images .*the same file in several classes: 8 left out"):
+        sn.Task(tmp_path)
+
+
+def test_narrow_pictures_are_not_made_narrower(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for n in range(4):
+            pixels = rng.integers(0, 256, (1, 3000, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{n}.png")
+    assert sn.Task(tmp_path).input.height == 16

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import prod
@@ -79,6 +80,7 @@ class OpenedData:
         listing = source().open(place, config)
         _require_classes(listing)
         self._used = UsedItems(listing, str(place), manifest)
+        _require(1, self._listing, self._listing.train.labels, self._used.notes)
         self.survey = self._look()
         self._said = manifest is not None
 
@@ -304,14 +306,15 @@ def _require_classes(listing: Listing) -> None:
         raise DataError(f"{listing.place}: one class only, {listing.classes[0]!r}; at least two are needed{unused}")
 
 
-def _require(count: int, listing: Listing, labels: NDArray[np.int64]) -> None:
-    """Raise unless each class has `count` items or more."""
+def _require(count: int, listing: Listing, labels: NDArray[np.int64], notes: Sequence[str] = ()) -> None:
+    """Raise unless each class has `count` items or more; the message ends with what was left out."""
     counts = np.bincount(labels, minlength=len(listing.classes))
     fewest = int(counts.argmin())
     name = listing.classes[fewest]
     kind = "event files" if listing.events else "images"
     if counts[fewest] == 0:
-        raise DataError(f"{listing.place}: class {name!r} has no {kind} that can be read")
+        left_out = f" ({'; '.join(notes)})" if notes else ""
+        raise DataError(f"{listing.place}: class {name!r} has no {kind} that can be read{left_out}")
     if counts[fewest] < count:
         raise DataError(
             f"{listing.place}: class {name!r} has {counts[fewest]} of the training {kind}; "

@@ -78,6 +78,8 @@ class Settings:
             asked = (base or Config()).but(words, given)
             return cls(folder or default_folder(asked), asked, asked)
         stored = load_config(folder).but(words, given) if (folder / CONFIG).exists() else None
+        if stored is None and any((folder / name).exists() for name in (TRIALS, MODEL)):
+            raise RunError(f"{folder / CONFIG}: no such file, without which a run cannot go on; choose another --out")
         if stored and ((folder / TRIALS).exists() or not (folder / ASKED).exists()):
             return cls(folder, None, stored)
         asked = (Config.load(folder / ASKED) if (folder / ASKED).exists() else Config()).but(words, given)

@@ -57,7 +57,8 @@ def sizes_of(opened: OpenedData) -> Iterator[tuple[int, int]]:
         yield from ((side, side) for side in SIDES if side < min(width, height))
         return
     smaller = [(side, side) for side in SIDES if side <= min(width, height)]
-    yield from smaller or [(min(width, height),) * 2]
+    side = max(min(width, height), min(SIDES[-1], max(width, height)))
+    yield from smaller or [(side, side)]
 
 
 def _choose_size(config: Config, opened: OpenedData, channels: int) -> tuple[tuple[int, int], str]:
