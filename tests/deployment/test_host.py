@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from programs import Case, frames_for, integers_of, random_case
-from spikenas.config import NetworkConfig
+from spikenas.config import Fit, NetworkConfig
 from spikenas.data import Statistics
 from spikenas.deployment.c.firmware_folder import write_folder
 from spikenas.deployment.c.header import network_header
@@ -152,6 +152,27 @@ def test_the_header_says_what_the_input_is(channels: int, static: bool, scale: f
     network = quantise(fold(Model(Network(plan), tuple("abc"), statistics)), scale, tuple("abc"))
     said = network_header(network, 1)
     assert [part for part in expected if part not in said] == []
+
+
+@pytest.mark.parametrize(
+    ("fit", "value_range", "expected"),
+    [
+        ("stretch", None, "their aspect ratio is changed"),
+        ("crop", (0, 4095), "cut to the aspect ratio"),
+        ("pad", (-1, 1), "bars of grey 128"),
+    ],
+)
+def test_the_header_says_how_a_picture_becomes_the_input(
+    fit: Fit, value_range: tuple[float, float] | None, expected: str
+) -> None:
+    spec = InputSpec(1, 8, 8, 2, fit=fit, value_range=value_range)
+    plan = make_plan(Genotype.parse("0-3:conv3x3"), NetworkConfig(channels=4, cells=1), spec)
+    network = quantise(fold(Model(Network(plan), ("a", "b"), Statistics((0.5,), (0.5,)))), 1 / 255, ("a", "b"))
+    said = network_header(network, 1)
+    assert expected in said
+    low, high = value_range or (0, 255)
+    assert (f"(value - {low:g}) * 255 / {high - low:g}" if value_range else "picture file") in said
+    assert max(map(len, said.splitlines())) <= 130
 
 
 @given(st.lists(st.integers(-128, 127), min_size=1, max_size=40), st.sampled_from([2, 4, 8]))
