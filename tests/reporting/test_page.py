@@ -109,6 +109,7 @@ def test_pictures_of_another_network_s_mistakes_are_not_shown(folder: Path, tmp_
 
 def test_what_was_noticed_of_the_data(folder: Path, tmp_path: Path, page: str) -> None:
     assert "Images of each class, by split" in page
+    assert "1x8x8 (grey)" in page
     counts = json.loads((folder / "data.json").read_text())["counts"]
     assert (
         f"<td>0</td><td>{counts['train'][0]}</td><td>{counts['validation'][0]}</td><td>{counts['test'][0]}</td>" in page
