@@ -114,3 +114,19 @@ def test_predict_says_what_was_trained_on(pictures: Path, tmp_path: Path, spiken
         assert spikenas(*command, "--out", "r", "-q").returncode == 0
     done = spikenas("predict", "--out", "r", "set", "-q")
     assert "60 of these files were trained on or chosen with: no test of these" in done.stdout
+
+
+@pytest.mark.parametrize("enhanced", [True, False])
+def test_a_run_in_a_folder_of_the_data_is_refused(pictures: Path, spikenas: Spikenas, enhanced: bool) -> None:
+    words = [] if enhanced else ["--no-enhance"]
+    refused = spikenas("run", "--data", "set", *words, "--out", "set/3", "-q")
+    assert refused.returncode == 2
+    assert "set/3: holds items of the data, so it cannot be the run folder; choose another --out" in refused.stderr
+    assert {path.suffix for path in (pictures / "3").iterdir() if path.name != ".lock"} == {".png"}
+
+
+def test_a_sparse_file_of_a_terabyte_is_left_out_in_no_time(pictures: Path) -> None:
+    with (pictures / "3" / "huge.png").open("wb") as file:
+        file.truncate(2**40)
+    task = sn.Task(pictures, settings={**QUICK, "data.skip_broken": True})
+    assert task.manifest().names("left out") == ["3/huge.png"]

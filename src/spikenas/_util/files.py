@@ -11,7 +11,7 @@ import stat
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -76,10 +76,17 @@ def require_regular(path: str | os.PathLike[str], kind: type[SpikeNASError] = Ru
 
 
 def digest_file(path: str) -> tuple[int, str]:
-    """Return the bytes that a regular file has, and its SHA-256 in hexadecimal; errors as in `open_regular`."""
+    """Return the bytes that a regular file has, and the SHA-256 of the first 512 MiB of them in hexadecimal.
+
+    Raises:
+        DataError: The file cannot be read, or is no regular file.
+    """
     with open_regular(path, largest=None) as file:
+        size = os.fstat(file.fileno()).st_size
         try:
-            return os.fstat(file.fileno()).st_size, file_digest(file, "sha256").hexdigest()
+            if size <= LARGEST_FILE:
+                return size, file_digest(file, "sha256").hexdigest()
+            return size, sha256(file.read(LARGEST_FILE)).hexdigest()
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({reason(error)})") from error
 

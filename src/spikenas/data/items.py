@@ -39,6 +39,8 @@ def as_items(what: Any, decode: ImageDecoder | EventDecoder) -> tuple[Array, boo
             raise DataError("nothing to predict: an empty list")
         return np.concatenate([as_items(one, decode)[0] for one in what]), False
     if isinstance(what, str | os.PathLike):
+        if os.path.isdir(what):
+            raise DataError(f"{os.fspath(what)}: a folder; give files, which 'spikenas predict' finds in folders")
         if not os.path.isfile(what):
             raise DataError(f"{os.fspath(what)}: no such file")
         return np.array(decode(os.fspath(what)))[None], True

@@ -95,6 +95,11 @@ class OpenedData:
         return [*self._listing.notes, *self._used.notes, *_notes_of(self.survey), *unequal]
 
     @property
+    def of_files(self) -> bool:
+        """Whether each item is a file."""
+        return self._listing.of_files
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes; a label is a position in it."""
         return self._listing.classes

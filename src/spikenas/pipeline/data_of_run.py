@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -46,20 +47,28 @@ def open_task(folder: Path, config: Config, anew: bool = False) -> Task:
         anew: Whether the space is decided again, so that only a search that has begun holds the data.
 
     Raises:
-        DataError: The data cannot be used, or are not those that the run was made with.
+        DataError: The data cannot be used, are not those that the run was made with, or lie in the run folder.
         RunError: The manifest is not there any more.
     """
     if not _is_begun(folder) and (anew or not (folder / SPACE).exists() or not (folder / MANIFEST).exists()):
-        return Task.of(config)
+        return _apart(Task.of(config), folder)
     if not (folder / MANIFEST).exists():
         raise RunError(
             f"{folder / MANIFEST}: no such file, so which items were trained on is not known; choose another --out"
         )
     manifest = Manifest.load(folder / MANIFEST)
     try:
-        return Task.of(config, manifest)
+        return _apart(Task.of(config, manifest), folder)
     except DataError as error:
         raise DataError(f"{error} (run {folder}; data that were moved are named by --data)") from None
+
+
+def _apart(task: Task, folder: Path) -> Task:
+    """Check that no item of a task lies in the run folder, whose files are no data."""
+    inside = os.path.join(os.path.abspath(folder), "")
+    if task.has_files and any(os.path.abspath(path).startswith(inside) for path in task.train.items):
+        raise DataError(f"{folder}: holds items of the data, so it cannot be the run folder; choose another --out")
+    return task
 
 
 def hold_data(folder: Path, task: Task, again: bool = False) -> None:

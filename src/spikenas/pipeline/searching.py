@@ -68,10 +68,10 @@ def enhance(run: RunFolder, asked: Config, settings: Config, report: Reporter, a
         before = decided(run, asked, settings)
         if before:
             return open_task(run.folder, before)
+    task = open_task(run.folder, asked, anew)
     run.remove(SPACE)  # what was decided before, for something else
     (run / ENHANCE).mkdir(exist_ok=True)
     write_text(run / ASKED, asked.dump(given=True))
-    task = open_task(run.folder, asked, anew)
     record_data(run, task, report)
     try:
         found = Enhancer(task, run / ENHANCE, report).run()

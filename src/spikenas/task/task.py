@@ -155,6 +155,11 @@ class Task:
         return self._opened.counts(self.config.seed, self._decoding)
 
     @property
+    def has_files(self) -> bool:
+        """Whether each item is a file."""
+        return self._opened.of_files
+
+    @property
     def notes(self) -> list[str]:
         """What a user should know of the data, a line each."""
         return self._opened.notes
