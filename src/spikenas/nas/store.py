@@ -89,7 +89,7 @@ def _reading(path: Path | None) -> Iterator[None]:
     """Say in a line what cannot be read of a store."""
     try:
         yield
-    except (sqlite3.Error, ValidationError) as error:
+    except (sqlite3.Error, UnicodeDecodeError, ValidationError) as error:
         said = problem_of(error) if isinstance(error, ValidationError) else error
         raise RunError(
             f"{path}: not a trial store that can be used ({said}); remove it or choose another --out"
