@@ -113,7 +113,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(DeployError, match="feedback"):
         to_nir(model_of(Case("0-1:conv3x3 1-2:conv3x3 2-3:skip 3-1:skip").plan))
     (tmp_path / "other.nir").write_text("no", encoding="utf-8")
-    with pytest.raises(DeployError, match="not a NIR file"):
+    with pytest.raises(DeployError, match="damaged, or not written by SpikeNAS"):
         read_nir(tmp_path / "other.nir")
     graph = nir.NIRGraph.from_list(nir.Linear(np.ones((2, 3), dtype=np.float32)))
     nir.write(tmp_path / "foreign.nir", graph)

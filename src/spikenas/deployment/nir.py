@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +20,7 @@ import torch
 from torch import nn
 
 from spikenas._util.errors import ConfigError, DeployError, GenotypeError
-from spikenas._util.files import require_regular, write_atomically
+from spikenas._util.files import read_regular, write_atomically
 from spikenas.config import NetworkConfig
 from spikenas.data import Statistics
 from spikenas.integers.folding import Folded, fold, pooled_before
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 DT_S = 1e-4
 _METADATA = "spikenas"
-_DIGEST = "sha256"
+_SEAL = b"spikenas-sha256:"  # with the digest of all before it the end of a file, which readers of HDF5 pass over
 
 
 def to_nir(model: Model) -> nir.NIRGraph:
@@ -57,14 +56,11 @@ def from_nir(graph: nir.NIRGraph) -> Model:
     """
     try:
         header = json.loads(graph.metadata[_METADATA])
-        digest = header[_DIGEST]
         settings = NetworkConfig.model_validate(header["network"])
         plan = make_plan(Genotype.parse(header["genotype"]), settings, InputSpec(**header["input"]))
         classes, mean = tuple(header["classes"]), tuple(header["mean"])
     except (AttributeError, KeyError, TypeError, ValueError, GenotypeError, ConfigError):
         raise DeployError("not a graph that SpikeNAS has written") from None
-    if digest != _digest({key: value for key, value in header.items() if key != _DIGEST}, graph.nodes):
-        raise DeployError("its header or weights are not those that SpikeNAS has written")
     network = Network(plan)
     with torch.no_grad():
         for norm in network.modules():
@@ -96,18 +92,26 @@ def write_nir(path: Path, model: Model) -> None:
         ConfigError: The package nir is not installed.
     """
     graph = to_nir(model)
-    write_atomically(path, lambda partial: _nir().write(str(partial), graph))
+
+    def write(partial: Path) -> None:
+        _nir().write(str(partial), graph)
+        content = partial.read_bytes()
+        partial.write_bytes(content + _SEAL + sha256(content).hexdigest().encode())
+
+    write_atomically(path, write)
 
 
 def read_nir(path: Path) -> Model:
     """Read what `write_nir` wrote.
 
     Raises:
-        DeployError: The file is not there or not NIR, or its graph is not one of `to_nir`.
+        DeployError: The file is not there, is damaged, or was not written by `write_nir`.
         ConfigError: The package nir is not installed.
     """
     nir = _nir()
-    require_regular(path, DeployError)
+    content, _, digest = read_regular(path, DeployError).rpartition(_SEAL)
+    if digest != sha256(content).hexdigest().encode():  # a damaged file can keep HDF5 busy for ever
+        raise DeployError(f"{path}: damaged, or not written by SpikeNAS; 'spikenas deploy' writes one")
     try:
         return from_nir(nir.read(str(path)))
     except DeployError as error:
@@ -122,18 +126,6 @@ def _nir() -> Any:
     except ImportError:
         raise ConfigError("NIR needs the package nir: pip install 'spikenas[nir]'") from None
     return nir
-
-
-def _digest(header: Mapping[str, Any], nodes: Mapping[str, Any]) -> str:
-    """SHA-256 of the header without digest, and of the weights and biases of all nodes."""
-    arrays = (
-        (f"{name}.{key}", getattr(nodes[name], key, None)) for name in sorted(nodes) for key in ("weight", "bias")
-    )
-    found = sha256(json.dumps(header, sort_keys=True).encode())
-    for name, array in arrays:
-        if array is not None:
-            found.update(f"{name} {array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()
 
 
 def _array(node: Any, key: str, layer: LayerSpec) -> Any:
@@ -188,8 +180,7 @@ class _Graph:
             "classes": self.model.classes,
             "mean": self.model.statistics.mean,
         }
-        sealed = header | {_DIGEST: _digest(header, self.nodes)}
-        metadata = {_METADATA: json.dumps(sealed), "dt_s": str(DT_S)}
+        metadata = {_METADATA: json.dumps(header), "dt_s": str(DT_S)}
         return self.nir.NIRGraph(nodes=self.nodes, edges=self.edges, metadata=metadata)
 
     def _add(self, name: str, node: Any, sources: Counter[str]) -> None:
