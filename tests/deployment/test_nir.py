@@ -117,5 +117,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         read_nir(tmp_path / "other.nir")
     graph = nir.NIRGraph.from_list(nir.Linear(np.ones((2, 3), dtype=np.float32)))
     nir.write(tmp_path / "foreign.nir", graph)
-    with pytest.raises(DeployError, match="not a graph that SpikeNAS has written"):
+    with pytest.raises(DeployError, match="damaged, or not written by SpikeNAS"):
         read_nir(tmp_path / "foreign.nir")
+    with pytest.raises(DeployError, match="not a graph that SpikeNAS has written"):
+        from_nir(graph)
