@@ -11,7 +11,7 @@ import torch
 
 from programs import Case, T, model_of
 from spikenas._util.errors import DeployError
-from spikenas.deployment.nir import DT_S, read_nir, to_nir, write_nir
+from spikenas.deployment.nir import DT_S, from_nir, read_nir, to_nir, write_nir
 from spikenas.snn.lif import lif_step
 from spikenas.snn.network import SpikeTrain
 from spikenas.training.checkpoint import Model
