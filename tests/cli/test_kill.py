@@ -93,7 +93,7 @@ def test_killed_ten_times_in_the_search_and_ten_times_in_the_training(tmp_path: 
 @pytest.mark.slow
 def test_an_analysis_that_is_killed_ends_with_the_same_files(tmp_path: Path) -> None:
     def analyse(folder: Path) -> subprocess.Popen[bytes]:
-        short = ("--set", "short_training.images=300", "--set", "short_training.epochs=1", "--set", "space.nodes=3")
+        short = ("--set", "short_training.images=300", "--set", "short_training.epochs=5", "--set", "space.nodes=3")
         asked = ("analyze", "--data", "digits", "--by", "cmrr,train", "--seeds", "5", "--draws", "4", *short, "--quiet")
         return subprocess.Popen([sys.executable, "-m", "spikenas", *asked, "--out", str(folder)])
 

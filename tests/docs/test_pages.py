@@ -23,8 +23,12 @@ from support import write_images
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-FOLLOWED = [DOCS / "tutorial.md", *sorted((DOCS / "howto").glob("*.md"))]
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FOLLOWED = [
+    page
+    for page in (DOCS / "tutorial.md", *sorted((DOCS / "howto").glob("*.md")))
+    if BLOCK.search(page.read_text(encoding="utf-8"))  # the others are sessions
+]
 
 WRITTEN = {"commands.md", "status.md"}  # one by a program, one for whoever goes on
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]

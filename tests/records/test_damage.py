@@ -145,7 +145,9 @@ def stages_of(folder: Path, names: tuple[str, ...] | None) -> dict[str, Any]:
     return run_stages(Settings.of(folder, None, {}), names, Reporter(None), "a test")
 
 
-def check_stages(folder: Path, name: str, mutate: Mutation, names: tuple[str, ...] | None, right: object) -> None:
+def check_stages(
+    folder: Path, name: str, mutate: Mutation, names: tuple[str, ...] | None, right: dict[str, Any]
+) -> None:
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(mutate(content))
     try:
@@ -153,8 +155,10 @@ def check_stages(folder: Path, name: str, mutate: Mutation, names: tuple[str, ..
     except SpikeNASError as error:
         assert Path(name).name in str(error)
         assert "\n" not in str(error)
-    else:
-        assert found == right
+    else:  # what is damaged may be the next to be made anew; then it, and what follows from it, is not told of
+        told = [key for key in found if key != "next"]
+        assert {key: found[key] for key in told} == {key: right[key] for key in told}
+        assert found == right or found["next"]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -140,7 +140,7 @@ def test_every_remedy_works_when_it_is_typed(run: SavedRun, folder: Path, tmp_pa
     spoilt = replace(
         saved,
         evaluation={**saved.evaluation, "test_accuracy": 0.9, "quantised_test_accuracy": 0.8, **worse},
-        measured=None,
+        measured={},
         config=config,
         **learnt(saved, 0.99, 0.6, (1000, 100)),
     )
