@@ -20,6 +20,7 @@ from people_pictures import ROUND, SHARE, STRIPED, Drawn, write_classes
 pytestmark = pytest.mark.slow
 
 MOST_BYTES = 2 * 10**9
+FEWER = ("--set", "enhancement.seeds=5", "--set", "enhancement.draws=4")  # in the place of 30 and 12, for time
 EPOCHS = 8  # of 60, which take some minutes more; the learning rate rises during the first two
 PROGRESS = re.compile(r"^[a-z ]+: \d+/\d+, ")
 
@@ -83,7 +84,8 @@ def drawn(folder: Path) -> Drawn:
 
 @pytest.fixture(scope="module")
 def ended(folder: Path, drawn: Drawn) -> Ended:
-    options = ("--data", "pictures", "--target", "stm32f405", "--skip-broken", "--epochs", str(EPOCHS), "--out", "run")
+    options = ("--data", "pictures", "--target", "stm32f405", "--skip-broken", "--epochs", str(EPOCHS), *FEWER)
+    options += ("--out", "run")
     return measured(folder, "run", *options)
 
 

@@ -257,11 +257,8 @@ def test_cifar10_as_a_folder(unpack):
 def test_cifar100_as_a_folder(unpack):
     data = load(config(unpack("cifar100-subset.tar.xz")), 0)
     assert len(data.classes) == 100
-    assert (len(data.train), len(data.validation), len(data.test.load())) == (
-        8998,
-        1000,
-        2000,
-    )  # two pictures are there twice
+    two_are_there_twice = 8998
+    assert (len(data.train), len(data.validation), len(data.test.load())) == (two_are_there_twice, 1000, 2000)
 
 
 @pytest.mark.data
