@@ -17,7 +17,7 @@ from attacks.record import Record, Step
 from attacks.worker import in_worker, measured
 
 LINES = {"command line": 850, "command line, own process": 150}
-SHORT_SHARE = {"inputs": 0.02, "lines": 0.03}
+SHORT_SHARE = {"inputs": 0.01, "lines": 0.03}
 SHORT_KILLS = 2  # of each command
 
 
