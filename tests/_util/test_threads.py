@@ -9,7 +9,7 @@ import torch
 
 from spikenas._util.cores import usable_cores
 from spikenas._util.threads import threads
-from spikenas.data.dataset import _in_parallel
+from spikenas.data.dataset import in_parallel
 
 WITHOUT = {key: value for key, value in os.environ.items() if key not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
 
@@ -76,7 +76,7 @@ def test_decoding_obeys() -> None:
             time.sleep(0.001)
 
         with threads(most):
-            _in_parallel(work, 200, None)
+            in_parallel(work, 200, None)
         return len(seen)
 
     assert threads_of(1) == 1

@@ -135,7 +135,7 @@ class Split:
             except DataError as error:
                 found[index] = str(error)
 
-        _in_parallel(check, len(self), progress)
+        in_parallel(check, len(self), progress)
         return {self.items[index]: found[index] for index in sorted(found)}
 
 
@@ -202,6 +202,11 @@ class DataSet:
         """Test items, for evaluation alone."""
         return self.open_test()
 
+    @property
+    def splits(self) -> dict[str, Split]:
+        """Return the three splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
 
 class BrokenFilesError(DataError):
     """Files of a data set cannot be decoded.
@@ -229,11 +234,19 @@ def _decode(items: Array, decode: Decoder, progress: Progress | None) -> Array:
         except DataError as error:
             raise BrokenFilesError({str(items[index]): str(error)}) from error
 
-    _in_parallel(fill, len(items), progress)
+    in_parallel(fill, len(items), progress)
     return decoded
 
 
-def _in_parallel(work: Callable[[int], None], total: int, progress: Progress | None) -> None:
+def in_parallel(work: Callable[[int], object], total: int, progress: Progress | None) -> None:
+    """Do work for each position of so many, side by side on the cores that may be used.
+
+    Args:
+        work: Function that is called with each position, from 0 on.
+        total: Number of positions.
+        progress: As of `Split.load`.
+    """
+
     def run(indices: range) -> int:
         for index in indices:
             work(index)

@@ -131,7 +131,7 @@ def to_mode(image: Image.Image, mode: str, value_range: tuple[float, float] | No
     Raises:
         ValueError: Its values have no known range.
     """
-    if is_wide(image):
+    if is_wide(image.mode):
         if value_range is None:
             raise ValueError("values of more than 8 bits, but data.value_range is not known; set it")
         low, high = value_range
@@ -140,7 +140,7 @@ def to_mode(image: Image.Image, mode: str, value_range: tuple[float, float] | No
         scaled -= low
         scaled *= 255 / (high - low)
         image = Image.fromarray((scaled.clip(0, 255, out=scaled) + 0.5).astype(np.uint8))
-    elif image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    elif is_transparent(image):
         colours = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours).convert("RGB")
     return image if image.mode == mode else image.convert(mode)
@@ -165,9 +165,14 @@ def fitted(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
     return image.resize(size, Image.Resampling.BILINEAR)
 
 
-def is_wide(image: Image.Image) -> bool:
-    """Say whether the pixels of an image have more than 8 bits."""
-    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+def is_wide(mode: str) -> bool:
+    """Say whether the pixels of images of a mode have more than 8 bits."""
+    return mode in ("I", "F") or mode.startswith("I;16")
+
+
+def is_transparent(image: Image.Image) -> bool:
+    """Say whether an image may have transparent parts."""
+    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
 
 
 @contextmanager

@@ -118,8 +118,7 @@ class OpenedData:
 
     def counts(self, seed: int, decoding: Decoding) -> dict[str, list[int]]:
         """Return by split the number of items of each class."""
-        data = self.divide(seed, decoding)
-        splits = {"train": data.train, "validation": data.validation, "test": data.test}
+        splits = self.divide(seed, decoding).splits
         return {name: np.bincount(split.labels, minlength=len(self.classes)).tolist() for name, split in splits.items()}
 
     def divide(self, seed: int, decoding: Decoding) -> DataSet:
@@ -157,8 +156,7 @@ class OpenedData:
         Raises:
             BrokenFilesError: Some cannot be decoded; it names all.
         """
-        data = self.divide(self.seed, decoding)
-        splits = (data.train, data.validation, data.test)
+        splits = self.divide(self.seed, decoding).splits.values()
         total, done = sum(map(len, splits)), 0
         broken: dict[str, str] = {}
 
@@ -178,8 +176,7 @@ class OpenedData:
         Raises:
             DataError: A file cannot be read.
         """
-        data = self.divide(self.seed, decoding)
-        return self._used.manifest({"train": data.train, "validation": data.validation, "test": data.test})
+        return self._used.manifest(self.divide(self.seed, decoding).splits)
 
     @cached_property
     def _drawn_test(self) -> tuple[Split, Split]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from spikenas._util.errors import DataError
 from spikenas.data.dataset import Array
-from spikenas.data.decode import image_header, is_wide, opened_image, to_mode
+from spikenas.data.decode import image_header, is_transparent, is_wide, opened_image, to_mode
 from spikenas.data.event_files import read_frames
 
 HEADERS, DECODED, PIXELS = 2000, 200, 60_000_000  # items whose headers, and whose pixels, are looked at; most pixels
@@ -161,7 +161,7 @@ def _any_in_colour(items: Array) -> bool:
 
 
 def _is_grey(mode: str) -> bool:
-    return mode in ("1", "L", "LA", "La", "I", "F") or mode.startswith("I;16")
+    return mode in ("1", "L", "LA", "La") or is_wide(mode)
 
 
 class _Seen:
@@ -197,7 +197,7 @@ class _Seen:
     def look(self, path: str, image: Image.Image) -> None:
         self.decoded += 1
         self.pixels += image.width * image.height
-        if is_wide(image):
+        if is_wide(image.mode):
             values = np.asarray(image)
             values = values[np.isfinite(values)]
             if not values.size:
@@ -207,8 +207,7 @@ class _Seen:
             if low == high:
                 self.constant.append(path)
             return
-        has_alpha = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-        self.transparent += has_alpha
+        self.transparent += is_transparent(image)
         colours = to_mode(image, "RGB", None)
         if all(band.getextrema()[0] == band.getextrema()[1] for band in colours.split()):
             self.constant.append(path)

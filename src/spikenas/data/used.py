@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikenas._util.cores import usable_cores
 from spikenas._util.files import digest_file
-from spikenas.data.dataset import Decoder, Split
+from spikenas.data.dataset import Decoder, Split, in_parallel
 from spikenas.data.duplicates import find_duplicates, note_of_equal_arrays
 from spikenas.data.listing import Listing
 from spikenas.data.manifest import Entry, Manifest
 
-_TOGETHER = 64  # files that a thread reads at a time
 _log = logging.getLogger(__name__)
 
 
@@ -60,8 +57,7 @@ class UsedItems:
         """Return which files are in a split by the manifest, a mask; None where no manifest says it."""
         if self._manifest is None or not self.listing.of_files:
             return None
-        known = set(self._manifest.names(split))
-        return np.array([self._name(path) in known for path in items], dtype=bool)
+        return self._are_in(set(self._manifest.names(split)), items)
 
     def leave_out_broken(self, decoder: Decoder) -> None:
         """Leave out the files that cannot be decoded; they are looked for once."""
@@ -124,7 +120,7 @@ class UsedItems:
         numbers = {label: classes.index(name) for label, name in enumerate(listing.classes) if name in labels}
 
         def of(split: Split) -> Split | None:
-            chosen = split.select(np.array([self._name(path) in used for path in split.items], dtype=bool))
+            chosen = split.select(self._are_in(used, split.items))
             if not len(chosen):
                 return None
             return Split(np.array([numbers[label] for label in chosen.labels], dtype=np.int64), chosen.items)
@@ -141,6 +137,9 @@ class UsedItems:
         kept = {name: parts[name].select(~mask) for name, mask in masks.items()}
         self.listing = self.listing.with_parts(kept)
 
+    def _are_in(self, names: Container[str], items: Iterable[str]) -> NDArray[np.bool_]:
+        return np.array([self._name(path) in names for path in items], dtype=bool)
+
     def _name(self, path: str) -> str:
         return path[len(self._prefix) :] if path.startswith(self._prefix) else os.path.relpath(path, self._folder)
 
@@ -150,15 +149,7 @@ class UsedItems:
         return self._digests[path][1]
 
     def _read(self, paths: list[str]) -> None:
-        new = [path for path in paths if path not in self._digests]
-        parts = [new[start : start + _TOGETHER] for start in range(0, len(new), _TOGETHER)]
-        with ThreadPoolExecutor(usable_cores()) as pool:
-            for part, found in zip(parts, pool.map(_digests_of, parts), strict=True):
-                self._digests |= dict(zip(part, found, strict=True))
-
-
-def _digests_of(paths: list[str]) -> list[tuple[int, str]]:
-    return [digest_file(path) for path in paths]
+        in_parallel(lambda index: self._digest(paths[index]), len(paths), None)
 
 
 def _entries_of_arrays(listing: Listing) -> dict[str, Entry]:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Literal
 
-from scipy import stats
-
 from spikenas._util.cohorts import estimate
 from spikenas._util.errors import NoDifferenceError
 from spikenas._util.intervals import half_width
+from spikenas._util.proportions import wilson
 from spikenas.enhancement.samples import Sample, SampleSet
 from spikenas.enhancement.variants import ALL, Variant
 from spikenas.nas.strategy import Cost
@@ -288,8 +287,8 @@ def _share(samples: Iterable[Sample], variant: Variant) -> Share:
     ranked = sorted(samples, key=lambda sample: -sample.value)
     uses = [sample.genotype.cells[0].canonical not in variant.forms for sample in ranked]
     best = uses[: max(1, round(BEST_SHARE * len(uses)))]
-    interval = stats.binomtest(sum(best), len(best)).proportion_ci(method="wilson")
-    return Share(sum(best) / len(best), float(interval.low), float(interval.high), sum(uses) / len(uses))
+    share = sum(best) / len(best)
+    return Share(share, *wilson(share, len(best)), sum(uses) / len(uses))
 
 
 def _memory(samples: Iterable[Sample], op: Op, cost: Cost) -> Memory | None:

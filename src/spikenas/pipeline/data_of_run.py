@@ -87,8 +87,8 @@ def hold_data(folder: Path, task: Task, again: bool = False) -> None:
         if not (folder / MANIFEST).exists() or Manifest.load(folder / MANIFEST) != manifest:
             raise RunError(f"{folder} was made with other data, or other splits of them; choose another folder")
         return
-    RunFolder(folder)
-    manifest.save(folder / MANIFEST)
+    with RunFolder(folder):
+        manifest.save(folder / MANIFEST)
 
 
 def _is_begun(folder: Path) -> bool:
@@ -118,7 +118,7 @@ def record_data(run: RunFolder, task: Task, report: Reporter) -> None:
     values = {
         "classes": task.classes,
         "input": asdict(task.input),
-        "items": {name: len(getattr(task, name)) for name in ("train", "validation", "test")},
+        "items": {name: len(split) for name, split in task.dataset.splits.items()},
         "counts": task.counts,
         "description": {name: plain(value) for name, value in task.description.items()},
         "notes": [plain(note) for note in task.notes],

@@ -109,7 +109,7 @@ class State:
             )
         return None
 
-    @property
+    @cached_property
     def firmware(self) -> dict[str, FootprintRecord | None]:
         """What footprint.json says, by device that firmware was written for; None where it cannot be read."""
         names = [path.parent.name for path in sorted(self.folder.glob(FOOTPRINTS))]
