@@ -47,7 +47,7 @@ def test_each_setting_is_decided_with_a_reason_and_its_evidence(tmp_path: Path) 
     assert found.config.space.shared is not bool(found.config.search.refine)
     assert "hidden layer" in by_key["network.kind"].reason
     assert enhancer(tmp_path, {"network": {"timesteps": 2}}).run() == found
-    write_space(tmp_path / "space.json", found)
+    write_space(tmp_path, found)
     stored = json.loads((tmp_path / "space.json").read_text())
     assert Config.parse(stored["config"]) == found.config
 

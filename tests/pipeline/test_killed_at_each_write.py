@@ -67,7 +67,7 @@ class Killer:
         if ".csv" in path.name:
             return str(len(path.read_text().splitlines()))
         if path.name.startswith(CHECKPOINT):
-            return str({key: tensor.sum().item() for key, tensor in load_tensors(path)[0].items()})
+            return str(sorted((key, tensor.sum().item()) for key, tensor in load_tensors(path)[0].items()))
         if path.name.startswith(EVALUATION):
             return str(json.loads(path.read_text()).keys())
         return sha256(path.read_bytes()).hexdigest()
