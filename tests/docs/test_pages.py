@@ -39,7 +39,7 @@ NOT_RUN = {
     "cifar10|SpikeNAS-Bench|TABLE|cells-cifar10": "data that are not here",
     "--by train|--by cmrr,train": "an hour and more",
     "--ray-address": "a cluster that is not here",
-    "my-images/ --(target stm32f405|flash 96KiB --ram 128KiB --out runs/sizes)$": "howto/images.md and test_people.py do",
+    "my-images/ --(target stm32f405|flash 96KiB --ram 128KiB --out runs/sizes)$": "test_people.py does",
     "--add conv5x5": "howto/op.md has a smaller one",
     "^spikenas enhance": "what a run begins with",
     "--data digits --target stm32f103$|--bits 4 --tuning 6": "the tutorial does",
