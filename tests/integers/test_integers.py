@@ -176,7 +176,7 @@ def test_short_membranes_are_counted() -> None:
     network = integers_of(plan)
     counted: dict[str, tuple[int, int]] = {}
     run_batch(network, torch.from_numpy(frames_for(plan, 4).astype(np.uint8)).transpose(0, 1), counted)
-    neurons = {layer.name: layer.size for layer in plan.layers if layer.kind == "lif"}
+    neurons = {layer.name: layer.size for layer in plan.layers if layer.kind == "neuron"}
     assert {name: updates for name, (_, updates) in counted.items()} == {
         name: 4 * plan.network.timesteps * size for name, size in neurons.items()
     }

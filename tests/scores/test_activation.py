@@ -31,7 +31,7 @@ def random_spikes(seed: int, shape: tuple[int, ...], rate: float = 0.4) -> torch
 
 
 def measured(score: SpikeScore, layers: list[torch.Tensor], edges: int = 1) -> list[Measured]:
-    layer = next(layer for layer in plan_of("0-3:skip / 0-3:skip").layers if layer.kind == "lif")
+    layer = next(layer for layer in plan_of("0-3:skip / 0-3:skip").layers if layer.kind == "neuron")
     return [Measured(layer, edges, score.measure(spikes)) for spikes in layers]
 
 

@@ -16,7 +16,7 @@ from spikenas.scores.rejection import Rejection, combine_rejection, measure_reje
 from spikenas.space import Genotype
 from spikenas.space.plan import InputSpec, LayerSpec
 
-LAYER = LayerSpec("cell1.op1.lif", "lif", (), (1,), (1,), "cell1", static=False)
+LAYER = LayerSpec("cell1.op1.lif", "neuron", (), (1,), (1,), "cell1", static=False)
 
 
 def combined(*summaries: Rejection | None) -> float:

@@ -31,7 +31,7 @@ def train(spikes: torch.Tensor, edges: int = 1) -> tuple[torch.Tensor, int]:
 
 
 def through_the_engine_s_interface(score: SpikeScore, trains: list[tuple[torch.Tensor, int]]) -> float:
-    layer = LayerSpec("lif", "lif", (), (), (), "cell1", static=False)
+    layer = LayerSpec("lif", "neuron", (), (), (), "cell1", static=False)
     return score.combine([Measured(layer, edges, score.measure(spikes)) for spikes, edges in trains])
 
 

@@ -124,7 +124,7 @@ def test_what_only_feeds_back_emits_nothing_in_one_timestep() -> None:
     network = COMPACT.but({"timesteps": 1, "cells": 1})
     plan = make_plan(Genotype.parse("0-1:conv3x3 1-3:conv1x1 3-0:conv5x5"), network, STILL)
     run = SpikeRun([score()], batch(STILL), 0, 1 << 20)
-    lifs = [layer.name for layer in plan.layers if layer.kind == "lif"]
+    lifs = [layer.name for layer in plan.layers if layer.kind == "neuron"]
     assert list(measured(run, plan)) == [name for name in lifs if name not in plan.only_fed_back] != lifs
     assert measured(run, plan) == measured(run, plan)
 

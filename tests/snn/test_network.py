@@ -210,7 +210,7 @@ def test_record_names_every_lif_layer_in_the_plan_s_order() -> None:
     network = Network(make_plan(Genotype.parse(FEEDBACK[0]), COMPACT, INPUT)).eval()
     record: list[SpikeTrain] = []
     network(batch(INPUT).float(), record)
-    lifs = [layer for layer in network.plan.layers if layer.kind == "lif"]
+    lifs = [layer for layer in network.plan.layers if layer.kind == "neuron"]
     assert [train.name for train in record] == [layer.name for layer in lifs]
     for train, layer in zip(record, lifs, strict=True):
         assert train.spikes.shape[2:] == layer.shape
@@ -230,4 +230,4 @@ def test_one_timestep_with_feedback() -> None:
     plan = make_plan(Genotype.parse(FEEDBACK[2]), COMPACT.but({"timesteps": 1}), INPUT)
     record: list[SpikeTrain] = []
     assert Network(plan)(batch(INPUT).float(), record).shape == (3, 5)
-    assert 0 < len(record) < sum(layer.kind == "lif" for layer in plan.layers), "what only feeds back does not run"
+    assert 0 < len(record) < sum(layer.kind == "neuron" for layer in plan.layers), "what only feeds back does not run"

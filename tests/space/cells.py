@@ -112,7 +112,7 @@ def run_plan_cell(plan: Plan, stage: str, source: str, inputs: Sequence[int]) ->
             read = [(before.get(t.layer, 0) if t.delayed else values[t.layer]) * t.times for t in layer.terms]
             if layer.kind == "sum":
                 values[layer.name] = sum(read) % _PRIME
-            elif layer.kind == "lif":
+            elif layer.kind == "neuron":
                 values[layer.name] = mixed(f"lif {layer.threshold}")(read[0])
             elif layer.kind == "conv":
                 values[layer.name] = mixed(f"{'depthwise' if layer.groups > 1 else 'conv'} {layer.kernel}")(read[0])

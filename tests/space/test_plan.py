@@ -82,20 +82,20 @@ def test_the_layers_of_a_small_network() -> None:
         ("input", "input", (1, 8, 8), True),
         ("stem.conv", "conv", (4, 8, 8), True),
         ("stem.bn", "batchnorm", (4, 8, 8), True),
-        ("cell1.op1.lif", "lif", (4, 8, 8), False),
+        ("cell1.op1.lif", "neuron", (4, 8, 8), False),
         ("cell1.op1.conv", "conv", (4, 8, 8), False),
         ("cell1.op1.bn", "batchnorm", (4, 8, 8), False),
         ("reduction1.bn", "batchnorm", (4, 8, 8), False),
-        ("reduction1.lif", "lif", (4, 8, 8), False),
+        ("reduction1.lif", "neuron", (4, 8, 8), False),
         ("reduction1.conv", "conv", (8, 8, 8), False),
         ("reduction1.bn2", "batchnorm", (8, 8, 8), False),
         ("reduction1.pool", "avgpool", (8, 4, 4), False),
-        ("cell2.op1.lif", "lif", (8, 4, 4), False),
+        ("cell2.op1.lif", "neuron", (8, 4, 4), False),
         ("cell2.op1.conv", "conv", (8, 4, 4), False),
         ("cell2.op1.bn", "batchnorm", (8, 4, 4), False),
         ("cell2.value1", "sum", (8, 4, 4), False),
         ("head.bn", "batchnorm", (8, 4, 4), False),
-        ("head.lif", "lif", (8, 4, 4), False),
+        ("head.lif", "neuron", (8, 4, 4), False),
         ("head.pool", "globalpool", (8,), False),
         ("head.linear", "linear", (3,), False),
     ]
@@ -116,11 +116,11 @@ def test_the_head_of_snasnet() -> None:
     head = [(layer.kind, layer.shape, layer.bias) for layer in plan.stages["head"]]
     assert head == [
         ("batchnorm", (16, 16, 16), False),
-        ("lif", (16, 16, 16), False),
+        ("neuron", (16, 16, 16), False),
         ("avgpool", (16, 4, 4), False),
         ("dropout", (16, 4, 4), False),
         ("linear", (32,), False),
-        ("lif", (32,), False),
+        ("neuron", (32,), False),
         ("linear", (100,), True),
         ("vote", (10,), False),
     ]
@@ -143,7 +143,7 @@ def test_shapes_of_cells(size: tuple[int, int], stride: int, shapes: list[tuple[
 
 def test_a_depthwise_separable_op_is_two_convolutions() -> None:
     plan = plan_of("0-3:dwconv3x3")
-    assert kinds(plan, "cell1") == ["lif", "conv", "conv", "batchnorm"]
+    assert kinds(plan, "cell1") == ["neuron", "conv", "conv", "batchnorm"]
     _, depthwise, pointwise, _ = plan.stages["cell1"]
     assert (depthwise.kernel, depthwise.groups, depthwise.weights) == (3, 4, 9 * 4)
     assert (pointwise.kernel, pointwise.groups, pointwise.weights) == (1, 1, 4 * 4)
@@ -161,13 +161,13 @@ def test_a_depthwise_separable_op_is_two_convolutions() -> None:
     ],
 )
 def test_convolutions_of_one_value_at_one_threshold_share_their_neurons(text: str, thresholds: list[float]) -> None:
-    found = [layer.threshold for layer in plan_of(text).stages["cell1"] if layer.kind == "lif"]
+    found = [layer.threshold for layer in plan_of(text).stages["cell1"] if layer.kind == "neuron"]
     assert sorted(found) == sorted(thresholds)
 
 
 def test_the_networks_threshold_is_the_default_one() -> None:
     plan = plan_of("0-1:conv3x3 0-3:conv3x3@0.5 1-3:skip", v_threshold=0.75)
-    assert sorted(layer.threshold for layer in plan.layers if layer.kind == "lif") == [0.5, 0.75, 0.75]
+    assert sorted(layer.threshold for layer in plan.layers if layer.kind == "neuron") == [0.5, 0.75, 0.75]
 
 
 def test_multiplicity_becomes_a_factor() -> None:
@@ -220,7 +220,7 @@ def test_a_plan_is_well_formed(cell: Cell, as_written: bool, static: bool) -> No
         assert not layer.static or all(source.static for source in sources), layer
         assert layer.static == (
             (static or layer.kind != "input")
-            and layer.kind != "lif"
+            and layer.kind != "neuron"
             and all(source.static for source in sources)
             and not any(term.delayed for term in layer.terms)
         )
@@ -245,7 +245,7 @@ def test_nothing_dead_is_built(cell: Cell) -> None:
 
 def test_dead_edges_are_built_only_as_written() -> None:
     text = "0-3:conv3x3 0-1:conv3x3 2-3:conv1x1"
-    assert kinds(plan_of(text), "cell1") == ["lif", "conv", "batchnorm"]
+    assert kinds(plan_of(text), "cell1") == ["neuron", "conv", "batchnorm"]
     written = plan_of(text, as_written=True)
     assert sum(layer.kind == "conv" for layer in written.stages["cell1"]) == 3
     assert count(written) - count(plan_of(text)) == (9 * 16 + 8) + (16 + 8)

@@ -18,6 +18,7 @@ from spikenas.targets import Core, known_name
 
 Bits = Literal[2, 4, 8]
 Fit = Literal["stretch", "crop", "pad"]
+Neuron = Literal["lif", "ilif", "relu"]
 FREE_WIDTH = 32  # where nothing limits it
 DEFAULT_THRESHOLD = 1.0  # of a neuron, where neither network nor op say another one
 
@@ -26,6 +27,7 @@ MOST_CELLS = 64
 MOST_CHANNELS = 4_096
 MOST_TIMESTEPS = 1_000
 MOST_SIDE = 4_096  # pixels
+MOST_LEVELS = 15  # which four bits hold
 LEAST_THRESHOLD, MOST_THRESHOLD = 1e-6, 1e6
 MOST_CLASSES = 10_000
 MOST_EPOCHS = 100_000
@@ -221,6 +223,8 @@ class NetworkConfig(Section):
         "auto", description="C1, doubled at reductions"
     )
     stem_stride: Literal[1, 2, "auto"] = Field("auto", description="auto: 1, or 2 where that doubles the width")
+    neuron: Neuron = Field("lif", description="ilif: integer-valued; relu: the twin that does not spike")
+    levels: int = Field(4, ge=1, le=MOST_LEVELS, description="D, most spikes of an ilif neuron in one timestep")
     timesteps: int = Field(5, ge=1, le=MOST_TIMESTEPS, description="T")
     tau: float = Field(4 / 3, gt=1, le=10_000, description="membrane time constant in timesteps")
     v_threshold: float = Field(DEFAULT_THRESHOLD, ge=LEAST_THRESHOLD, le=MOST_THRESHOLD)

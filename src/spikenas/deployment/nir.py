@@ -228,7 +228,7 @@ class _Graph:
             case "batchnorm" if not self.plan.folds(layer):
                 scale, bias = next(iter(self.folded.scales[lif.name] for lif, _ in self.plan.readers[layer.name]))
                 return self._conv(np.diag(scale)[:, :, None, None], bias, layer.shape[1:])
-            case "lif":
+            case "neuron":
                 tau, threshold, reset = (
                     np.full(layer.shape, value, dtype=np.float32)
                     for value in (network.tau * DT_S, layer.threshold, network.v_reset)
@@ -262,7 +262,7 @@ class _Graph:
         inputs = self._inputs(layer)
         shape = self.plan.by_name[layer.terms[0].layer].shape
         before = self.plan.by_name[layer.terms[0].layer]
-        if before.kind == "lif":
+        if before.kind == "neuron":
             return inputs
         sides = shape if len(shape) == 3 else (*shape, 1, 1)
         name = f"{module_key(layer.name)}_flatten"

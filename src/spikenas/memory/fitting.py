@@ -57,7 +57,7 @@ def needs(plan: Plan, target: Target) -> list[Need]:
 
 def _cores(plan: Plan, layer: LayerSpec, core: CoreMemory) -> int:
     """Cores of a layer of neurons, or of the outputs; synapses lie with the neurons that send."""
-    if layer.kind != "lif":
+    if layer.kind != "neuron":
         return 1 if layer is plan.layers[-1] else 0
     synapses = sum(_synapses(plan, layer, reader) for reader, _ in plan.readers[layer.name])
     by_neurons = ceil(layer.size / core.neurons) if core.neurons else 1

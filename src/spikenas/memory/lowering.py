@@ -62,12 +62,12 @@ class _Lowering:
 
     def _home(self, layer: LayerSpec) -> str | None:
         """The layer in whose map a result is; None where it is no map."""
-        if layer.kind in ("input", "lif", "globalpool", "dropout", "linear", "vote"):
+        if layer.kind in ("input", "neuron", "globalpool", "dropout", "linear", "vote"):
             return None
         before = self.plan.by_name[layer.terms[0].layer] if layer.terms else None
         if before and layer.kind == "batchnorm" and not self.plan.folds(layer):
             return self._home(before)
-        if before and layer.kind == "avgpool" and before.kind == "lif":
+        if before and layer.kind == "avgpool" and before.kind == "neuron":
             return None
         readers = self.plan.readers[layer.name]
         if len(readers) == 1 and not readers[0][1].delayed and self._passes_on(layer, *readers[0]):
@@ -124,7 +124,7 @@ class _Lowering:
     def _reads(self) -> Iterator[str]:
         """The maps that are read, once for each time."""
         for layer in self.plan.layers:
-            if layer.kind == "lif" and layer.terms[0].layer in self.homes:
+            if layer.kind == "neuron" and layer.terms[0].layer in self.homes:
                 yield self.homes[layer.terms[0].layer]
             elif layer.kind == "sum":
                 yield from (self._map_of(term) for term in layer.terms if not self._inside(term, layer))
@@ -140,7 +140,7 @@ class _Lowering:
         """The steps that end in a layer, if it is where results are."""
         if self.homes.get(layer.name) == layer.name and layer.kind != "conv":
             self._emit_map(layer)
-        elif layer.kind == "lif" and layer.terms[0].layer not in self.homes:
+        elif layer.kind == "neuron" and layer.terms[0].layer not in self.homes:
             self._add("lif_wide", layer, (layer.terms[0].layer,), f"{layer.name}.spikes")
         elif layer.kind == "globalpool":
             self._add("count", layer, (f"{layer.terms[0].layer}.spikes",), layer.name)
@@ -154,9 +154,9 @@ class _Lowering:
         if before.kind == "globalpool":
             self._add("scores", layer, (before.name,), layer.name, phase="last")
             return
-        while before.kind != "lif":
+        while before.kind != "neuron":
             before = self.plan.by_name[before.terms[0].layer]
-        if any(reader.kind == "lif" for reader, _ in self.plan.readers[layer.name]):
+        if any(reader.kind == "neuron" for reader, _ in self.plan.readers[layer.name]):
             self._add("zero", layer, (), layer.name)
         self._add("linear", layer, (f"{before.name}.spikes",), layer.name)
 
@@ -234,7 +234,7 @@ class _Lowering:
     def _read(self, layer: LayerSpec) -> None:
         """The LIFs that read a complete map, each through a BatchNorm where one does not fold."""
         for reader in self.plan.layers:
-            if reader.kind != "lif" or self.homes.get(reader.terms[0].layer) != layer.name:
+            if reader.kind != "neuron" or self.homes.get(reader.terms[0].layer) != layer.name:
                 continue
             self.left[layer.name] -= 1
             scaled = self.plan.by_name[reader.terms[0].layer]

@@ -16,7 +16,7 @@ def depth(plan: Plan) -> int:
     longest: dict[str, int] = {}
     for layer in plan.layers:
         before = (longest[term.layer] for term in layer.terms if not term.delayed)
-        longest[layer.name] = max(before, default=0) + (layer.kind == "lif")
+        longest[layer.name] = max(before, default=0) + (layer.kind == "neuron")
     return longest[plan.layers[-1].name]
 
 

@@ -92,7 +92,7 @@ class SpikeRun:
         Returns:
             For each score what it measured on all LIF layers, and the firing rate on the images without noise by layer.
         """
-        lifs = [layer for layer in plan.layers if layer.kind == "lif"]
+        lifs = [layer for layer in plan.layers if layer.kind == "neuron"]
         known: dict[str, _MeasuredLayer | None] = {}
         for lif in lifs:
             if (repeat, lif.lineage) in self._measured:

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from spikenas._util.errors import RunError
 from spikenas._util.seeding import seed_of
+from spikenas.config import NetworkConfig
+from spikenas.snn.ilif import ILIF, BoundedReLU, ilif_step
 from spikenas.snn.lif import LIF, lif_step
 from spikenas.space.plan import LayerSpec, Plan, Term
 
@@ -128,7 +130,7 @@ class Network(nn.Module):
         """
 
         def record_spikes(layer: LayerSpec, value: Tensor) -> None:
-            if record is not None and layer.kind == "lif":
+            if record is not None and layer.kind == "neuron":
                 record.append(SpikeTrain(layer.name, value, self.plan.edges(layer)))
 
         return self.compute({"input": self.checked(x)}, record_spikes)[self.plan.layers[-1].name].mean(0)
@@ -182,7 +184,7 @@ class Network(nn.Module):
 
     def run_layer(self, layer: LayerSpec, inputs: list[Tensor], like: Tensor) -> Tensor:
         """Run one layer over all timesteps of its inputs, [T or 1, B, ...]; `like` is any tensor of the same batch."""
-        if layer.kind in ("lif", "dropout", "linear"):
+        if layer.kind in ("neuron", "dropout", "linear"):
             module = self.layers[module_key(layer.name)]
             return module(inputs[0].flatten(2) if layer.kind == "linear" else inputs[0])  # type: ignore[no-any-return]
         if layer.kind == "sum":
@@ -217,7 +219,7 @@ class Network(nn.Module):
                 if t == T - 1 and layer.name in only_fed_back:
                     continue
                 inputs = [read(term, t) for term in layer.terms]
-                if layer.kind == "lif":
+                if layer.kind == "neuron":
                     out, potentials[layer.name] = self._neuron_step(layer, inputs[0][0], potentials)
                 else:
                     out = self.run_layer(layer, inputs, like)[0]
@@ -225,7 +227,7 @@ class Network(nn.Module):
         outputs = {}
         for layer in layers:
             read_outside = any(reader.name not in own for reader, _ in self.plan.readers[layer.name])
-            if history[layer.name] and (read_outside or layer.kind == "lif"):
+            if history[layer.name] and (read_outside or layer.kind == "neuron"):
                 value = torch.stack(history[layer.name])
                 observe(layer, value)
                 if read_outside:
@@ -233,14 +235,30 @@ class Network(nn.Module):
         return outputs
 
     def _neuron_step(self, layer: LayerSpec, x: Tensor, potentials: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        network = self.plan.network
-        v = potentials.get(layer.name, x.new_full((), network.v_reset))
-        return lif_step(x, v, network.tau, layer.threshold, network.v_reset, network.surrogate_alpha)
+        network, v = self.plan.network, potentials.get(layer.name)
+        match network.neuron:
+            case "lif":
+                v = x.new_full((), network.v_reset) if v is None else v
+                return lif_step(x, v, network.tau, layer.threshold, network.v_reset, network.surrogate_alpha)
+            case "ilif":
+                return ilif_step(x, v, network.levels, network.tau, layer.threshold)
+            case "relu":
+                return self.layers[module_key(layer.name)](x), x
 
 
 def module_key(name: str) -> str:
     """Return the key of a layer's module in `Network.layers`."""
     return name.replace(".", "_")
+
+
+def _neurons(network: NetworkConfig, threshold: float) -> nn.Module:
+    match network.neuron:
+        case "lif":
+            return LIF(network.timesteps, network.tau, threshold, network.v_reset, network.surrogate_alpha)
+        case "ilif":
+            return ILIF(network.timesteps, network.levels, network.tau, threshold)
+        case "relu":
+            return BoundedReLU()
 
 
 def use_batch_statistics(network: nn.Module) -> None:
@@ -272,8 +290,8 @@ def _module(plan: Plan, layer: LayerSpec) -> nn.Module:
             ).to_empty(device="cpu")
         case "batchnorm":
             return nn.BatchNorm2d(channels)
-        case "lif":
-            return LIF(network.timesteps, network.tau, layer.threshold, network.v_reset, network.surrogate_alpha)
+        case "neuron":
+            return _neurons(network, layer.threshold)
         case "avgpool":
             return nn.AvgPool2d(layer.kernel, layer.stride, padding=layer.kernel // 2 if layer.stride == 1 else 0)
         case "globalpool":

@@ -35,6 +35,10 @@ def make_plan(genotype: Genotype, network: NetworkConfig, input: InputSpec, as_w
         raise ConfigError("network.channels: the width 'auto' must be resolved before a plan is made")
     if network.kind == "snasnet" and network.cells != 2:
         raise ConfigError(f"network.cells: snasnet has 2 cells, got {network.cells}")
+    if network.kind == "snasnet" and network.neuron != "lif":
+        raise ConfigError(f"network.neuron: snasnet has lif neurons, got {network.neuron}")
+    if network.neuron == "relu" and input.static and network.timesteps != 1:
+        raise ConfigError(f"network.timesteps: relu neurons have no memory; images take one, got {network.timesteps}")
     if len(genotype.cells) != network.cells:
         raise GenotypeError(
             f"the network has {network.cells} cells (network.cells), the genotype {len(genotype.cells)}: {genotype}"
@@ -99,7 +103,7 @@ class _Builder:
         if isinstance(terms, str):
             terms = (Term(terms),)
         in_shape = self.shapes[terms[0].layer] if terms else shape or ()
-        static = kind != "lif" and all(self.static[term.layer] and not term.delayed for term in terms)
+        static = kind != "neuron" and all(self.static[term.layer] and not term.delayed for term in terms)
         lineage = self.lineage(name, kind, terms, shape, settings)
         layer = LayerSpec(
             name,
@@ -147,7 +151,8 @@ class _Builder:
         if self.feedback_lineage:
             return _digest(self.feedback_lineage, name)
         read = [(self.lineages[term.layer], term.times) for term in terms]
-        found = _digest(kind, shape, sorted(settings.items()), read)
+        computed = self.network.neuron if kind == "neuron" else kind
+        found = _digest(computed, shape, sorted(settings.items()), read)
         if kind not in ("conv", "linear"):
             return found
         self.occurrences[found] += 1
@@ -158,13 +163,15 @@ class _Builder:
         shape = (channels, -(-height // stride), -(-width // stride))
         return self.add(name, "conv", source, shape, kernel=kernel, stride=stride, groups=groups)
 
-    def lif(self, name: str, source: str, threshold: float | None = None) -> str:
+    def neurons(self, part: str, source: str, threshold: float | None = None) -> str:
+        """Add neurons; `part` is what stands before the kind of neuron in their name."""
+        name = f"{part}{self.network.neuron}"
         threshold = threshold or self.network.v_threshold
         if threshold <= self.network.v_reset:
             raise ConfigError(
                 f"{self.stage}.{name}: threshold {threshold} must be above v_reset {self.network.v_reset}"
             )
-        return self.add(name, "lif", source, threshold=threshold)
+        return self.add(name, "neuron", source, threshold=threshold)
 
     def pool(self, name: str, source: str, kernel: int) -> str:
         channels, height, width = self.shapes[source]
@@ -191,7 +198,7 @@ class _Builder:
 
     def reduction(self, stage: str, source: str, channels: int) -> str:
         self.stage = stage
-        spikes = self.lif("lif", self.add("bn", "batchnorm", source))
+        spikes = self.neurons("", self.add("bn", "batchnorm", source))
         return self.pool("pool", self.add("bn2", "batchnorm", self.conv("conv", spikes, channels, 3)), 2)
 
     def cell(self, stage: str, source: str, graph: CellGraph) -> str:
@@ -238,7 +245,7 @@ class _Builder:
             return self.add(f"{name}.pool", "avgpool", source, kernel=kernel)
         key = (atom.source, atom.op.threshold or DEFAULT_THRESHOLD)
         if key not in neurons:
-            neurons[key] = self.lif(f"{name}.lif", source, key[1])
+            neurons[key] = self.neurons(f"{name}.", source, key[1])
         spikes = neurons[key]
         if atom.op.kind == "dwconv":
             spikes = self.conv(f"{name}.depthwise", spikes, channels, kernel, groups=channels)
@@ -253,16 +260,16 @@ class _Builder:
 
     def compact_head(self, source: str) -> None:
         self.stage = "head"
-        spikes = self.lif("lif", self.add("bn", "batchnorm", source))
+        spikes = self.neurons("", self.add("bn", "batchnorm", source))
         pooled = self.add("pool", "globalpool", spikes, (self.shapes[source][0],))
         self.add("linear", "linear", pooled, (self.input.classes,), bias=True)
 
     def snasnet_head(self, source: str) -> None:
         network = self.network
         self.stage = "head"
-        spikes = self.lif("lif", self.add("bn", "batchnorm", source))
+        spikes = self.neurons("", self.add("bn", "batchnorm", source))
         kept = self.add("dropout", "dropout", self.pool("pool", spikes, network.pool))
         hidden = self.add("hidden", "linear", kept, (network.hidden,))
-        spikes = self.lif("hidden_lif", hidden)
+        spikes = self.neurons("hidden_", hidden)
         votes = self.add("linear", "linear", spikes, (self.input.classes * network.votes,), bias=True)
         self.add("vote", "vote", votes, (self.input.classes,), kernel=network.votes)

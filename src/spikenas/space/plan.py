@@ -15,7 +15,10 @@ from spikenas._util.markup import html_table
 from spikenas.config import Fit, NetworkConfig
 from spikenas.space.genotype import Genotype
 
-LayerKind = Literal["input", "conv", "batchnorm", "lif", "avgpool", "globalpool", "sum", "dropout", "linear", "vote"]
+RELU_LEVELS = 255  # of a byte, which reach from 0 to RELU_BOUND
+RELU_BOUND = 6.0
+
+LayerKind = Literal["input", "conv", "batchnorm", "neuron", "avgpool", "globalpool", "sum", "dropout", "linear", "vote"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class LayerSpec:
         stride: Stride in pixels of `conv` and `avgpool`.
         groups: Number of groups of a `conv`; its channels when it is depthwise.
         bias: Whether a `linear` has a bias.
-        threshold: Firing threshold of a `lif`.
+        threshold: Firing threshold of a `neuron`; of the integer-valued one what a spike stands for.
         bits: Number of bits of each weight of `conv` and `linear` on the device.
         lineage: Digest of what the layer computes. Two layers of equal lineage, of any two plans of the same settings
             and input, are the same function of the input, with the same weights before training.
@@ -135,6 +138,11 @@ class Plan:
     def _repr_html_(self) -> str:
         rows = [(layer.name, layer.kind, "x".join(map(str, layer.shape)), layer.weights) for layer in self.layers]
         return html_table(("layer", "kind", "output", "weights"), rows, str(self.genotype))
+
+    @property
+    def levels(self) -> int:
+        """Most that a neuron sends in one timestep: spikes, or as the twin steps of its activation on a device."""
+        return {"lif": 1, "ilif": self.network.levels, "relu": RELU_LEVELS}[self.network.neuron]
 
     @cached_property
     def by_name(self) -> dict[str, LayerSpec]:

@@ -116,9 +116,9 @@ def evaluate(
 
 def _macs(plan: Plan, layer: LayerSpec) -> int:
     """Count the multiplications of a layer whose input is not spikes; once where it is static or averaged over T."""
-    if not layer.weights or plan.by_name[layer.terms[0].layer].kind == "lif":
+    if not layer.weights or plan.by_name[layer.terms[0].layer].kind == "neuron":
         return 0
-    averaged = layer.kind == "linear" and not any(reader.kind == "lif" for reader, _ in plan.readers[layer.name])
+    averaged = layer.kind == "linear" and not any(reader.kind == "neuron" for reader, _ in plan.readers[layer.name])
     times = 1 if layer.static or averaged else plan.network.timesteps
     positions = layer.shape[1] * layer.shape[2] if layer.kind == "conv" else 1
     return times * layer.weights * positions
