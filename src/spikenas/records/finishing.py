@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from spikenas._util.json_file import JsonFile
 from spikenas._util.run_files import EVALUATION, FIRMWARE, FOOTPRINT, QUANTISATION
-from spikenas.records.kinds import CLOSED, Bits, Count, Digest, NotNegative, Share
+from spikenas.records.kinds import CLOSED, Bits, Count, Digest, ModelName, NotNegative, Share
 
 
 @with_config(CLOSED)
@@ -33,7 +33,7 @@ class Quantisation(TypedDict):
     validation_accuracy: Share
     validation_accuracy_in_floating_point: Share
     clipped: dict[str, Share]
-    model: str
+    model: ModelName
     made_of: MadeOf
     quantised_sha256: Digest
 

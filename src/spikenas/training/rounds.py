@@ -38,7 +38,7 @@ class Progressed:
             RunError: The header of this file says something else.
         """
         try:
-            epochs = [Epoch(int(row[0]), *map(float, row[1:])) for row in header["epochs"]]
+            epochs = [Epoch.parse(row) for row in header["epochs"]]
             rounds = tuple(map(int, header["rounds"]))
         except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             epochs, rounds = [], ()
