@@ -44,7 +44,7 @@ class ScoreResult:
         score: Score of the genotype; higher is better, -inf when it cannot be computed.
         seconds: Wall time of this call; near 0 when an equal network was scored before.
         synops: Synaptic operations per image that the network to be built would need at the measured firing rates; None
-            where no score uses spikes, the genotype has no path, or the network's width is open.
+            where no score uses spikes, the network has none, the genotype has no path, or the width is open.
     """
 
     score: float
@@ -146,24 +146,25 @@ class Scorer:
         for plan_score in self._plan_scores:
             values[plan_score.name].append(float(plan_score.compute(plan)))
         scores = {name: _mean(found) for name, found in values.items()}
-        return _Known(scores, self._synops(genotype, rates) if rates else None)
+        return _Known(scores, self._synops(genotype, plan, rates) if rates else None)
 
     def _probe(self, plan: Plan, repeat: int) -> Probe:
         network = Network(plan, self.seed, repeat).to(self.images.device)
         use_batch_statistics(network)
         return Probe(network, self.images, self.labels, self.seed, repeat)
 
-    def _synops(self, genotype: Genotype, rates: list[dict[str, float]]) -> float | None:
+    def _synops(self, genotype: Genotype, scored: Plan, rates: list[dict[str, float]]) -> float | None:
         network, input = self.full
-        if not isinstance(network.channels, int):
+        if not isinstance(network.channels, int) or network.neuron == "relu":
             return None
         plan = _plan(genotype, network, input)
         total = 0.0
-        for name in rates[0]:
-            lif = plan.by_name[name]
-            timesteps = network.timesteps - (name in plan.only_fed_back)
-            rate = math.fsum(rate[name] for rate in rates) / len(rates)
-            total += rate * timesteps * lif.shape[0] * float(fan_out(plan, lif).sum())
+        for seen, neurons in zip(scored.neurons, plan.neurons, strict=True):
+            if seen.name not in rates[0]:
+                continue
+            timesteps = network.timesteps - (neurons.name in plan.only_fed_back)
+            rate = math.fsum(rate[seen.name] for rate in rates) / len(rates)
+            total += rate * timesteps * neurons.shape[0] * float(fan_out(plan, neurons).sum())
         return total
 
 
