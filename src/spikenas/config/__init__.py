@@ -29,6 +29,7 @@ from spikenas.config.sections import (
     ShortTrainingConfig,
     SpaceConfig,
     TrainConfig,
+    neurons_in_words,
 )
 
 __all__ = [
@@ -62,4 +63,5 @@ __all__ = [
     "SpaceConfig",
     "TrainConfig",
     "find_space",
+    "neurons_in_words",
 ]

@@ -171,9 +171,20 @@ class NetworkConfig(Section):
             raise SettingError("network.neuron", f"snasnet has lif neurons, got {self.neuron}")
 
     @property
+    def neurons(self) -> str:
+        """The neurons and T, in words."""
+        return neurons_in_words(self.neuron, self.levels, self.timesteps)
+
+    @property
     def free_channels(self) -> int:
         """The width; an automatic one as it is without a budget."""
         return FREE_WIDTH if self.channels == "auto" else self.channels
+
+
+def neurons_in_words(neuron: Neuron, levels: int, timesteps: int) -> str:
+    """Return what the neurons of a network are, such as `ilif, D = 4, T = 1`."""
+    kinds = {"lif": "lif", "ilif": f"ilif, D = {levels}", "relu": "relu (not spiking)"}
+    return f"{kinds[neuron]}, T = {timesteps}"
 
 
 class BudgetConfig(Section):

@@ -28,8 +28,8 @@ class SpikeTrain(NamedTuple):
 
     Attributes:
         name: Name of the layer in the plan.
-        spikes: Numbers of spikes, 0 or 1 of `lif` and 0 to D of `ilif`, or the activations of `relu`, [T, B, ...]; T - 1
-            timesteps where the layer only feeds back.
+        spikes: Numbers of spikes, 0 or 1 of `lif` and 0 to D of `ilif`, or the activations of `relu`, [T, B, ...];
+            T - 1 timesteps where the layer only feeds back.
         edges: Number of ops that read the layer; ops that would have equal neurons share them.
     """
 
