@@ -148,14 +148,16 @@ def target_table(rows: list[tuple[Target, list[Need]]]) -> RenderableType:
         left = [format_size(size) if size else "" for size in (target.flash_left, target.ram_left)]
         chip = f"{sum(core.count for core in target.cores)} cores"
         core = target.architecture or (target.core if target.kind == "microcontroller" else chip)
-        over = [
-            f"{need.what} {format_size(need.over) if need.what in ('flash', 'ram') else need.over} over"
-            for need in found
-            if need.over
-        ]
+        over = [_over(need) for need in found if need.over]
         verdict = [Text(", ".join(over), style="red") if over else Text("fits", style="green")] if checked else []
         table.add_row(target.name, target.title, core, *left, *verdict)
     return table
+
+
+def _over(need: Need) -> str:
+    if need.what == "neurons":
+        return "has neurons that send one spike or none alone"
+    return f"{need.what} {format_size(need.over) if need.what in ('flash', 'ram') else need.over} over"
 
 
 def front_table(rows: list[dict[str, Any]]) -> RenderableType:
