@@ -15,6 +15,7 @@ from spikenas.config.sections import (
     MOST_REPETITIONS,
     MOST_SIDE,
     MOST_THRESHOLD,
+    USUAL_TIMESTEPS,
     BudgetConfig,
     DataConfig,
     EnhancementConfig,
@@ -22,11 +23,13 @@ from spikenas.config.sections import (
     FidelityConfig,
     Fit,
     NetworkConfig,
+    Neuron,
     QuantiseConfig,
     SearchConfig,
     ShortTrainingConfig,
     SpaceConfig,
     TrainConfig,
+    neurons_in_words,
 )
 
 __all__ = [
@@ -44,6 +47,7 @@ __all__ = [
     "MOST_SIDE",
     "MOST_THRESHOLD",
     "NAMED_SPACES",
+    "USUAL_TIMESTEPS",
     "BudgetConfig",
     "Config",
     "DataConfig",
@@ -52,10 +56,12 @@ __all__ = [
     "FidelityConfig",
     "Fit",
     "NetworkConfig",
+    "Neuron",
     "QuantiseConfig",
     "SearchConfig",
     "ShortTrainingConfig",
     "SpaceConfig",
     "TrainConfig",
     "find_space",
+    "neurons_in_words",
 ]
