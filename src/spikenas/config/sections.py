@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from spikenas._util.errors import SettingError
-from spikenas._util.units import Count, Size
+from spikenas._util.units import Count, Duration, Size
 from spikenas.config.section import Section
 from spikenas.targets import Core, known_name
 
@@ -18,6 +18,7 @@ Bits = Literal[2, 4, 8]
 Fit = Literal["stretch", "crop", "pad"]
 Neuron = Literal["lif", "ilif", "relu"]
 USUAL_TIMESTEPS: Mapping[Neuron, int] = {"lif": 5, "ilif": 1, "relu": 1}
+Precision = Literal["auto", "no", "bf16", "fp16"]
 FREE_WIDTH = 32  # where nothing limits it
 DEFAULT_THRESHOLD = 1.0  # of a neuron, where neither network nor op say another one
 
@@ -295,11 +296,17 @@ class TrainConfig(Section):
     """Surrogate-gradient training: SGD with momentum, linear warm-up, cosine schedule."""
 
     epochs: int = Field(60, ge=1, le=MOST_EPOCHS)
+    time: Duration | None = Field(
+        None, description="seconds, or a text such as '20m', in the place of epochs: training ends when they are over"
+    )
     batch: int = Field(64, ge=1, le=MOST_BATCH)
+    optimiser: Literal["muon", "sgd"] = Field(
+        "muon", description="muon: orthogonal steps of the convolutions; sgd: with Nesterov momentum"
+    )
     lr: float = Field(0.1, gt=0, le=_MOST_RATE)
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float = Field(0.6, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0, le=1)
-    warmup_epochs: float = Field(2.0, ge=0, le=MOST_EPOCHS)
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of the training in which the rate rises to lr")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced: in the loss each class counts the same, however many images it has"
@@ -309,7 +316,7 @@ class TrainConfig(Section):
     )
     flip: bool | None = Field(None, description="mirror images at random; absent: not digits, idx and events")
     keep: Literal["best", "last"] = Field("best", description="weights kept: best validation accuracy, or the last")
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    precision: Precision = Field("auto", description="auto: bf16 where the device has it, but not for lif")
     tensorboard: bool = False
 
 

@@ -39,7 +39,7 @@ from spikenas._util.run_files import (
 from spikenas._util.sealed import read_sealed
 from spikenas.config import Config
 from spikenas.records import EVALUATION_FILE, QUANTISATION_FILE, FootprintRecord, MadeOf, footprint_file
-from spikenas.training.epochs import read_log
+from spikenas.training.epochs import Epoch, is_complete, read_log
 
 T = TypeVar("T")
 
@@ -68,12 +68,12 @@ class State:
             return None
 
     @cached_property
-    def epochs(self) -> int:
-        """Number of epochs that the training has behind it."""
+    def epochs(self) -> list[Epoch]:
+        """The epochs that the training has behind it."""
         try:
-            return len(read_log(self.folder / LOG))
+            return read_log(self.folder / LOG)
         except RunError:
-            return 0
+            return []
 
     def digest(self, name: str) -> str | None:
         """Return the SHA-256 of a file, or None where it is not there or cannot be read."""
@@ -219,7 +219,7 @@ STAGES: dict[str, Stage] = {
             writes=(MODEL, CHECKPOINT),
             fixes=("train",),
             witness=(CHECKPOINT,),
-            done=lambda state: state.has(MODEL) and state.epochs >= state.config.train.epochs,
+            done=lambda state: state.has(MODEL) and is_complete(state.epochs, state.config.train),
         ),
         Stage(
             "quantise",

@@ -17,6 +17,7 @@ from spikenas.reporting.advice import Check, again, command
 from spikenas.reporting.saved import SavedRun
 from spikenas.space.building import make_plan
 from spikenas.targets import TARGETS, find_target
+from spikenas.training.epochs import is_complete, progress_of
 
 SILENT, SATURATED = 0.005, 0.9  # neurons that fire at a timestep, of all; spikes, of those that there can be
 _UNUSED = 0.5  # share of every limit below which a budget is hardly used
@@ -118,10 +119,9 @@ def _search(run: SavedRun) -> Iterator[Check]:
 def _training(run: SavedRun) -> Iterator[Check]:
     if not run.epochs:
         return
-    left = run.config.train.epochs - len(run.epochs)
-    if left:
+    if not is_complete(run.epochs, run.config.train):
         remedy = f"{command('run', '--out', run.folder)} goes on"
-        yield Check("warning", "training", f"{left} of {run.config.train.epochs} epochs are missing", remedy)
+        yield Check("warning", "training", f"only {progress_of(run.epochs, run.config.train)}", remedy)
 
 
 def _spikes(run: SavedRun) -> Iterator[Check]:

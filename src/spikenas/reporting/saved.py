@@ -60,7 +60,7 @@ from spikenas.records import (
 from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan
-from spikenas.training.epochs import Epoch, kept_epoch, read_log
+from spikenas.training.epochs import Epoch, kept_epoch, progress_of, read_log
 
 if TYPE_CHECKING:
     import pandas
@@ -243,7 +243,7 @@ class SavedRun:
             return "complete"
         said = {
             "search": f", {len(self.trials):,} candidates so far",
-            "train": f", {len(self.epochs)} of {self.config.train.epochs} epochs",
+            "train": f", {progress_of(self.epochs, self.config.train)}",
         }
         return f"{stage.name} is next{said.get(stage.name, '')}"
 

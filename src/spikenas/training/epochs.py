@@ -12,6 +12,7 @@ from typing import Self
 
 from spikenas._util.errors import RunError
 from spikenas._util.files import read_text, write_atomically
+from spikenas._util.units import format_duration
 from spikenas.config import TrainConfig
 
 
@@ -26,7 +27,7 @@ class Epoch:
         train_accuracy: Share of the training images, as augmented, that are classified correctly.
         validation_loss: The same on the validation images.
         validation_accuracy: Share of the validation images that are classified correctly.
-        seconds: Wall time.
+        seconds: Wall time since the epoch before, or since the start.
         validation_balanced_accuracy: Mean of the recalls of the classes on the validation images.
     """
 
@@ -62,6 +63,28 @@ def judged_by(epoch: Epoch, settings: TrainConfig) -> float:
     """Return the validation accuracy that weights are chosen by, with class weights the balanced one."""
     balanced = settings.class_weights == "balanced"
     return epoch.validation_balanced_accuracy if balanced else epoch.validation_accuracy
+
+
+def asked_of(settings: TrainConfig) -> float:
+    """Return how long a training is to be: seconds where its time is limited, else epochs."""
+    return settings.epochs if settings.time is None else settings.time
+
+
+def behind(epochs: Sequence[Epoch], timed: bool) -> float:
+    """Return how much of a training these epochs are: seconds where it is timed, else their number."""
+    return math.fsum(epoch.seconds for epoch in epochs) if timed else len(epochs)
+
+
+def is_complete(epochs: Sequence[Epoch], settings: TrainConfig) -> bool:
+    """Say whether a training is as long as the settings ask for."""
+    return behind(epochs, settings.time is not None) >= asked_of(settings)
+
+
+def progress_of(epochs: Sequence[Epoch], settings: TrainConfig) -> str:
+    """Return how far a training is, for people: `12 of 60 epochs`, `5 min of 20 min`."""
+    if settings.time is None:
+        return f"{len(epochs)} of {settings.epochs} epochs"
+    return f"{format_duration(behind(epochs, timed=True))} of {format_duration(settings.time)}"
 
 
 def kept_epoch(epochs: Sequence[Epoch], settings: TrainConfig) -> Epoch:
