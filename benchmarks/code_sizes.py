@@ -32,7 +32,12 @@ from spikenas.training.checkpoint import Model
 TABLE = Path(spikenas.memory.__file__).parent / "code_sizes.json"
 MARGIN_BYTES = 96  # above the largest error seen, so that what the model lets through the linker does too
 KERNELS = ("kernels", "dense")
-NEURONS = ({"neuron": "lif"}, {"neuron": "ilif", "timesteps": 1}, {"neuron": "ilif"}, {"neuron": "relu", "timesteps": 1})
+NEURONS = (
+    {"neuron": "lif"},
+    {"neuron": "ilif", "timesteps": 1},
+    {"neuron": "ilif"},
+    {"neuron": "relu", "timesteps": 1},
+)
 GENOTYPES = (
     "0-3:conv3x3",
     "0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3",

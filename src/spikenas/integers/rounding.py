@@ -95,6 +95,8 @@ class _Rounding:
     def finest_maps(self) -> dict[str, Reals]:
         """Return the scale of each channel of each group of maps."""
         real = {**self.weights, self.stem.layer: self.weights[self.stem.layer] * self.input_scale}
+        for step in self._steps(lambda kernel: kernel.reads == "activations" and kernel.weighted):
+            real[step.layer] = self._rounded(step.layer)  # of few bits they may add more than before
         bounds = Bounds(self.program, real, self.biases, self.inputs.astype(np.float64)).largest
         scales: dict[str, Reals] = {}
         for name, largest in bounds.items():
@@ -118,6 +120,12 @@ class _Rounding:
         lost = [((on_grid(rows / unit[:, None], bits, step) * unit[:, None] - rows) ** 2).sum(1) for unit in units]
         best: Reals = np.take_along_axis(units, np.argmin(lost, axis=0)[None], 0)[0]
         return best
+
+    def _rounded(self, layer: str) -> Reals:
+        """Return the weights of a layer as multiples of their finest unit."""
+        weight = self.weights[layer]
+        unit = self.finest(layer, weight).reshape(-1, *(1,) * (weight.ndim - 1))
+        return on_grid(weight / unit, self.plan.by_name[layer].bits, self.steps[layer]) * unit
 
     def end_weights(self, maps: Mapping[str, Reals]) -> Iterator[tuple[str, Reals]]:
         """Yield the weights of layers whose sums have a scale of their own, in the scale of what they read."""
