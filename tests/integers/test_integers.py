@@ -240,6 +240,17 @@ def test_sums_of_activations_that_32_bits_cannot_hold() -> None:
         quantise(fold(model), 1 / 64, model.classes)
 
 
+def test_more_spikes_than_16_bits_can_add_up_are_refused() -> None:
+    text = f"{CONVS} / 0-3:conv3x3"
+    wide = Case(text, size=16, channels=96, neuron="ilif", levels=15, timesteps=1)
+    with pytest.raises(
+        RunError, match=r"up to 15 spikes leave weights of 8 bits too few steps.* fewer network\.levels"
+    ):
+        integers_of(wide.plan)
+    weights = integers_of(replace(wide, levels=4).plan).constants["cell1.op1.conv"]["weight"]
+    assert np.median(np.abs(weights).max((1, 2, 3))) > 4
+
+
 def test_short_membranes_are_counted() -> None:
     plan = Case(CONVS, size=16, channels=8, membrane_bits=8).plan
     network = integers_of(plan)

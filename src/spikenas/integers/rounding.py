@@ -92,6 +92,11 @@ class _Rounding:
     def _steps(self, of: Callable[[Kernel], bool]) -> list[Step]:
         return [step for step in self.program.steps if of(step.record)]
 
+    @property
+    def coarsest(self) -> float:
+        """How much coarser than its weights need a map may be: so that the largest has 4 steps, or half a step."""
+        return float(max(2, (1 << self.plan.network.weight_bits - 1) / 4))
+
     def finest_maps(self) -> dict[str, Reals]:
         """Return the scale of each channel of each group of maps."""
         real = {**self.weights, self.stem.layer: self.weights[self.stem.layer] * self.input_scale}
@@ -102,9 +107,18 @@ class _Rounding:
         for name, largest in bounds.items():
             group = self.groups[name]
             scales[group] = np.maximum(scales.get(group, 0), largest / (MAP_MAX - 64))
+        fine: dict[str, Reals] = {}
         for step in self._steps(lambda kernel: kernel.weighted and not kernel.own_scale):
             group = self.groups[step.writes]
-            scales[group] = np.maximum(scales[group], self.finest(step.layer, self.weights[step.layer]))
+            fine[group] = np.maximum(fine.get(group, 0), self.finest(step.layer, self.weights[step.layer]))
+        for group, values in fine.items():
+            if np.median(scales[group] / values) > self.coarsest:
+                raise RunError(
+                    f"{group}: sums of neurons that send up to {self.plan.levels} spikes leave weights of "
+                    f"{self.plan.network.weight_bits} bits too few steps in 16 bits; "
+                    "take fewer network.levels or channels"
+                )
+            scales[group] = np.maximum(scales[group], values)
         return {group: np.where(values > 0, values, 1.0) for group, values in scales.items()}
 
     def finest(self, layer: str, weight: Reals) -> Reals:
