@@ -5,8 +5,8 @@
 
 Random networks of all ops, neurons, numbers of cells, widths and bits, and the trained ones of run folders, on a
 Cortex-M4 and an RV32. For the trained ones also: what buffers of their own for each layer's result and each edge's
-membranes would take, and the instructions of the same convolutions as dense int8 layers in plain C (benchmarks/dense), at every
-timestep, and once, as in an ordinary CNN.
+membranes would take, and the instructions of the same convolutions as dense int8 layers in plain C (benchmarks/dense),
+at every timestep, and once, as in an ordinary CNN.
 """
 
 from __future__ import annotations
