@@ -31,6 +31,7 @@ _LARGEST_TAU = 32
 _TRIES = 8
 _DEAD = 1000  # a neuron whose weights are so many times smaller than the largest does not set the scale
 _SUM_MAX = 2**31 - 1
+_COARSEST = {8: 32, 4: 3.5, 2: 2}  # times coarser may worst sums make a map than weights of so many bits
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,6 @@ class _Rounding:
     def _steps(self, of: Callable[[Kernel], bool]) -> list[Step]:
         return [step for step in self.program.steps if of(step.record)]
 
-    @property
-    def coarsest(self) -> float:
-        """How much coarser than its weights need a map may be: so that the largest has 4 steps, or half a step."""
-        return float(max(2, (1 << self.plan.network.weight_bits - 1) / 4))
-
     def finest_maps(self) -> dict[str, Reals]:
         """Return the scale of each channel of each group of maps."""
         real = {**self.weights, self.stem.layer: self.weights[self.stem.layer] * self.input_scale}
@@ -107,18 +103,18 @@ class _Rounding:
         for name, largest in bounds.items():
             group = self.groups[name]
             scales[group] = np.maximum(scales.get(group, 0), largest / (MAP_MAX - 64))
-        fine: dict[str, Reals] = {}
+        crowded: dict[str, float] = {}
         for step in self._steps(lambda kernel: kernel.weighted and not kernel.own_scale):
-            group = self.groups[step.writes]
-            fine[group] = np.maximum(fine.get(group, 0), self.finest(step.layer, self.weights[step.layer]))
-        for group, values in fine.items():
-            if np.median(scales[group] / values) > self.coarsest:
+            group, finest = self.groups[step.writes], self.finest(step.layer, self.weights[step.layer])
+            scales[group] = np.maximum(scales[group], finest)
+            crowded[group] = crowded.get(group, 0.0) + float(np.median(self._worst_sums(step) / finest)) / MAP_MAX
+        bits = self.plan.network.weight_bits
+        for group, coarser in crowded.items():
+            if coarser > _COARSEST[bits]:
                 raise RunError(
-                    f"{group}: sums of neurons that send up to {self.plan.levels} spikes leave weights of "
-                    f"{self.plan.network.weight_bits} bits too few steps in 16 bits; "
-                    "take fewer network.levels or channels"
+                    f"{group}: sums of neurons that send up to {self.plan.levels} spikes leave weights of {bits} bits "
+                    "too few steps in 16 bits; take fewer network.levels or channels"
                 )
-            scales[group] = np.maximum(scales[group], values)
         return {group: np.where(values > 0, values, 1.0) for group, values in scales.items()}
 
     def finest(self, layer: str, weight: Reals) -> Reals:
@@ -134,6 +130,12 @@ class _Rounding:
         lost = [((on_grid(rows / unit[:, None], bits, step) * unit[:, None] - rows) ** 2).sum(1) for unit in units]
         best: Reals = np.take_along_axis(units, np.argmin(lost, axis=0)[None], 0)[0]
         return best
+
+    def _worst_sums(self, step: Step) -> Reals:
+        """Return the largest sum that a convolution of spikes can add, by output."""
+        rows = self.weights[step.layer].reshape(len(self.weights[step.layer]), -1)
+        worst: Reals = np.maximum(np.maximum(rows, 0).sum(1), np.maximum(-rows, 0).sum(1))
+        return worst * self.plan.levels * step.record.pools
 
     def _rounded(self, layer: str) -> Reals:
         """Return the weights of a layer as multiples of their finest unit."""
