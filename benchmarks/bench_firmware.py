@@ -3,10 +3,10 @@
     python benchmarks/bench_firmware.py --networks 30 --images 20 --runs runs/a runs/b \
       --out benchmarks/results/firmware.json --plot docs/firmware.svg
 
-Random networks of all ops, numbers of cells, widths and bits, and the trained ones of run folders, on a Cortex-M4 and
-an RV32. For the trained ones also: what buffers of their own for each layer's result and each edge's membranes would
-take, and the instructions of the same convolutions as dense int8 layers in plain C (benchmarks/dense), at every
-timestep, and once, as in an ordinary CNN.
+Random networks of all ops, neurons, numbers of cells, widths and bits, and the trained ones of run folders, on a
+Cortex-M4 and an RV32. For the trained ones also: what buffers of their own for each layer's result and each edge's
+membranes would take, and the instructions of the same convolutions as dense int8 layers in plain C (benchmarks/dense),
+at every timestep, and once, as in an ordinary CNN.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from spikenas.config import Config
 from spikenas.deployment.deployment import for_core
 from spikenas.deployment.measure import Measurement, measure
 from spikenas.deployment.toolchain import CORES, FIRMWARE, compile_objects, emulate, link
-from spikenas.integers import IntegerNetwork, as_bytes
+from spikenas.integers import IntegerNetwork, as_bytes, synops_of
 from spikenas.space.plan import Plan
 from spikenas.task import Task
 
@@ -61,7 +61,8 @@ def main() -> None:
             found = measure(for_core(network, core), inputs)
             rows.append({"network": folder.name, "core": core, **figures(found)})
             if core == CORE_NAMES[0]:
-                trained.append({"network": folder.name, **compared(network.plan, found)})
+                synops = synops_of(network, frames.astype(np.uint8))
+                trained.append({"network": folder.name, "synops": synops, **compared(network.plan, found)})
             print(rows[-1], flush=True)
     result = {"memory": rows, "trained": trained, "machine": machine()}
     args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -71,6 +72,7 @@ def main() -> None:
 
 def figures(found: Measurement) -> dict[str, object]:
     return {
+        "neuron": neuron_of(found.predicted.program.plan),
         "images": found.images,
         "images_equal": found.images_equal,
         "flash_predicted": found.predicted.flash_bytes,
@@ -82,10 +84,16 @@ def figures(found: Measurement) -> dict[str, object]:
     }
 
 
+def neuron_of(plan: Plan) -> str:
+    levels = f", D = {plan.levels}" if plan.network.neuron == "ilif" else ""
+    return f"{plan.network.neuron}{levels}, T = {plan.network.timesteps}"
+
+
 def compared(plan: Plan, found: Measurement) -> dict[str, object]:
     dense = dense_instructions(plan)
     stem, others = dense[0], sum(dense[1:])
     return {
+        "neuron": neuron_of(plan),
         "ram": found.predicted.ram_bytes,
         "ram_naive": naive_bytes(plan),
         "instructions": found.instructions,
@@ -98,9 +106,9 @@ def naive_bytes(plan: Plan) -> int:
     """Maps of 16 bits and spikes of a byte for each layer's result, membranes of 16 bits for each edge."""
     total = 0
     for layer in plan.layers:
-        results = {"input": 1, "lif": 1, "globalpool": 4, "linear": 4, "vote": 4}.get(layer.kind, 2)
+        results = {"input": 1, "neuron": 1, "globalpool": 4, "linear": 4, "vote": 4}.get(layer.kind, 2)
         total += results * layer.size
-        if layer.kind == "lif":
+        if layer.kind == "neuron" and plan.network.neuron != "relu":
             total += 2 * layer.size * plan.edges(layer)
     return total
 

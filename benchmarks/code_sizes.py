@@ -13,6 +13,7 @@ import argparse
 import json
 import shutil
 import tempfile
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,14 @@ from spikenas.space import Genotype, InputSpec, make_plan
 from spikenas.training.checkpoint import Model
 
 TABLE = Path(spikenas.memory.__file__).parent / "code_sizes.json"
-MARGIN_BYTES = 96  # above the largest error seen, so that what the model lets through the linker does too
+MARGIN_BYTES = 128  # above the largest error seen, so that what the model lets through the linker does too
+KERNELS = ("kernels", "dense")
+NEURONS = (
+    {"neuron": "lif"},
+    {"neuron": "ilif", "timesteps": 1},
+    {"neuron": "ilif"},
+    {"neuron": "relu", "timesteps": 1},
+)
 GENOTYPES = (
     "0-3:conv3x3",
     "0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3",
@@ -57,8 +65,8 @@ def _write(path: Path, found: dict[str, dict[str, dict[str, int]]]) -> None:
 
 def base(core: Core) -> dict[str, int]:
     rows, left = [], []
-    for genotype in map(Genotype.parse, GENOTYPES):
-        settings = NetworkConfig(channels=4, cells=len(genotype.cells), core=core.name)
+    for genotype, neuron in product(map(Genotype.parse, GENOTYPES), NEURONS):
+        settings = NetworkConfig(channels=4, cells=len(genotype.cells), core=core.name, **neuron)
         network = Network(make_plan(genotype, settings, InputSpec(3, 16, 16, 10)))
         network.train()(torch.randn(32, 3, 16, 16))
         model = Model(network, tuple("0123456789"), Statistics((0.5,) * 3, (0.25,) * 3))
@@ -75,14 +83,13 @@ def base(core: Core) -> dict[str, int]:
 def kernels(core: Core, membrane_bits: int) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for file in ("kernels.c", "kernels.h"):
+        for file in (*(f"{name}.c" for name in KERNELS), "kernels.h", "inline.h"):
             shutil.copy(str(FIRMWARE / file), folder)
         (folder / "network.h").write_text(f"#include <stdint.h>\n#define SNN_MEMBRANE_BITS {membrane_bits}\n")
-        (object_,) = compile_objects(core, folder, ["kernels"])
-        sizes = section_sizes(core, object_)
         return {
             section.removeprefix(".text.snn_"): -(-size // 4) * 4
-            for section, size in sizes.items()
+            for object_ in compile_objects(core, folder, KERNELS)
+            for section, size in section_sizes(core, object_).items()
             if section.startswith(".text.snn_")
         }
 

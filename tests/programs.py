@@ -173,11 +173,17 @@ class Floats:
                 return old + weight @ x.flatten()
             case "scores":
                 pixels = np.prod(self.plan.by_name[self.plan.by_name[step.reads[0]].terms[0].layer].shape[1:])
-                return weight @ (x / pixels / self.plan.network.timesteps) + torch.from_numpy(self.folded.biases[step.layer])
+                return weight @ (x / pixels / self.plan.network.timesteps) + torch.from_numpy(
+                    self.folded.biases[step.layer]
+                )
         if step.fires:
             return self.fire(step, x)
         assert step.kernel == "votes"
-        return (x / self.plan.network.timesteps + torch.from_numpy(self.folded.biases[step.reads[0]])).reshape(layer.shape[0], -1).mean(1)
+        return (
+            (x / self.plan.network.timesteps + torch.from_numpy(self.folded.biases[step.reads[0]]))
+            .reshape(layer.shape[0], -1)
+            .mean(1)
+        )
 
     def fire(self, step: Step, x: torch.Tensor) -> torch.Tensor:
         network = self.plan.network

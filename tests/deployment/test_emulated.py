@@ -32,9 +32,19 @@ def check(case: Case, images: int) -> None:
     assert 0 < found.stack_bytes <= STACK_BYTES
 
 
+def case_for(number: int, neuron: str) -> Case:
+    """Another case of a neuron for each core."""
+    found = [case for case in CASES if case.neuron == neuron]
+    return found[number % len(found)]
+
+
 @pytest.mark.parametrize(
     ("core", "case"),
-    [pytest.param(core, CASES[number % len(CASES)], marks=needs(core), id=core) for number, core in enumerate(CORES)],
+    [
+        pytest.param(core, case_for(number, neuron), marks=needs(core), id=f"{core} {neuron}")
+        for number, core in enumerate(CORES)
+        for neuron in ("lif", "ilif", "relu")
+    ],
 )
 def test_every_core(core: str, case: Case) -> None:
     check(replace(case, core=core), 3)

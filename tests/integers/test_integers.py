@@ -21,6 +21,7 @@ from spikenas.integers.integers import Leak
 from spikenas.integers.rounding import on_grid, ratios
 from spikenas.memory import make_program
 from spikenas.memory.kernels import weight_steps
+from spikenas.space import make_plan
 from spikenas.training.checkpoint import Model, load_tensors, save_tensors
 from spikenas.training.evaluation import evaluate
 
@@ -75,6 +76,28 @@ def test_eight_bits_hardly_change_a_network(v_reset: float, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("neuron", "levels", "timesteps", "most"),
+    [("ilif", 4, 1, 0.08), ("ilif", 15, 1, 0.08), ("ilif", 4, 3, 0.08), ("relu", 1, 1, 0.02)],
+)
+def test_eight_bits_hardly_change_counts_and_activations(neuron: str, levels: int, timesteps: int, most: float) -> None:
+    case = Case(f"{CONVS} / {CONVS}", size=16, channels=8, neuron=neuron, levels=levels, timesteps=timesteps)
+    assert errors(case) < most
+
+
+@pytest.mark.parametrize("bits", [4, 2])
+def test_few_bits_are_no_coarser_where_a_neuron_sends_several_spikes(bits: int) -> None:
+    """The same share of weights is 0 as where it sends one: there is room for them in the worst sums."""
+    case = Case(f"{CONVS} / {CONVS}", size=16, channels=8, weight_bits=bits)
+    zeros = []
+    for other in (case, replace(case, neuron="ilif", levels=4, timesteps=1)):
+        network = integers_of(other.plan)
+        zeros.append(
+            np.mean([(named["weight"] == 0).mean() for named in network.constants.values() if "weight" in named])
+        )
+    assert zeros[1] == pytest.approx(zeros[0], abs=0.03)
+
+
+@pytest.mark.parametrize(
     "text", ["0-1:skip 0-2:skip 0-3:skip 2-1:avgpool3x3 1-3:skip", "0-2:skip 2-1:skip 1-3:conv3x3"]
 )
 def test_feedback_of_a_static_map_is_in_the_integers(text: str) -> None:
@@ -102,6 +125,23 @@ def test_a_batchnorm_that_hardly_sees_its_input() -> None:
         norm.bias.data.fill_(1.05)
 
     assert errors(Case("0-1:conv3x3 0-3:skip 1-3:skip", size=8, channels=8), mute) < 0.05
+    for neuron, timesteps in (("ilif", 1), ("ilif", 3), ("relu", 1)):
+        case = Case("0-1:conv3x3 0-3:skip 1-3:skip", size=8, channels=8, neuron=neuron, timesteps=timesteps)
+        assert errors(case, mute) < 0.05
+
+
+def test_a_batchnorm_far_beyond_what_a_neuron_sends() -> None:
+    """Its bias is cut off: the neurons are always full, or always silent."""
+
+    def shout(model: Model) -> None:
+        norm = model.network.layers["head_bn"]
+        norm.bias.data = torch.tensor([1e8, -1e8] * 4)
+
+    for neuron, timesteps in (("ilif", 1), ("ilif", 3), ("relu", 1)):
+        case = Case("0-1:conv3x3 0-3:skip 1-3:skip", size=8, channels=8, neuron=neuron, timesteps=timesteps)
+        network = integers_of(case.plan)
+        assert errors(case, shout) < 0.03
+        assert network.leak == (leak_of(4 / 3) if timesteps > 1 else Leak(1, 0))
 
 
 def test_sums_that_32_bits_cannot_hold_are_refused_or_coarsened() -> None:
@@ -132,9 +172,10 @@ def test_weights_that_are_averaged_are_as_fine_as_the_others_of_their_map() -> N
     assert np.abs(codes).max() == 7
 
 
-def test_synops_are_those_of_the_network_in_floating_point() -> None:
+@pytest.mark.parametrize(("neuron", "timesteps"), [("lif", 3), ("ilif", 1), ("ilif", 3)])
+def test_synops_are_those_of_the_network_in_floating_point(neuron: str, timesteps: int) -> None:
     """On a network whose integers are nearly exact; and one inference on average is the mean of single ones."""
-    plan = Case("0-1:conv3x3 1-3:conv3x3 0-3:skip", channels=8).plan
+    plan = Case("0-1:conv3x3 1-3:conv3x3 0-3:skip", channels=8, neuron=neuron, timesteps=timesteps).plan
     model = model_of(plan)
     frames = frames_for(plan, 6).astype(np.uint8).transpose(1, 0, 2, 3, 4)
     network = quantise(fold(model), 1 / 255, model.classes)
@@ -142,6 +183,11 @@ def test_synops_are_those_of_the_network_in_floating_point() -> None:
     assert found == pytest.approx(np.mean([synops_of(network, frames[:, n : n + 1]) for n in range(6)]))
     items = Split(np.zeros(6, dtype=np.int64), frames[0])
     assert found == pytest.approx(evaluate(model, items).synops, rel=0.05)
+
+
+def test_activations_are_no_spikes() -> None:
+    plan = Case("0-3:conv3x3", neuron="relu", timesteps=1).plan
+    assert synops_of(integers_of(plan), frames_for(plan, 3).astype(np.uint8).transpose(1, 0, 2, 3, 4)) is None
 
 
 @given(st.floats(1e-6, 1e4))
@@ -171,6 +217,40 @@ def test_the_worst_input_stays_within_16_bits(bits: int) -> None:
         run_reference(replace(network, constants=broken), frames_for(plan, 3)[1])
 
 
+@pytest.mark.parametrize("levels", [1, 4, 15])
+def test_membranes_of_integer_valued_neurons_saturate_alike(levels: int) -> None:
+    """Inputs that drive potentials beyond both ends of 8 bits; a tau at which they stay."""
+    plan = Case(CONVS, channels=8, membrane_bits=8, neuron="ilif", levels=levels, timesteps=4).plan
+    model = model_of(plan)
+    for module in model.network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data *= 6
+    network = replace(quantise(fold(model), 1 / 64, model.classes), leak=leak_of(16))
+    frames = frames_for(plan, 4)
+    counted: dict[str, tuple[int, int]] = {}
+    found = run_batch(network, torch.from_numpy(frames.astype(np.uint8)).transpose(0, 1), counted)
+    assert (found.numpy() == np.stack([run_reference(network, one) for one in frames])).all()
+    assert all(short > 0 for short, _ in counted.values())
+
+
+def test_sums_of_activations_that_32_bits_cannot_hold() -> None:
+    plan = Case("0-3:conv1x1", size=300, neuron="relu", timesteps=1).plan
+    model = model_of(plan)
+    with pytest.raises(RunError, match=r"head\.linear: its sums over 90000 positions .* do not fit 32 bits"):
+        quantise(fold(model), 1 / 64, model.classes)
+
+
+def test_more_spikes_than_16_bits_can_add_up_are_refused() -> None:
+    text = f"{CONVS} / 0-3:conv3x3"
+    wide = Case(text, size=16, channels=96, neuron="ilif", levels=15, timesteps=1)
+    with pytest.raises(
+        RunError, match=r"up to 15 spikes leave weights of 8 bits too few steps.* fewer network\.levels"
+    ):
+        integers_of(wide.plan)
+    weights = integers_of(replace(wide, levels=4).plan).constants["cell1.op1.conv"]["weight"]
+    assert np.median(np.abs(weights).max((1, 2, 3))) > 4
+
+
 def test_short_membranes_are_counted() -> None:
     plan = Case(CONVS, size=16, channels=8, membrane_bits=8).plan
     network = integers_of(plan)
@@ -184,7 +264,7 @@ def test_short_membranes_are_counted() -> None:
 
 
 def saved(folder: Path) -> tuple[IntegerNetwork, Path]:
-    network = integers_of(Case(CONVS, channels=4, weight_bits=4).plan)
+    network = integers_of(Case(CONVS, channels=4, weight_bits=4, neuron="ilif").plan)
     network.save(folder / "quantised.safetensors")
     return network, folder / "quantised.safetensors"
 
@@ -207,6 +287,8 @@ def test_round_trip(tmp_path: Path) -> None:
         (lambda t: t.update({"stem.conv.weight": t["stem.conv.weight"][:2]}), "instead of"),
         (lambda t: t["stem.conv.shift"].fill_(40), "values outside 1 to 31"),
         (lambda t: t["cell1.op1.conv.weight"].fill_(3), "weights that are not of 4 bits"),
+        (lambda t: t["head.ilif.bias"].fill_(2**31 - 1), "head.ilif.bias has values outside -1073741824"),
+        (lambda t: t["head.ilif.shift"].fill_(0), "values outside 1 to 31"),
     ],
 )
 def test_constants_that_cannot_be_are_named(tmp_path: Path, change: object, message: str) -> None:
@@ -242,6 +324,9 @@ def test_leaks_are_near(tau: float) -> None:
 
 
 def test_a_tau_that_integers_do_not_have() -> None:
+    leak_free = Case("0-3:conv3x3", neuron="ilif", timesteps=1).plan
+    model = model_of(make_plan(leak_free.genotype, leak_free.network.but({"tau": 100}), leak_free.input))
+    assert quantise(fold(model), 1 / 64, model.classes).leak == Leak(1, 0)
     with pytest.raises(RunError, match=r"network\.tau: integer neurons have at most 32"):
         leak_of(100)
 

@@ -10,9 +10,10 @@ from spikenas.integers import RoundedNetwork, fold, make_grid, quantise, with_bi
 CONVS = "0-1:conv3x3 0-2:skip 0-3:dwconv3x3 1-2:conv3x3 1-3:skip 2-3:conv3x3"
 
 
+@pytest.mark.parametrize("neuron", ["lif", "ilif", "relu"])
 @pytest.mark.parametrize("bits", [8, 4, 2])
-def test_the_forward_pass_uses_the_weights_of_the_device(bits: int) -> None:
-    plan = Case(f"{CONVS} / {CONVS}", channels=4, weight_bits=bits).plan
+def test_the_forward_pass_uses_the_weights_of_the_device(bits: int, neuron: str) -> None:
+    plan = Case(f"{CONVS} / {CONVS}", channels=4, weight_bits=bits, neuron=neuron, timesteps=1).plan
     model = model_of(plan)
     grid = make_grid(fold(model), 1 / 64)
     rounded = RoundedNetwork(model, grid, 1 / 64).eval()
@@ -41,6 +42,19 @@ def test_gradients_pass_the_rounding_and_norms_stay() -> None:
             assert parameter.grad is not None, name
     assert any(parameter.grad.abs().sum() > 0 for parameter in rounded.parameters() if parameter.dim() == 4)
     assert all(torch.equal(buffer, before[name]) for name, buffer in rounded.named_buffers())
+
+
+def test_activations_are_those_that_a_byte_holds() -> None:
+    model = model_of(Case(CONVS, channels=4, neuron="relu", timesteps=1).plan)
+    rounded = RoundedNetwork(model, make_grid(fold(model), 1 / 64), 1 / 64)
+    relu = rounded.layers["cell1_op1_relu"]
+    x = torch.linspace(-2, 8, 1001, requires_grad=True)
+    steps = relu(x) * 255 / 6
+    torch.testing.assert_close(steps, steps.round(), rtol=0, atol=1e-4)
+    assert (relu(x) - x.clamp(0, 6)).abs().max() <= 3 / 255 + 1e-6
+    relu(x).sum().backward()
+    assert x.grad is not None
+    assert torch.equal(x.grad, ((x > 0) & (x < 6)).float())
 
 
 def test_other_bits_keep_the_weights() -> None:

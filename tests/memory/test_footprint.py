@@ -42,7 +42,7 @@ def code(*kernels: str, core: str = "cortex-m4") -> int:
     """Of calls of these kernels and no other: each kernel once, each call and its descriptor."""
     sizes = code_sizes()[core]
     base, call = sizes["base"]["base"], sizes["base"]["call"]
-    records = ["conv" if kernel.startswith("conv") else kernel for kernel in kernels]
+    records = [kernel.split("_any")[0].rstrip("48").removesuffix("_planes") for kernel in kernels]
     descriptors = sum(KERNELS[kernel].descriptor_bytes for kernel in records if kernel in KERNELS)
     return base + call * len(kernels) + sum(sizes["16"][kernel] for kernel in set(kernels)) + descriptors
 
@@ -69,6 +69,25 @@ def test_a_tiny_network_by_hand() -> None:
     # stem map, two membranes, sums of 2 channels; the convolution's map and either spikes come and go
     assert found.ram_bytes == STACK_BYTES + one_map + 2 * one_map + 2 * 4 + one_map + spikes == 792
     assert found.stack_bytes == STACK_BYTES
+
+
+def test_tiny_networks_of_other_neurons_by_hand() -> None:
+    """The same wiring: 2 channels of 4x4 pixels."""
+    one_map, spikes, sums = 2 * 4 * 4 * 2, 3 * 4 * 4, 2 * 4
+    many = cost("0-3:conv3x3", neuron="ilif", levels=4, timesteps=3)
+    once = cost("0-3:conv3x3", neuron="ilif", levels=4, timesteps=1)
+    # three planes of a byte a pixel; two membranes and the stem's map stay, where there are several timesteps
+    assert many.ram_bytes == STACK_BYTES + one_map + 2 * one_map + sums + one_map + spikes
+    assert once.ram_bytes == STACK_BYTES + sums + one_map + spikes
+    twin = cost("0-3:conv3x3", neuron="relu", timesteps=1)
+    assert twin.ram_bytes == STACK_BYTES + sums + one_map + 2 * 4 * 4
+    for found, name in ((many, "ilif"), (once, "ilif"), (twin, "relu")):
+        assert constants(found)[f"cell1.op1.{name}"] == constants(found)[f"head.{name}"] == 2 * 4  # a ratio a channel
+    assert constants(twin)["cell1.op1.conv"] == 36 + 2 * 4
+    assert once.code_bytes == code(
+        "stem", "ilif_once", "fill", "conv_any_planes", "ilif_once", "count_planes", "scores"
+    )
+    assert twin.code_bytes == code("stem", "relu", "fill", "dense_any", "relu", "total", "scores")
 
 
 def test_a_sum_with_the_input_keeps_its_batchnorm() -> None:

@@ -24,10 +24,15 @@ TABLES: dict[str, dict[str, Any]] = {
     "bounds": bounds.COMPUTES,
     "source": source.FIELDS,
 }
+OPS = "0-1:dwconv3x3 0-2:conv3x3 0-3:skip 1-3:conv3x3"
 CASES = [
     Case("0-1:dwconv3x3 0-3:avgpool3x3 1-3:conv5x5@0.5"),
     Case("0-1:conv3x3 0-3:skip 1-3:skip / 0-3:conv3x3", kind="snasnet"),
     Case("0-1:conv3x3 1-2:conv3x3 2-3:skip 3-1:skip", static=False),
+    *(
+        Case(f"{OPS} / {OPS}", neuron=neuron, timesteps=timesteps)
+        for neuron, timesteps in (("ilif", 1), ("ilif", 2), ("relu", 1))
+    ),
 ]
 PROGRAMS = [make_program(case.plan) for case in CASES]
 
@@ -54,7 +59,8 @@ def test_buffers_hold_what_their_kernels_say() -> None:
             assert kinds[program.buffer_of(step.writes)] == step.record.writes, step
             assert [kinds[program.buffer_of(name)] for name in step.reads] == [step.record.reads] * len(step.reads)
             assert len(step.reads) == (step.record.reads is not None), step
-            assert (f"{step.layer}.membrane" in kinds) == step.record.fires, step
+            assert (f"{step.layer}.membrane" in kinds) == step.record.membrane, step
+            assert not step.record.membrane or step.fires, step
             assert ("weight" in tables(program.plan, step)) == step.record.weighted, step
 
 
@@ -64,6 +70,7 @@ def test_functions_and_types_are_in_the_firmware() -> None:
     used = {kernel.reset: kernel.struct for kernel in KERNELS.values() if kernel.reset}
     for kernel in KERNELS.values():
         names = {kernel.function.format(words) for words in (8, 4, "_any")} if kernel.function else {kernel.name}
+        names |= {f"{name}_planes" for name in names} if kernel.planes else set()
         used |= dict.fromkeys(names, kernel.struct) if kernel.struct else {}
     assert used == declared
     for sizes in code_sizes().values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from programs import INPUT, Case, Floats, cases, model_of
 from spikenas.integers import fold
 from spikenas.integers.machine import execute
 from spikenas.memory import Program, Step, make_program
+from spikenas.memory.kernels import aligned
 from spikenas.space.plan import RELU_BOUND
 
 QUICK = settings(max_examples=60, deadline=None)
@@ -146,6 +148,43 @@ def test_a_sum_is_written_over_what_nobody_needs_any_more() -> None:
 def test_convolutions_of_one_threshold_share_their_spikes() -> None:
     assert len(steps_of(Case("0-1:conv3x3 0-3:conv1x1 1-3:skip"), "lif", "lif_bn")) == 2
     assert len(steps_of(Case("0-1:conv3x3@0.5 0-3:conv1x1 1-3:skip"), "lif", "lif_bn")) == 3
+
+
+def test_with_one_timestep_no_integer_valued_neuron_has_a_membrane() -> None:
+    case = Case("0-1:conv3x3 0-3:skip 1-3:skip", neuron="ilif", timesteps=1)
+    program = make_program(case.plan)
+    assert [step.kernel for step in program.steps] == [
+        "stem", "ilif_once", "add", "conv", "ilif_once_bn", "count", "scores"
+    ]  # fmt: skip
+    assert {buffer.kind for buffer in program.buffers} == {"input", "map", "spikes", "accumulator"}
+    assert program.begin_as_zero == {"head.pool"}
+    longer = make_program(replace(case, timesteps=2).plan)
+    assert [step.kernel for step in longer.steps if step.fires] == ["ilif", "ilif_bn"]
+    assert sum(buffer.kind == "membrane" for buffer in longer.buffers) == 2
+
+
+@pytest.mark.parametrize("neuron", ["lif", "ilif", "relu"])
+def test_with_one_timestep_a_static_map_stays_no_longer_than_it_is_read(neuron: str) -> None:
+    program = make_program(Case("0-1:conv3x3 0-3:conv1x1 1-3:skip", neuron=neuron, timesteps=1).plan)
+    (stem,) = (buffer for buffer in program.buffers if buffer.name == "stem.bn")
+    assert stem.last == max(n for n, step in enumerate(program.steps) if "stem.bn" in (*step.reads, step.writes))
+    # and a sum may be written over it
+    summed = make_program(Case("0-1:conv3x3 0-3:skip 1-3:skip", neuron=neuron, timesteps=1).plan)
+    assert list(summed.aliases.values()) == ["stem.bn"]
+
+
+@pytest.mark.parametrize(("levels", "planes"), [(1, 1), (2, 2), (3, 2), (4, 3), (7, 3), (8, 4), (15, 4)])
+def test_numbers_of_spikes_travel_in_planes_of_bits(levels: int, planes: int) -> None:
+    program = make_program(Case("0-3:conv3x3", channels=9, neuron="ilif", levels=levels, timesteps=1).plan)
+    sizes = [buffer.size_bytes for buffer in program.buffers if buffer.kind == "spikes"]
+    assert sizes == [aligned(9 * 9 * planes * 2)] * 2
+
+
+def test_activations_take_a_byte_each() -> None:
+    program = make_program(Case("0-3:conv3x3", channels=9, neuron="relu", timesteps=1).plan)
+    assert [step.kernel for step in program.steps] == ["stem", "relu", "fill", "dense", "relu", "total", "scores"]
+    sizes = {buffer.name: buffer.size_bytes for buffer in program.buffers if buffer.kind == "activations"}
+    assert sizes == {f"{name}.activations": aligned(9 * 9 * 9) for name in ("cell1.op1.relu", "head.relu")}
 
 
 def test_event_frames_go_through_the_stem_at_every_timestep() -> None:

@@ -70,8 +70,19 @@ class Core:
         return f"{' and '.join(absent)} not found; on Debian: apt-get install {self.package}" if absent else None
 
 
+_VECTORS = ("-mfloat-abi=softfp",)  # by default GCC leaves the vector instructions out
+
+
 def _arm(
-    name: str, cpu: str, machine: str, flash: int, ram: int, test: int, tick_ns: int, flash_bytes: int = 4 << 20, more: tuple[str, ...] = ()
+    name: str,
+    cpu: str,
+    machine: str,
+    flash: int,
+    ram: int,
+    test: int,
+    tick_ns: int,
+    flash_bytes: int = 4 << 20,
+    more: tuple[str, ...] = (),
 ) -> Core:
     return Core(
         name,
@@ -97,8 +108,7 @@ CORES = {
         _arm("cortex-m4", "cortex-m4", "mps2-an386", 0, 0x20000000, 0x21000000, 40),
         _arm("cortex-m7", "cortex-m7", "mps2-an500", 0, 0x20000000, 0x60000000, 40),
         _arm("cortex-m33", "cortex-m33", "mps2-an505", 0x10000000, 0x38000000, 0x80000000, 50),
-        _arm("cortex-m55", "cortex-m55", "mps3-an547", 0x10000000, 0x31000000, 0x60000000, 31, 512 << 10,
-             ("-mfloat-abi=softfp",)),  # without it the vector instructions are not used
+        _arm("cortex-m55", "cortex-m55", "mps3-an547", 0x10000000, 0x31000000, 0x60000000, 31, 512 << 10, _VECTORS),
         Core(
             "rv32",
             "riscv64-unknown-elf-",

@@ -111,7 +111,8 @@ def _sent(machine: Bounds, step: Step, reads: Sequence[Interval], old: Interval)
     return np.stack([np.zeros(old.shape[1]), np.full(old.shape[1], float(machine.plan.levels))])
 
 
-# The interval of maps and of what neurons send, of those that the kernel reads and what was there; other sums are not bounded here.
+# The interval of maps and of what neurons send, of those that the kernel reads and what was there; other sums are not
+# bounded here.
 COMPUTES: dict[str, Callable[[Bounds, Step, Sequence[Interval], Interval], Interval]] = {
     "stem": _rescaled,
     "fill": _old,

@@ -31,6 +31,7 @@ _LARGEST_TAU = 32
 _TRIES = 8
 _DEAD = 1000  # a neuron whose weights are so many times smaller than the largest does not set the scale
 _SUM_MAX = 2**31 - 1
+_COARSEST = {8: 32, 4: 3.5, 2: 2}  # times coarser may worst sums make a map than weights of so many bits
 
 
 @dataclass(frozen=True)
@@ -95,14 +96,25 @@ class _Rounding:
     def finest_maps(self) -> dict[str, Reals]:
         """Return the scale of each channel of each group of maps."""
         real = {**self.weights, self.stem.layer: self.weights[self.stem.layer] * self.input_scale}
+        for step in self._steps(lambda kernel: kernel.reads == "activations" and kernel.weighted):
+            real[step.layer] = self._rounded(step.layer)  # of few bits they may add more than before
         bounds = Bounds(self.program, real, self.biases, self.inputs.astype(np.float64)).largest
         scales: dict[str, Reals] = {}
         for name, largest in bounds.items():
             group = self.groups[name]
             scales[group] = np.maximum(scales.get(group, 0), largest / (MAP_MAX - 64))
+        crowded: dict[str, float] = {}
         for step in self._steps(lambda kernel: kernel.weighted and not kernel.own_scale):
-            group = self.groups[step.writes]
-            scales[group] = np.maximum(scales[group], self.finest(step.layer, self.weights[step.layer]))
+            group, finest = self.groups[step.writes], self.finest(step.layer, self.weights[step.layer])
+            scales[group] = np.maximum(scales[group], finest)
+            crowded[group] = crowded.get(group, 0.0) + float(np.median(self._worst_sums(step) / finest)) / MAP_MAX
+        bits = self.plan.network.weight_bits
+        for group, coarser in crowded.items():
+            if coarser > _COARSEST[bits]:
+                raise RunError(
+                    f"{group}: sums of neurons that send up to {self.plan.levels} spikes leave weights of {bits} bits "
+                    "too few steps in 16 bits; take fewer network.levels or channels"
+                )
         return {group: np.where(values > 0, values, 1.0) for group, values in scales.items()}
 
     def finest(self, layer: str, weight: Reals) -> Reals:
@@ -118,6 +130,18 @@ class _Rounding:
         lost = [((on_grid(rows / unit[:, None], bits, step) * unit[:, None] - rows) ** 2).sum(1) for unit in units]
         best: Reals = np.take_along_axis(units, np.argmin(lost, axis=0)[None], 0)[0]
         return best
+
+    def _worst_sums(self, step: Step) -> Reals:
+        """Return the largest sum that a convolution of spikes can add, by output."""
+        rows = self.weights[step.layer].reshape(len(self.weights[step.layer]), -1)
+        worst: Reals = np.maximum(np.maximum(rows, 0).sum(1), np.maximum(-rows, 0).sum(1))
+        return worst * self.plan.levels * step.record.pools
+
+    def _rounded(self, layer: str) -> Reals:
+        """Return the weights of a layer as multiples of their finest unit."""
+        weight = self.weights[layer]
+        unit = self.finest(layer, weight).reshape(-1, *(1,) * (weight.ndim - 1))
+        return on_grid(weight / unit, self.plan.by_name[layer].bits, self.steps[layer]) * unit
 
     def end_weights(self, maps: Mapping[str, Reals]) -> Iterator[tuple[str, Reals]]:
         """Yield the weights of layers whose sums have a scale of their own, in the scale of what they read."""

@@ -134,6 +134,7 @@ def _neurons(layer: LayerSpec) -> Table:
     return Table(layer.name, "neurons", ("threshold", "reset", "sign"), layer.shape[:1], 48)
 
 
+_SUMS = (_weight, _ratio)
 KERNELS = {
     kernel.name: kernel
     for kernel in (
@@ -151,25 +152,14 @@ KERNELS = {
         Kernel("relu", "map", "activations", True, 24, (_ratio,)),
         Kernel("relu_bn", "map", "activations", True, 24, (_ratio, _bias), shares="relu", function="relu"),
         Kernel("conv", "spikes", "map", False, 24, (_weight,), function="conv{}", planes=True),
-        Kernel(
-            "conv_pool", "spikes", "map", False, 24, (_weight,), (), "conv", "conv{}_pool", planes=True, pools=4
-        ),
+        Kernel("conv_pool", "spikes", "map", False, 24, (_weight,), (), "conv", "conv{}_pool", planes=True, pools=4),
         Kernel("depthwise", "spikes", "map", False, 24, (_weight,), shares="conv", planes=True),
-        Kernel("dense", "activations", "map", False, 28, (_weight, _ratio), function="dense{}", own_scale=True),
+        Kernel("dense", "activations", "map", False, 28, _SUMS, function="dense{}", own_scale=True),
         Kernel(
-            "dense_pool",
-            "activations",
-            "map",
-            False,
-            28,
-            (_weight, _ratio),
-            shares="dense",
-            function="dense{}_pool",
-            own_scale=True,
-            pools=4,
+            "dense_pool", "activations", "map", False, 28, _SUMS, (), "dense", "dense{}_pool", own_scale=True, pools=4
         ),
-        Kernel("dense_depthwise", "activations", "map", False, 28, (_weight, _ratio), shares="dense", own_scale=True),
-        Kernel("pointwise", "map", "map", False, 28, (_weight, _ratio), own_scale=True),
+        Kernel("dense_depthwise", "activations", "map", False, 28, _SUMS, shares="dense", own_scale=True),
+        Kernel("pointwise", "map", "map", False, 28, _SUMS, own_scale=True),
         Kernel("count", "spikes", "accumulator", False, 16, planes=True),
         Kernel("total", "activations", "accumulator", False, 16),
         Kernel("linear", "spikes", "accumulator", False, 28, (_weight,), own_scale=True),
@@ -224,7 +214,7 @@ def weight_halvings(plan: Plan, step: Step) -> int:
 
 
 def weight_steps(program: Program) -> dict[str, int]:
-    """Return by layer what neighbouring weights differ by, in units of the map that they are added to, or of their sum."""
+    """Return by layer what neighbouring weights differ by, in units of their map, or of their sum."""
     plan = program.plan
     return {
         step.layer: 1 << 8 - plan.by_name[step.layer].bits - weight_halvings(plan, step)

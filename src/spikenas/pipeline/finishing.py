@@ -118,8 +118,8 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> Quantisation:
         real = evaluate_model(rounded, held_out, task.config.device)
     for layer, share in found.clipped.items():
         if share > _CLIPPED:
-            bits = network.plan.network.membrane_bits
-            _log.warning("%s: %.1f%% of its updates do not fit network.membrane_bits = %d", layer, 100 * share, bits)
+            short = f"network.membrane_bits = {network.plan.network.membrane_bits}"
+            _log.warning("%s: %.1f%% of its updates do not fit %s", layer, 100 * share, short)
     network.save(run / QUANTISED)
     values: Quantisation = {
         "weight_bits": network.plan.network.weight_bits,

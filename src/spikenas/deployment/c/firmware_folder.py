@@ -16,7 +16,17 @@ from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
 from spikenas.integers.reference import run_reference
 
-_COPIED = ("kernels.c", "dense.c", "kernels.h", "inline.h", "main.c", "port.h", "port_host.c", "port_device.c", "startup.c")
+_COPIED = (
+    "kernels.c",
+    "dense.c",
+    "kernels.h",
+    "inline.h",
+    "main.c",
+    "port.h",
+    "port_host.c",
+    "port_device.c",
+    "startup.c",
+)
 SOURCES = ("main", "network", "kernels", "dense", "startup", "port_device")
 _PER_LINE = 32
 

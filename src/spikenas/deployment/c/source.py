@@ -154,9 +154,6 @@ class _Writer:
         own = call.tables["weight"]
         return self.constant(own, pack(arranged, own.bits, self.steps[own.layer]))
 
-    def halvings(self, call: _Call) -> int:
-        return weight_halvings(self.network.plan, call.step)
-
     def table(self, table: Table) -> str:
         own = self.network.constants[table.layer]
         rows = zip(*(own[name].reshape(-1) for name in table.integers), strict=True)
@@ -250,7 +247,8 @@ def _spiking(w: _Writer, call: _Call, weights: Integers) -> list[Any]:
     layer = call.layer
     channels, *sides = layer.in_shape
     places = [w.weights(call, weights), w.read(call, "uint8_t"), w.written_map(call)]
-    return [*places, *sides, channels, layer.shape[0], layer.kernel, layer.bits, bit_planes(w.network.plan), w.halvings(call)]
+    counts = [bit_planes(w.network.plan), weight_halvings(w.network.plan, call.step)]
+    return [*places, *sides, channels, layer.shape[0], layer.kernel, layer.bits, *counts]
 
 
 def _dense(w: _Writer, call: _Call) -> list[Any]:

@@ -10,70 +10,90 @@ void snn_relu(const snn_relu_t *layer) {
 }
 
 #if defined(__ARM_FEATURE_DSP)
-/* Bytes 1 and 3 of a word; the compiler does not fold the rotation. */
+/* Bytes 1 and 3 of a word in one instruction; the compiler does not fold the rotation. */
 INLINE int16x2_t odd_weights(uint32_t word) {
     int16x2_t found;
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(found) : "r"(word));
     return found;
 }
 
-INLINE uint16x2_t odd_activations(uint32_t word) {
-    uint16x2_t found;
+INLINE int16x2_t odd_activations(uint32_t word) {
+    int16x2_t found;
     __asm__("uxtb16 %0, %1, ror #8" : "=r"(found) : "r"(word));
     return found;
 }
 
 INLINE int32_t dot_word(uint32_t activations, uint32_t weights, int32_t total) {
     total = __smlad((int16x2_t)__uxtb16((uint8x4_t)activations), __sxtb16((int8x4_t)weights), total);
-    return __smlad((int16x2_t)odd_activations(activations), odd_weights(weights), total);
+    return __smlad(odd_activations(activations), odd_weights(weights), total);
 }
 #else
 INLINE int32_t dot_word(uint32_t activations, uint32_t weights, int32_t total) {
-    for (uint32_t i = 0; i < 4; i++, activations >>= 8, weights >>= 8) total += (int32_t)(activations & 255) * (int8_t)weights;
+    for (uint32_t i = 0; i < 4; i++, activations >>= 8, weights >>= 8)
+        total += (int32_t)(activations & 255) * (int8_t)(weights & 255);
     return total;
 }
 #endif
 
-/* Sum of products of activations and as many weights from number `index` on. Of 4-bit weights in words the low halves of
- * the bytes are of the first four activations, the high ones of the next. */
-INLINE int32_t dot(const uint8_t *source, const uint8_t *weights, uint32_t index, uint32_t count, uint32_t bits, int words) {
-    int32_t total = 0;
+/* The sums of two outputs, whose weights are `pitch` apart; they share what is read of the activations. */
+typedef struct { int32_t first, second; } pair_t;
+
+/* Adds products of activations and as many weights from number `index` on. Of 4-bit weights in words the low halves of the
+ * bytes are of the first four activations, the high ones of the next. */
+INLINE pair_t dot(
+    pair_t total, const uint8_t *source, const uint8_t *weights, uint32_t index, uint32_t pitch, uint32_t count, uint32_t bits, int words) {
     if (words && bits == 8)
-        for (weights += index; count; count -= 4, source += 4, weights += 4) total = dot_word(load(source), load(weights), total);
+        for (weights += index; count; count -= 4, source += 4, weights += 4) {
+            uint32_t activations = load(source);
+            total.first = dot_word(activations, load(weights), total.first);
+            total.second = dot_word(activations, load(weights + pitch), total.second);
+        }
     else if (words)
         for (weights += index / 2; count; count -= 8, source += 8, weights += 4) {
-            uint32_t word = load(weights);
-            total = dot_word(load(source), word << 4 & 0xF0F0F0F0u, total);
-            total = dot_word(load(source + 4), word & 0xF0F0F0F0u, total);
+            uint32_t low = load(source), high = load(source + 4), first = load(weights), second = load(weights + pitch / 2);
+            total.first = dot_word(low, first << 4 & 0xF0F0F0F0u, total.first);
+            total.second = dot_word(low, second << 4 & 0xF0F0F0F0u, total.second);
+            total.first = dot_word(high, first & 0xF0F0F0F0u, total.first);
+            total.second = dot_word(high, second & 0xF0F0F0F0u, total.second);
         }
     else
-        for (uint32_t i = 0; i < count; i++) total += source[i] * weight_at(weights, index + i, bits);
+        for (uint32_t i = 0; i < count; i++) {
+            total.first += source[i] * weight_at(weights, index + i, bits);
+            total.second += source[i] * weight_at(weights, index + pitch + i, bits);
+        }
     return total;
 }
 
-/* Sum over the window around a pixel, of the kernel that begins at weight number `index`. */
-INLINE int32_t window(const snn_dense_t *layer, int y, int x, uint32_t index, uint32_t bits, int words) {
+/* Adds the window around a pixel, of the kernel that begins at weight number `index` and of the next. */
+INLINE pair_t window(pair_t total, const snn_dense_t *layer, int y, int x, uint32_t index, uint32_t pitch, uint32_t bits, int words) {
     int kernel = layer->kernel, half = kernel / 2, left = x < half ? half - x : 0;
     int right = x + half < layer->width ? kernel : half + layer->width - x;
-    int32_t total = 0;
     for (int ky = y < half ? half - y : 0; ky < kernel && y + ky - half < layer->height; ky++)
-        total += dot(
-            layer->source + (uint32_t)((y + ky - half) * layer->width + x + left - half) * layer->in, layer->weights,
-            index + (uint32_t)(ky * kernel + left) * layer->in, (uint32_t)(right - left) * layer->in, bits, words);
+        total = dot(
+            total, layer->source + (uint32_t)((y + ky - half) * layer->width + x + left - half) * layer->in, layer->weights,
+            index + (uint32_t)(ky * kernel + left) * layer->in, pitch, (uint32_t)(right - left) * layer->in, bits, words);
     return total;
 }
 
-/* A convolution, summed over squares of `side` pixels; an odd last row or column is left out. */
+INLINE void add_scaled(snn_map_t *target, int32_t total, snn_ratio_t ratio) {
+    *target = (int16_t)(*target + scaled(total, ratio));
+}
+
+/* A convolution, summed over squares of `side` pixels; an odd last row or column is left out, an odd last output is its own
+ * second. */
 INLINE void dense(const snn_dense_t *layer, uint32_t bits, int words, int side) {
-    uint32_t size = (uint32_t)layer->kernel * layer->kernel * layer->in;
+    uint32_t size = (uint32_t)layer->kernel * layer->kernel * layer->in, out = layer->out;
     snn_map_t *target = layer->target;
     for (int y = 0; y + side <= layer->height; y += side)
-        for (int x = 0; x + side <= layer->width; x += side)
-            for (uint32_t co = 0; co < layer->out; co++, target++) {
-                int32_t total = 0;
+        for (int x = 0; x + side <= layer->width; x += side, target += out)
+            for (uint32_t co = 0; co < out; co += 2) {
+                uint32_t another = co + 1 < out;
+                pair_t total = {0, 0};
                 for (int dy = 0; dy < side; dy++)
-                    for (int dx = 0; dx < side; dx++) total += window(layer, y + dy, x + dx, co * size, bits, words);
-                *target = (int16_t)(*target + scaled(total, layer->ratio[co]));
+                    for (int dx = 0; dx < side; dx++)
+                        total = window(total, layer, y + dy, x + dx, co * size, another * size, bits, words);
+                add_scaled(target + co, total.first, layer->ratio[co]);
+                if (another) add_scaled(target + co + 1, total.second, layer->ratio[co + 1]);
             }
 }
 
@@ -96,7 +116,7 @@ void snn_dense_depthwise(const snn_dense_t *layer) {
                     for (int kx = x - half; kx <= x + half; kx++, index++)
                         if ((unsigned)ky < (unsigned)height && (unsigned)kx < (unsigned)width)
                             total += layer->source[(ky * width + kx) * channels + c] * weight_at(layer->weights, index, layer->bits);
-                *target = (int16_t)(*target + scaled(total, layer->ratio[c]));
+                add_scaled(target, total, layer->ratio[c]);
             }
         }
 }
