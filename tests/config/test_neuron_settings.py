@@ -93,6 +93,6 @@ def test_what_cannot_be(values: dict[str, Any], said: str) -> None:
 
 
 def test_in_words() -> None:
-    assert network().neurons == "lif, T = 5"
+    assert network(neuron="lif").neurons == "lif, T = 5"
     assert network(neuron="ilif", levels=7, timesteps=2).neurons == "ilif, D = 7, T = 2"
     assert neurons_in_words("relu", 4, 1) == "relu (not spiking), T = 1"

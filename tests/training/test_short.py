@@ -48,15 +48,15 @@ def test_shares_of_training_and_validation_images_and_never_the_test_set() -> No
 
 
 @pytest.mark.parametrize(
-    ("network", "short", "timesteps"),
-    [({}, {}, 2), ({}, {"timesteps": 3}, 3), ({"neuron": "ilif"}, {}, 1), ({"neuron": "relu"}, {}, 1)],
+    ("neuron", "short", "timesteps"),
+    [("lif", {}, 2), ("lif", {"timesteps": 3}, 3), ("ilif", {}, 1), ("relu", {}, 1)],
 )
 def test_neurons_are_those_of_the_network_and_no_more_timesteps(
-    network: dict[str, object], short: dict[str, object], timesteps: int
+    neuron: str, short: dict[str, object], timesteps: int
 ) -> None:
-    values = {"short_training": {"images": 200, "epochs": 1, "channels": 4, **short}, "network": network}
+    values = {"short_training": {"images": 200, "epochs": 1, "channels": 4, **short}, "network": {"neuron": neuron}}
     make = training_factory(Task.of(Config.parse(values)))
-    assert (make.config.network.neuron, make.config.network.timesteps) == (network.get("neuron", "lif"), timesteps)
+    assert (make.config.network.neuron, make.config.network.timesteps) == (neuron, timesteps)
     assert 0 <= make()(CONVS).score <= 1
 
 
