@@ -174,3 +174,14 @@ def test_the_command_and_the_run_that_follows(spikenas: Spikenas, tmp_path: Path
     assert json.loads(done.stdout)["genotype"] == best["genotype"]
     assert best["channels"] == space["config"]["network"]["channels"]
     assert json.loads((tmp_path / "r" / "space.json").read_text()) == space
+
+
+@pytest.mark.parametrize("neuron", ["ilif", "relu"])
+def test_networks_of_other_neurons_are_decided_too(tmp_path: Path, neuron: str) -> None:
+    network = {"neuron": neuron, "cells": 1, "channels": 4}
+    values = {"network": network, "space": {"ops": ["skip", "conv3x3"], "shared": True}, "search": {"evaluations": 4}}
+    found = enhancer(tmp_path, values).run()
+    by_key = {decision.key: decision for decision in found.decisions}
+    assert by_key["network.kind"].evidence["smallest_snasnet"]["flash_bytes"] > 16 << 10
+    assert (found.config.network.neuron, found.config.network.timesteps) == (neuron, 1)
+    assert by_key["network.timesteps"].value == 1

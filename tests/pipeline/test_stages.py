@@ -172,6 +172,9 @@ def test_a_shorter_fidelity_of_event_frames(tmp_path: Path, caplog: pytest.LogCa
         for k in range(8):
             np.savez(tmp_path / name / f"{k}.npz", rng.integers(0, 3, (4, 2, 8, 8), dtype=np.uint8))
     data = CONFIG.data.model_copy(update={"name": f"events:{tmp_path}"})
+    for neuron in ("lif", "ilif", "relu"):
+        task = Task.of(CONFIG.but({"data": data, "network": {"neuron": neuron}})).sized()
+        assert task.config.network.timesteps == 4, "of the data, whatever is usual"
     for timesteps in (2, 5):
         fidelity = CONFIG.fidelity.but({"timesteps": timesteps})
         task = Task.of(CONFIG.but({"data": data, "fidelity": fidelity})).sized()

@@ -50,6 +50,29 @@ def test_layers_that_are_silent_or_saturated(run: SavedRun) -> None:
     assert "saturated" in found[1].finding
 
 
+def test_counts_are_silent_by_their_neurons_and_saturated_by_what_there_can_be(run: SavedRun) -> None:
+    assert run.evaluation
+    names = list(run.evaluation["firing_rates"])
+    counting = run.config.but({"network.neuron": "ilif", "network.levels": 4})
+
+    def found(rate: float, share: float) -> list[Check]:
+        rates, shares = dict.fromkeys(names, 1.5), dict.fromkeys(names, 0.4)
+        said = {**run.evaluation, "firing_rates": rates | {names[0]: rate}, "active_shares": shares | {names[0]: share}}
+        return of(run, "spikes", config=counting, evaluation=said)
+
+    assert levels(found(1.5, 0.4)) == ["good"]
+    assert "of its neurons at a timestep" in found(1.5, 0.4)[0].finding
+    assert f"{names[0]} (0.20%)" in found(0.008, 0.002)[0].finding
+    assert f"{names[0]} (95%)" in found(3.8, 1.0)[0].finding
+    assert levels(found(3.4, 1.0)) == ["good"]
+
+
+def test_a_network_without_spikes_has_none_to_check(run: SavedRun) -> None:
+    assert run.evaluation
+    said = {**run.evaluation, "firing_rates": {}, "synops_by_layer": {}, "synops": None}
+    assert of(run, "spikes", config=run.config.but({"network.neuron": "relu"}), evaluation=said) == []
+
+
 def test_accuracy_that_the_integers_lose(run: SavedRun) -> None:
     assert run.evaluation
     lost = {**run.evaluation, "test_accuracy": 0.9, "quantised_test_accuracy": 0.88}

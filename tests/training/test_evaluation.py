@@ -114,3 +114,36 @@ def test_figures_and_mistakes_name_what_they_are_of() -> None:
 def test_nothing_to_evaluate() -> None:
     with pytest.raises(RunError, match="no items to evaluate"):
         evaluate(model("0-3:skip / 0-3:skip"), split(0))
+
+
+def test_of_counts_rates_are_spikes_and_shares_are_neurons() -> None:
+    one, images = model("0-1:conv3x3 1-3:conv3x3 / 0-3:conv1x1", neuron="ilif", levels=3, timesteps=2), split()
+    found = evaluate(one, images, batch=4)
+    trains = {train.name: train.spikes for train in spikes_of(one, images)}
+    assert max(float(spikes.max()) for spikes in trains.values()) > 1
+    assert found.firing_rates == pytest.approx({name: float(spikes.mean()) for name, spikes in trains.items()})
+    shares = {name: float((spikes > 0).double().mean()) for name, spikes in trains.items()}
+    assert found.active_shares == pytest.approx(shares)
+    assert found.active_shares != pytest.approx(found.firing_rates)
+    assert evaluate(model("0-3:conv3x3 / 0-3:skip"), images).active_shares == {}
+
+
+def test_synops_count_each_spike_of_a_neuron() -> None:
+    one, images = model("0-3:conv3x3 / 0-3:skip", neuron="ilif", levels=3, timesteps=2), split()
+    wanted = 0.0
+    for train in spikes_of(one, images):
+        for reader, _ in one.network.plan.readers[train.name]:
+            if reader.kind == "conv":
+                shape = (reader.shape[0], reader.in_shape[0], reader.kernel, reader.kernel)
+                x = train.spikes.flatten(0, 1)
+                wanted += float(F.conv2d(x, torch.ones(shape), padding=reader.kernel // 2).sum())
+    assert evaluate(one, images).synops == pytest.approx(wanted / 11, rel=1e-6)
+
+
+def test_a_network_of_relus_multiplies_and_sends_nothing() -> None:
+    found = evaluate(model("0-3:conv3x3 / 0-3:dwconv3x3", neuron="relu", timesteps=1), split())
+    assert (found.synops, found.synops_by_layer, found.firing_rates, found.active_shares) == (None, {}, {}, {})
+    stem, conv = 9 * 7 * 9 * 4, 9 * 7 * 9 * 4 * 4
+    reduction, depthwise, pointwise, linear = 9 * 7 * 9 * 4 * 8, 4 * 3 * 9 * 8, 4 * 3 * 8 * 8, 8 * 3
+    assert found.macs == stem + conv + reduction + depthwise + pointwise + linear
+    assert repr(found).endswith(f" {found.macs:,.0f} macs an inference")

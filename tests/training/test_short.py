@@ -47,6 +47,19 @@ def test_shares_of_training_and_validation_images_and_never_the_test_set() -> No
     evaluator(CONVS)
 
 
+@pytest.mark.parametrize(
+    ("neuron", "short", "timesteps"),
+    [("lif", {}, 2), ("lif", {"timesteps": 3}, 3), ("ilif", {}, 1), ("relu", {}, 1)],
+)
+def test_neurons_are_those_of_the_network_and_no_more_timesteps(
+    neuron: str, short: dict[str, object], timesteps: int
+) -> None:
+    values = {"short_training": {"images": 200, "epochs": 1, "channels": 4, **short}, "network": {"neuron": neuron}}
+    make = training_factory(Task.of(Config.parse(values)))
+    assert (make.config.network.neuron, make.config.network.timesteps) == (neuron, timesteps)
+    assert 0 <= make()(CONVS).score <= 1
+
+
 def test_fewer_images_are_seen_more_often() -> None:
     assert factory(images=200, epochs=3).config.train.epochs == 3
     assert factory(images=4000, epochs=3).config.train.epochs > 9  # 1,000 images are there

@@ -245,7 +245,7 @@ class FidelityConfig(Section):
     channels: Annotated[int | Literal["network"], _positive_or("network", most=MOST_CHANNELS)] = Field(
         16, description="C1, or as the network"
     )
-    neuron: Neuron | Literal["network"] = Field("lif", description="or as the network")
+    neuron: Literal[Neuron, "network"] = Field("lif", description="or as the network")
     timesteps: int | None = Field(
         None,
         ge=1,

@@ -104,7 +104,7 @@ class Enhancer:
         return [Decision(key, "compact", reason, evidence)]
 
     def _smallest_snasnet(self, config: Config) -> Footprint:
-        changes = {"kind": "snasnet", "cells": 2, "channels": LADDER[0], "stem_stride": 2}
+        changes = {"kind": "snasnet", "neuron": "lif", "cells": 2, "channels": LADDER[0], "stem_stride": 2}
         nodes = config.space.nodes
         cell = Cell.parse(f"nodes={nodes} 0-{nodes - 1}:skip")
         return footprint(make_plan(Genotype((cell, cell)), config.network.but(changes), self.task.input))
@@ -355,7 +355,7 @@ class Enhancer:
         reason = (
             "as the data have"
             if not self.task.dataset.static
-            else "T takes time, no memory, and scores of different T cannot be compared; --timesteps sets it"
+            else "T takes time, and scores of different T cannot be compared; --timesteps sets it"
         )
         return [Decision(key, config.network.timesteps, reason)]
 

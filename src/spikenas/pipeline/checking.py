@@ -18,7 +18,7 @@ def check_settings(config: Config) -> None:
     """Check that what is named is there: ops, strategy, scores, data, device, packages; without torch on the CPU.
 
     Raises:
-        ConfigError: The strategy or a folder is not there, or a package is not installed.
+        ConfigError: The strategy or a folder is not there, a package is not installed, or a front has no axis.
         DataError: There are no such data.
         GenotypeError: An op is unknown.
         RunError: PyTorch cannot compute on the device.
@@ -30,6 +30,8 @@ def check_settings(config: Config) -> None:
     SCORES.check(config.search.score)
     if config.enhancement.by is not None:
         SCORES.check(config.enhancement.by, TRAINING)
+    if config.search.front == "synops" and config.network.neuron == "relu":
+        raise ConfigError("search.front: relu neurons send no spikes, so there are no synops; params, flash or ram")
     if config.enhancement.analysis is not None and not user_path(config.enhancement.analysis).exists():
         raise ConfigError(f"{config.enhancement.analysis}: no such folder; 'spikenas analyze' makes one")
     find_source(config.data.name)

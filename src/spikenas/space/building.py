@@ -179,7 +179,7 @@ class _Builder:
         """Add neurons; `part` is what stands before the kind of neuron in their name."""
         name = f"{part}{self.network.neuron}"
         threshold = threshold or self.network.v_threshold
-        if threshold <= self.network.v_reset:
+        if self.network.neuron == "lif" and threshold <= self.network.v_reset:
             raise ConfigError(
                 f"{self.stage}.{name}: threshold {threshold} must be above v_reset {self.network.v_reset}"
             )

@@ -1,0 +1,98 @@
+"""The kind of neuron, and the timesteps that follow from it where nobody set them."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+
+from spikenas._util.errors import ConfigError
+from spikenas.config import Config, NetworkConfig, neurons_in_words
+
+
+def network(**settings: Any) -> NetworkConfig:
+    return Config.parse({"network": settings}).network
+
+
+@pytest.mark.parametrize(("neuron", "timesteps"), [("lif", 5), ("ilif", 1), ("relu", 1)])
+def test_timesteps_follow_the_neuron_where_they_are_not_set(neuron: str, timesteps: int) -> None:
+    for made in (
+        network(neuron=neuron),
+        NetworkConfig.model_validate({"neuron": neuron}),
+        NetworkConfig().but({"neuron": neuron}),
+        Config().but({"network.neuron": neuron}).network,
+        Config().but({"network.neuron": "relu"}).but({"network.neuron": neuron}).network,
+        Config().but({"network": NetworkConfig.model_validate({"neuron": neuron, "channels": 8})}).network,
+        network(neuron=neuron).but({"channels": 8}),
+    ):
+        assert (made.neuron, made.timesteps) == (neuron, timesteps)
+        assert "timesteps" not in made.model_fields_set
+
+
+def test_timesteps_that_are_set_stay() -> None:
+    for made in (
+        network(neuron="ilif", timesteps=3),
+        network(timesteps=3).but({"neuron": "ilif"}),
+        Config.parse({"network": {"timesteps": 3}}).but({"network.neuron": "ilif"}).network,
+        network(neuron="ilif", timesteps=3).but({"neuron": "lif"}),
+    ):
+        assert made.timesteps == 3
+    assert network(neuron="ilif", timesteps=5).timesteps == 5
+
+
+def test_a_file_has_what_followed_as_if_it_were_set() -> None:
+    config = Config().but({"network.neuron": "ilif"})
+    again = Config.parse(tomllib.loads(config.dump()))
+    assert again == config
+    assert again.network.timesteps == 1
+    assert "timesteps" not in tomllib.loads(config.dump(given=True))["network"]
+
+
+def test_what_the_data_decided_is_given_up_with_them() -> None:
+    asked = Config().but({"network.neuron": "ilif", "train.flip": True})
+    opened = asked.but({"network.timesteps": 16, "train.flip": False, "data.image_size": 8})
+    anew = opened.like(asked, ["network.timesteps", "train.flip", "data.image_size"])
+    assert anew == asked
+    assert anew.but({"network.neuron": "lif"}).network.timesteps == 5
+
+
+def test_networks_of_the_papers_have_lif(monkeypatch: pytest.MonkeyPatch) -> None:
+    field = NetworkConfig.model_fields["neuron"]
+    monkeypatch.setattr(field, "default", "ilif")  # as if that were the default
+    assert (network().neuron, network().timesteps) == ("ilif", 1)
+    for made in (network(kind="snasnet"), Config.parse({"space": {"name": "spikenas-bench"}}).network):
+        assert (made.kind, made.neuron, made.timesteps) == ("snasnet", "lif", 5)
+    assert network(kind="snasnet").but({"kind": "compact"}).neuron == "ilif"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"network": {"neuron": "iliff"}},
+            "network.neuron: expected 'lif', 'ilif' or 'relu', got 'iliff', did you mean",
+        ),
+        ({"network": {"levels": 0}}, "network.levels: expected at least 1, got 0"),
+        ({"network": {"levels": 16}}, "network.levels: expected at most 15, got 16"),
+        ({"network": {"kind": "snasnet", "neuron": "ilif"}}, "network.neuron: snasnet has lif neurons, got ilif"),
+        (
+            {"space": {"name": "spikenas-bench"}, "network": {"neuron": "relu"}},
+            "network.neuron: snasnet has lif neurons, got relu",
+        ),
+        (
+            {"network": {"kind": "snasnet"}, "fidelity": {"neuron": "ilif"}},
+            "fidelity.neuron: snasnet has lif neurons, got ilif",
+        ),
+    ],
+)
+def test_what_cannot_be(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config.parse(values, "here")
+    assert str(caught.value).startswith(f"here: {said}")
+
+
+def test_in_words() -> None:
+    assert network(neuron="lif").neurons == "lif, T = 5"
+    assert network(neuron="ilif", levels=7, timesteps=2).neurons == "ilif, D = 7, T = 2"
+    assert neurons_in_words("relu", 4, 1) == "relu (not spiking), T = 1"
