@@ -22,7 +22,7 @@ class SteppingNetwork(nn.Module):
         self.layers = nn.ModuleDict()
         for layer in self.plan.layers:
             key = layer.name.replace(".", "_")
-            if layer.kind == "lif":
+            if layer.kind == "neuron":
                 self.layers[key] = self._neuron(layer)
             elif key in network.layers:
                 self.layers[key] = network.layers[key]
@@ -63,7 +63,7 @@ class SteppingNetwork(nn.Module):
     def watch(self, see: Callable[[Tensor], None]) -> None:
         """Call `see` with the spikes of each LIF layer at each timestep."""
         for layer in self.plan.layers:
-            if layer.kind == "lif":
+            if layer.kind == "neuron":
                 module = self.layers[layer.name.replace(".", "_")]
                 module.register_forward_hook(lambda module, inputs, output: see(output.detach()))
 
