@@ -15,6 +15,7 @@ from spikenas.config.sections import (
     MOST_REPETITIONS,
     MOST_SIDE,
     MOST_THRESHOLD,
+    USUAL_TIMESTEPS,
     BudgetConfig,
     DataConfig,
     EnhancementConfig,
@@ -29,6 +30,7 @@ from spikenas.config.sections import (
     ShortTrainingConfig,
     SpaceConfig,
     TrainConfig,
+    neurons_in_words,
 )
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "MOST_SIDE",
     "MOST_THRESHOLD",
     "NAMED_SPACES",
+    "USUAL_TIMESTEPS",
     "BudgetConfig",
     "Config",
     "DataConfig",
@@ -62,4 +65,5 @@ __all__ = [
     "SpaceConfig",
     "TrainConfig",
     "find_space",
+    "neurons_in_words",
 ]

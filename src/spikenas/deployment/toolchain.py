@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from spikenas._util.errors import DeployError
+from spikenas._util.process import run_tool
 from spikenas.memory.model import STACK_BYTES
 
 FIRMWARE = resources.files("spikenas.deployment.c") / "firmware"
@@ -63,19 +64,19 @@ class Core:
         if not absent:
             specs = self.libraries[0].removeprefix("--specs=")
             command = [tools[0], f"-print-file-name={specs}"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = run_tool(command)
             broken = done.returncode != 0  # is seen, and told, when it compiles
             absent = [] if broken or Path(done.stdout.strip()).is_absolute() else [f"{specs} of {tools[0]}"]
         return f"{' and '.join(absent)} not found; on Debian: apt-get install {self.package}" if absent else None
 
 
 def _arm(
-    name: str, cpu: str, machine: str, flash: int, ram: int, test: int, tick_ns: int, flash_bytes: int = 4 << 20
+    name: str, cpu: str, machine: str, flash: int, ram: int, test: int, tick_ns: int, flash_bytes: int = 4 << 20, more: tuple[str, ...] = ()
 ) -> Core:
     return Core(
         name,
         "arm-none-eabi-",
-        (f"-mcpu={cpu}", "-mthumb"),
+        (f"-mcpu={cpu}", "-mthumb", *more),
         ("--specs=nano.specs",),
         "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm",
         ("qemu-system-arm", "-M", machine),
@@ -96,7 +97,8 @@ CORES = {
         _arm("cortex-m4", "cortex-m4", "mps2-an386", 0, 0x20000000, 0x21000000, 40),
         _arm("cortex-m7", "cortex-m7", "mps2-an500", 0, 0x20000000, 0x60000000, 40),
         _arm("cortex-m33", "cortex-m33", "mps2-an505", 0x10000000, 0x38000000, 0x80000000, 50),
-        _arm("cortex-m55", "cortex-m55", "mps3-an547", 0x10000000, 0x31000000, 0x60000000, 31, 512 << 10),
+        _arm("cortex-m55", "cortex-m55", "mps3-an547", 0x10000000, 0x31000000, 0x60000000, 31, 512 << 10,
+             ("-mfloat-abi=softfp",)),  # without it the vector instructions are not used
         Core(
             "rv32",
             "riscv64-unknown-elf-",
@@ -203,9 +205,7 @@ def emulate(core: Core, folder: Path) -> dict[str, list[int]]:
         "enable=on,target=native", "-icount", "shift=0", "-kernel", "firmware.elf",
     ]  # fmt: skip
     try:
-        done = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_RUN_S, check=False
-        )
+        done = run_tool(command, folder, _RUN_S)
     except subprocess.TimeoutExpired:
         raise EmulationTimeoutError(f"the firmware has not ended after {_RUN_S} s under QEMU") from None
     found: dict[str, list[int]] = {}
@@ -242,7 +242,7 @@ def section_sizes(core: Core, file: Path) -> dict[str, int]:
 
 def _run(command: list[str], folder: Path, failed: str) -> str:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = run_tool(command, folder)
     except FileNotFoundError:
         raise DeployError(f"{command[0]} not found") from None
     if done.returncode:

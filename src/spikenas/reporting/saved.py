@@ -173,15 +173,18 @@ class SavedRun:
             found["validation accuracy"] = f"{self.kept.validation_accuracy:.2%}"
         if best:
             found["score"] = f"{best['score']:.5g} ({best['score_name']})"
-            found["width, T"] = f"{best['channels']} channels, {self.config.network.timesteps} timesteps"
+            found["width"] = f"{best['channels']} channels"
+            found["neurons, T"] = self.config.network.neurons
         if self.memory:
             found["params"] = f"{self.memory['params']:,}"
             found["flash, RAM"] = ", ".join(format_size(self.memory[key]) for key in ("flash_bytes", "ram_bytes"))
         if counted := {name: said["instructions"] for name, said in self.measured.items() if "linked" in said}:
             shown = (f"{number:,} ({name})" for name, number in counted.items())
             found["instructions an inference"] = ", ".join(shown)
-        if evaluation:
+        if evaluation and evaluation["synops"] is not None:
             found["synaptic operations an inference"] = f"{evaluation['synops']:,.0f}"
+        if evaluation and evaluation["synops"] is None:
+            found["multiplications an inference"] = f"{evaluation['macs']:,.0f}"
         if self.seconds:
             found["time"] = f"{sum(self.seconds.values()):,.0f} s"
         return found

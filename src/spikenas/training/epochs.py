@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Self
 
 from spikenas._util.errors import RunError
 from spikenas._util.files import read_text, write_atomically
@@ -38,6 +39,21 @@ class Epoch:
     validation_accuracy: float
     seconds: float
     validation_balanced_accuracy: float
+
+    @classmethod
+    def parse(cls, row: Sequence[str | float]) -> Self:
+        """Read what `astuple` returns, in numbers or texts.
+
+        Raises:
+            ValueError: It is something else, a number is not finite, or a share is not between 0 and 1.
+        """
+        number, *values = row
+        found = cls(int(number), *map(float, values))
+        shares = (found.train_accuracy, found.validation_accuracy, found.validation_balanced_accuracy)
+        others = (found.lr, found.train_loss, found.validation_loss, found.seconds)
+        if not all(0 <= share <= 1 for share in shares) or not all(0 <= value < math.inf for value in others):
+            raise ValueError("no epoch: a share beyond 1, or a number that is negative or not finite")
+        return found
 
 
 _COLUMNS = tuple(field.name for field in fields(Epoch))
@@ -91,10 +107,9 @@ def read_log(path: Path) -> list[Epoch]:
     try:
         text = read_text(path)
         header, *rows = csv.reader(text.splitlines())
-        found = [Epoch(int(row[0]), *map(float, row[1:])) for row in rows]
-        whole = text.endswith("\n") and header == list(_COLUMNS)
-        if not whole or any(not all(map(math.isfinite, astuple(one))) for one in found):
-            raise ValueError("cut off, of other columns, or not finite")
+        found = [Epoch.parse(row) for row in rows]
+        if not text.endswith("\n") or header != list(_COLUMNS):
+            raise ValueError("cut off, or of other columns")
         if [one.epoch for one in found] != list(range(1, len(found) + 1)):
             raise ValueError("not one epoch after the other")
     except (RunError, ValueError, IndexError, TypeError, OverflowError, csv.Error):

@@ -40,7 +40,7 @@ class Progressed:
             RunError: The header of this file says something else.
         """
         try:
-            epochs = [Epoch(int(row[0]), *map(float, row[1:])) for row in header["epochs"]]
+            epochs = [Epoch.parse(row) for row in header["epochs"]]
             rounds, timed = tuple(map(float, header["rounds"])), bool(header["timed"])
         except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             epochs, rounds, timed = [], (), False

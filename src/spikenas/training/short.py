@@ -126,7 +126,7 @@ def training_factory(task: Task) -> TrainingFactory:
         "threads": 1,
     }
     if dataset.static and settings.timesteps:
-        changes["network.timesteps"] = settings.timesteps
+        changes["network.timesteps"] = min(settings.timesteps, config.network.timesteps)
     return TrainingFactory(config.but(changes), dataset.classes, dataset.timesteps, task.statistics, images, held_out)
 
 
