@@ -35,7 +35,7 @@ from spikenas.space import Genotype, InputSpec, Plan, make_plan
 from spikenas.training.loop import train
 from spikenas.training.precision import has_bf16
 
-STEPS = 12  # of a measurement
+STEPS = 24  # of a measurement
 GENOTYPE = Genotype.parse(f"{CELL} / {CELL}")
 INPUT = InputSpec(3, 32, 32, 10)
 BF16 = has_bf16(torch.device("cpu"))
