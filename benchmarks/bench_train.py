@@ -1,73 +1,125 @@
-"""Training images per second of one CIFAR-10 network, beside the same network stepping through time.
+"""Training images per second of one CIFAR-10 network: a step of the loop, a plain step, and a step through time.
 
     python benchmarks/bench_train.py --out train.json [--rounds 7]
 
-The peer is built from SpikingJelly's modules and runs one timestep after the other, as SNASNet does. Both train one
-batch of 64 random images (forward, backward, SGD step) in turn; figures are medians over the rounds.
+`loop` is `spikenas.training.loop.train` itself, from images of bytes in memory: order, crops and mirroring,
+normalisation, forward, backward, optimiser and figures of each step. `plain` is the same network with ReLU, written in
+plain PyTorch, on a batch that is ready: forward, backward, `torch.optim.SGD`. `LIF, T = 4` is the loop as it trained
+by default before there were integer-valued neurons. The stepping peer is built from SpikingJelly's modules and runs one
+timestep after the other, as SNASNet does.
+
+One thread; figures are CPU time, medians over the rounds, in which all take turns.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from common import interleaved, machine
-from stepping import SteppingNetwork
+from plain import CELL, PlainNetwork
 from torch import nn
 
-from spikenas.config import NetworkConfig
+from spikenas.config import Config
+from spikenas.data import DataSet, Split, Statistics
 from spikenas.snn import Network
-from spikenas.space import Genotype, InputSpec, make_plan
+from spikenas.space import Genotype, InputSpec, Plan, make_plan
+from spikenas.training.loop import train
+from spikenas.training.precision import has_bf16
 
-CELL = "0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3"
-BATCH = 64
-CASES = {
-    "compact, width 24, stem stride 2, T 4": NetworkConfig(channels=24, stem_stride=2, timesteps=4),
-    "compact, width 16, stem stride 1, T 5": NetworkConfig(channels=16),
-}
-
-
-def trainer(network: nn.Module, images: torch.Tensor, labels: torch.Tensor, bf16: bool = False) -> Callable[[], None]:
-    optimiser = torch.optim.SGD(network.parameters(), 0.1, 0.9)
-
-    def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            outputs = network(images)
-        F.cross_entropy(outputs.float(), labels).backward()
-        optimiser.step()
-        optimiser.zero_grad()
-
-    return step
+STEPS = 24  # of a measurement
+GENOTYPE = Genotype.parse(f"{CELL} / {CELL}")
+INPUT = InputSpec(3, 32, 32, 10)
+BF16 = has_bf16(torch.device("cpu"))
+OURS = "loop, ilif, T = 1"
 
 
-if __name__ == "__main__":
+def config_of(**changes: Any) -> Config:
+    fixed = {"network.channels": 24, "network.stem_stride": 2, "network.neuron": "ilif", "network.timesteps": 1}
+    return Config().but(fixed | {"train.epochs": 1, "train.crop": 4, "train.flip": True, "threads": 1} | changes)
+
+
+def plan_of(config: Config) -> Plan:
+    return make_plan(GENOTYPE, config.network, INPUT)
+
+
+def loop(config: Config) -> Callable[[], None]:
+    """Some steps of the training loop, with one validation image."""
+    rng = np.random.default_rng(0)
+    count = STEPS * config.train.batch
+    images = rng.integers(256, size=(count, 3, 32, 32), dtype=np.uint8)
+    split, one = Split(rng.integers(10, size=count), images), Split(np.zeros(1, np.int64), images[:1])
+    dataset = DataSet("random", tuple("abcdefghij"), (3, 32, 32), None, split, one, lambda: one)
+    plan, statistics = plan_of(config), Statistics((0.5,) * 3, (0.25,) * 3)
+    network = Network(plan)
+    return lambda: train(plan, dataset, statistics, config, None, network=network) and None
+
+
+def steps(network: nn.Module, batch: int, bf16: bool) -> Callable[[], None]:
+    """As many steps of plain PyTorch, on a batch that is ready."""
+    images = torch.randn(batch, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(10, (batch,))
+    network.train().to(memory_format=torch.channels_last)
+    optimiser = torch.optim.SGD(network.parameters(), 0.1, 0.9, nesterov=True)
+
+    def run() -> None:
+        for _ in range(STEPS):
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                outputs = network(images)
+            F.cross_entropy(outputs.float(), labels).backward()
+            optimiser.step()
+            optimiser.zero_grad()
+
+    return run
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-
+    torch.set_num_threads(1)
     torch.manual_seed(0)
-    images, labels = torch.randn(BATCH, 3, 32, 32), torch.randint(10, (BATCH,))
-    fast = images.contiguous(memory_format=torch.channels_last)
+    ours = config_of()
+    batch = ours.train.batch
+    relu = config_of(**{"network.neuron": "relu"})
+    before = {"network.neuron": "lif", "network.timesteps": 4, "train.optimiser": "sgd", "train.batch": 64}
+    twin = Network(plan_of(relu))
+    some = torch.randn(8, 3, 32, 32)
+    torch.testing.assert_close(PlainNetwork(twin).eval()(some), twin.eval()(some))
+    runs: dict[str, tuple[int, Callable[[], None]]] = {
+        OURS: (batch, loop(ours)),
+        "loop, relu": (batch, loop(relu)),
+        "loop, ilif, T = 1, float32": (batch, loop(config_of(**{"train.precision": "no"}))),
+        "loop, ilif, T = 1, SGD": (batch, loop(config_of(**{"train.optimiser": "sgd"}))),
+        "loop, LIF, T = 4 (before)": (64, loop(config_of(**before | {"train.precision": "no"}))),
+        "plain, ReLU": (batch, steps(PlainNetwork(twin), batch, BF16)),
+        "plain, ReLU, float32": (batch, steps(PlainNetwork(Network(plan_of(relu))), batch, bf16=False)),
+    }
+    if find_spec("spikingjelly"):
+        from stepping import SteppingNetwork
+
+        plan = plan_of(config_of(**before))
+        runs["stepping, LIF, T = 4"] = 64, steps(SteppingNetwork(Network(plan)), 64, bf16=False)
+    images = {name: STEPS * size for name, (size, _) in runs.items()}
+    times = interleaved({name: run for name, (_, run) in runs.items()}, options.rounds, OURS, time.process_time)
+    rate = images[OURS] / times[OURS]["median_s"]
     rows = []
-    for case, settings in CASES.items():
-        plan = make_plan(Genotype.parse(f"{CELL} / {CELL}"), settings, InputSpec(3, 32, 32, 10))
-        ours, peer = Network(plan), SteppingNetwork(Network(plan))
-        torch.testing.assert_close(ours.eval()(images), peer.eval()(images), rtol=1e-4, atol=1e-4)
-        channels_last = torch.channels_last
-        runs = {
-            "spikenas": trainer(ours.train().to(memory_format=channels_last), fast, labels),
-            "spikenas bf16": trainer(Network(plan).to(memory_format=channels_last), fast, labels, bf16=True),
-            "stepping": trainer(peer.train(), images, labels),
-            "stepping channels-last": trainer(
-                SteppingNetwork(Network(plan)).to(memory_format=channels_last), fast, labels
-            ),
-        }
-        for name, row in interleaved(runs, options.rounds, "spikenas").items():
-            rows.append({"case": case, "network": name, "images_per_s": BATCH / row["median_s"], **row})
-            print(f"{case}: {name:24} {rows[-1]['images_per_s']:8.0f} images/s, ratio {row['ratio']:.2f}", flush=True)
-    options.out.write_text(json.dumps({"machine": machine(), "batch": BATCH, "rows": rows}, indent=1) + "\n")
+    for name, row in times.items():
+        own = row["ratio"] * images[OURS] / images[name]
+        rows.append({"network": name, "images_per_s": images[name] / row["median_s"], "ours_over_it": own, **row})
+        print(f"{name:28} {rows[-1]['images_per_s']:8.0f} images/s, ours is {own:.2f} times as fast", flush=True)
+    content = {"machine": machine(), "batch": batch, "bf16": BF16, "images_per_s": rate, "rows": rows}
+    options.out.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

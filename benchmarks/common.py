@@ -19,7 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the networks tha
 PACKAGES = ("torch", "numba", "numpy", "spikingjelly", "snntorch")
 
 
-def interleaved(runs: dict[str, Callable[[], object]], rounds: int, ours: str) -> dict[str, dict[str, float]]:
+def interleaved(
+    runs: dict[str, Callable[[], object]], rounds: int, ours: str, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, dict[str, float]]:
     """Time each run once a round, in turn; the first round is not counted.
 
     Returns:
@@ -29,10 +31,10 @@ def interleaved(runs: dict[str, Callable[[], object]], rounds: int, ours: str) -
     times: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(rounds + 1):
         for name, run in runs.items():
-            start = time.perf_counter()
+            start = clock()
             run()
             if number:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(clock() - start)
     return {
         name: {
             "median_s": statistics.median(values),

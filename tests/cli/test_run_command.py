@@ -210,7 +210,7 @@ def test_the_space_is_decided_anew_for_another_budget_until_the_search_begins(
     assert spikenas("enhance", "--flash", "8KiB", "--out", "r").returncode == 0
     assert channels() < wide
     config = tmp_path / "r" / "config.toml"
-    config.write_text(config.read_text().replace("momentum = 0.9\n", "momentum = 0.85\n"))
+    config.write_text(config.read_text().replace("momentum = 0.6\n", "momentum = 0.85\n"))
     assert spikenas("enhance", "--out", "r").returncode == 0
     assert Config.load(config).train.momentum == 0.85, "what people write there stays"
     decided = (tmp_path / "r" / "space.json").read_bytes()

@@ -10,7 +10,7 @@ import pytest
 import spikenas as sn
 from spikenas._util.errors import ConfigError, DataError, GenotypeError, RunError, ScoreError
 from spikenas.config import Config
-from spikenas.pipeline.checking import check_device, check_settings
+from spikenas.pipeline.checking import check_device, check_machine, check_settings
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,9 @@ def test_a_network_that_cannot_be_built_is_refused_before_anything_is_written(
     with pytest.raises(sn.SpikeNASError, match=problem):
         sn.run("digits", out=tmp_path / "r", settings=asked, progress=False)
     assert not (tmp_path / "r" / "config.toml").exists()
+
+
+def test_a_precision_that_is_not_there_is_an_error_before_anything_is_written() -> None:
+    check_machine(Config.parse({"train": {"precision": "auto"}}))
+    with pytest.raises(RunError, match=r"^train\.precision: this processor does not train in fp16"):
+        check_machine(Config.parse({"train": {"precision": "fp16"}}))

@@ -15,6 +15,7 @@ from spikenas.config import BudgetConfig, Config, DataConfig, SpaceConfig
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.settings import Settings, fix
 from spikenas.targets import find_target
+from spikenas.training.epochs import read_log
 
 ALL = (
     *(opt.DATASET, *opt.IMAGES, *opt.SIZES, opt.TARGET, *opt.NETWORK, opt.WEIGHT_BITS, opt.SPACE, opt.OPS),
@@ -170,3 +171,29 @@ def test_names_in_one_change_are_read_together() -> None:
         == config.but({"data.name": "cifar100"}).but({"space.name": "spikenas-bench"}).network.votes
         == 5
     )
+
+
+@pytest.mark.slow
+def test_a_training_goes_on_with_more_time_and_not_with_less(tmp_path: Path) -> None:
+    timed = {
+        "network.cells": 1,
+        "network.channels": 4,
+        "network.neuron": "ilif",
+        "network.timesteps": 1,
+        "train.time": "1s",
+        "threads": 1,
+    }
+
+    def train(**changes: object) -> int:
+        settings = timed | {f"train.{key}": value for key, value in changes.items()}
+        sn.train(sn.Task("digits", settings=settings), "0-3:conv3x3", out=tmp_path / "r", progress=False)
+        return len(read_log(tmp_path / "r" / "train.csv"))
+
+    first = train()
+    assert train() == first
+    assert train(time=1.5) > first
+    for other in ({"time": 0.5}, {"time": None}):
+        with pytest.raises(RunError, match=r"was trained with train\.time = 1\.5, not (0\.5|None); choose another"):
+            train(**other)
+    with pytest.raises(ConfigError, match=r"train\.time: expected a time such as 20m, 1h30m or 90s"):
+        sn.Task("digits", settings={"train.time": "soon"})

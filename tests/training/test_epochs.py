@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from spikenas._util.errors import RunError
-from spikenas.training.epochs import Epoch, read_log, write_log
+from spikenas.config import TrainConfig
+from spikenas.training.epochs import Epoch, is_complete, progress_of, read_log, write_log
 
 EPOCH = Epoch(1, 0.1, 2.0, 0.25, 1.5, 0.5, 3.25, 0.375)
 
@@ -33,3 +34,15 @@ def test_a_log_of_what_cannot_be_is_refused_in_one_line(tmp_path: Path, key: str
     write_log(tmp_path / "train.csv", [replace(EPOCH, **{key: value})])  # type: ignore[arg-type]
     with pytest.raises(RunError, match=r"train\.csv: not a training log; remove it"):
         read_log(tmp_path / "train.csv")
+
+
+def test_a_training_is_complete_by_its_epochs_or_by_its_time() -> None:
+    two = [EPOCH, replace(EPOCH, epoch=2)]  # 3.25 s each
+    for settings, complete, said in (
+        (TrainConfig(epochs=2), True, "2 of 2 epochs"),
+        (TrainConfig(epochs=3), False, "2 of 3 epochs"),
+        (TrainConfig(epochs=3, time="6.5s"), True, "6.5 s of 6.5 s"),
+        (TrainConfig(epochs=1, time="20m"), False, "6.5 s of 20 min"),
+    ):
+        assert is_complete(two, settings) == complete
+        assert progress_of(two, settings) == said

@@ -17,6 +17,7 @@ from spikenas.training.checkpoint import Model, load_model, load_tensors
 from spikenas.training.epochs import Epoch, kept_epoch, read_log
 from spikenas.training.evaluation import evaluate
 from spikenas.training.loop import Progress, class_weights, item_losses, train
+from spikenas.training.precision import has_bf16
 from support import load
 
 GENOTYPE = Genotype.parse("0-1:conv3x3 1-3:conv3x3 0-3:skip / 0-3:conv3x3")
@@ -117,6 +118,7 @@ def test_event_frames(tmp_path: Path) -> None:
     assert len(train(plan, events, STATISTICS, with_train(epochs=1, batch=8), tmp_path)) == 1
 
 
+@pytest.mark.skipif(not has_bf16(torch.device("cpu")), reason="a processor that computes in bfloat16")
 def test_bf16_trains(tmp_path: Path) -> None:
     epochs = run(tmp_path, with_train(precision="bf16", epochs=4))
     assert epochs[-1].train_loss < epochs[0].train_loss

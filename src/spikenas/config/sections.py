@@ -293,13 +293,13 @@ class ExecutorConfig(Section):
 
 
 class TrainConfig(Section):
-    """Surrogate-gradient training: SGD with momentum, linear warm-up, cosine schedule."""
+    """Surrogate-gradient training: Muon or SGD, a linear warm-up, half a cosine down to 0."""
 
     epochs: int = Field(60, ge=1, le=MOST_EPOCHS)
     time: Duration | None = Field(
         None, description="seconds, or a text such as '20m', in the place of epochs: training ends when they are over"
     )
-    batch: int = Field(64, ge=1, le=MOST_BATCH)
+    batch: int = Field(128, ge=1, le=MOST_BATCH)
     optimiser: Literal["muon", "sgd"] = Field(
         "muon", description="muon: orthogonal steps of the convolutions; sgd: with Nesterov momentum"
     )

@@ -50,6 +50,6 @@ def augment(batch: Tensor, generator: torch.Generator, crop: int, flip: bool) ->
     if flip:
         columns = torch.where(mirrored, columns.flip(1), columns)
     planes = F.pad(batch.reshape(B, -1, H, W), (crop, crop, crop, crop))
-    sample = torch.arange(B, device=batch.device)[:, None, None, None]
-    plane = torch.arange(planes.shape[1], device=batch.device)[None, :, None, None]
-    return planes[sample, plane, rows[:, None, :, None], columns[:, None, None, :]].view(batch.shape)
+    first = torch.arange(planes.shape[0] * planes.shape[1], device=batch.device) * planes[0, 0].numel()
+    pixels = rows[:, None, :, None] * planes.shape[-1] + columns[:, None, None, :]
+    return planes.take(first.view(B, -1, 1, 1) + pixels).view(batch.shape)

@@ -43,12 +43,18 @@ def check_machine(config: Config) -> None:
 
     Raises:
         ConfigError: TensorBoard is asked for and not installed, or the executor is none.
-        RunError: PyTorch cannot compute on the device, or Ray is not installed.
+        RunError: PyTorch cannot compute on the device, or in the precision that is asked for, or Ray is not installed.
     """
     if config.train.tensorboard and not (find_spec("tensorboard") or find_spec("tensorboardX")):
         raise ConfigError("train.tensorboard: TensorBoard is not installed; pip install 'spikenas[tensorboard]'")
     check_executor(config.executor)
     check_device(config.device)
+    if config.train.precision in ("bf16", "fp16"):
+        import torch
+
+        from spikenas.training.precision import precision_of
+
+        precision_of(config.train.precision, torch.device(config.device), config.network.neuron)
 
 
 def check_device(device: str) -> None:

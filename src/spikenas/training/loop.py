@@ -136,7 +136,7 @@ def _train(
             optimiser.zero_grad()
             sums += _sums(loss.detach() * len(labels), outputs.detach(), labels)
             step += 1
-            if step % _STEPS_BETWEEN_CHECKS == 0 or step == steps_per_epoch:
+            if step % _STEPS_BETWEEN_CHECKS == 0:
                 _check_finite(float(sums[0]), epoch, settings)
             if (done := measure(epoch + step / steps_per_epoch)) >= asked_of(settings):
                 break
@@ -163,8 +163,8 @@ def _train(
             {f.name: getattr(epochs[-1], f.name) for f in fields(Epoch) if f.name != "epoch"}, step=epoch + 1
         )
         if folder and accelerator.is_main_process:
-            done_so_far = Progressed(epochs, rounds, measure.timed)
-            _save(accelerator.unwrap_model(model), optimiser, done_so_far, header, folder, settings)
+            progressed = Progressed(epochs, rounds, measure.timed)
+            _save(accelerator.unwrap_model(model), optimiser, progressed, header, folder, settings)
         accelerator.wait_for_everyone()
         progress(*measure.shown(behind(epochs, measure.timed), steps_per_epoch), epochs)
     if folder and accelerator.is_main_process and not is_logged(folder / LOG, epochs):
