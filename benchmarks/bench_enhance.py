@@ -26,7 +26,7 @@ from spikenas.space.ops import SNASNET_OPS
 
 KINDS = ("snasnet", "shared", "separate")
 NETWORK = ("--stem-stride", "2", "--timesteps", "2")
-TRAINING = ("train.precision=bf16", "train.keep=last", "train.warmup_epochs=0.5", "threads=1")
+TRAINING = ("train.precision=bf16", "train.keep=last", "train.warmup=0.05", "threads=1")
 
 
 def main() -> None:

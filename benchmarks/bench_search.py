@@ -108,7 +108,9 @@ def measured(name: str, data: str, count: int, rounds: int) -> dict[str, Any]:
     side = min(input.height, 8 * 2 * network.stem_stride)
     small = InputSpec(input.channels, side, side, input.classes)
     full = statistics.fmean(snasnet(network, input, BATCH, count)) * BATCHES
-    reduced = statistics.fmean(snasnet(at_fidelity(network, fidelity), small, 2 * fidelity.batch, 4 * count))
+    reduced = statistics.fmean(
+        snasnet(at_fidelity(network, fidelity, static=True), small, 2 * fidelity.batch, 4 * count)
+    )
     reduced *= fidelity.repeats  # of each one batch, with its noisy copy
     each = own["scores_s"] / own["scored"]
     factors = {

@@ -62,7 +62,7 @@ def main() -> None:
             "data": {"name": args.data},
             "network": {"channels": args.channels, "stem_stride": 2, "timesteps": args.timesteps},
             "train": {
-                "epochs": args.epochs, "batch": args.batch, "warmup_epochs": 1, "crop": 4, "flip": True,
+                "epochs": args.epochs, "batch": args.batch, "warmup": 0.05, "crop": 4, "flip": True,
                 "keep": "last", "precision": "bf16",
             },
         }

@@ -341,7 +341,7 @@ class Inputs:
                 path = os.path.join(inside, rng.choice((b"%d.png", b"\xe9%d.png", b"a\n%d.PNG", b"%d.txt", b"%d")) % k)
                 match rng.randrange(12):
                     case 0:
-                        os.makedirs(path, exist_ok=True)
+                        os.path.lexists(path) or os.makedirs(path)
                     case 1:
                         not os.path.lexists(path) and os.symlink(rng.choice((b"nowhere", path, b"..")), path)
                     case 2:

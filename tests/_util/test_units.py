@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikenas._util.units import format_size, parse_count, parse_size
+from spikenas._util.units import format_duration, format_size, parse_count, parse_duration, parse_size
 
 QUICK = settings(max_examples=80, deadline=None)
 
@@ -88,3 +88,36 @@ def test_what_is_shown_is_within_its_last_digit(size_bytes: int) -> None:
     number, unit = shown.replace(",", "").split(" ")
     scale = {"B": 1, "KiB": 1024, "MiB": 1024**2}[unit]
     assert abs(float(number) * scale - size_bytes) <= {"B": 0, "KiB": 52, "MiB": 5243}[unit]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (90, 90),
+        (0.5, 0.5),
+        ("90", 90),
+        ("45s", 45),
+        ("20m", 1200),
+        ("20 M", 1200),
+        ("1h30m", 5400),
+        ("1d 2h 3m 4s", 93_784),
+    ],
+)
+def test_times(text: object, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "20min", "30m1h", "1:30", "-5s", "nan", "soon", True, None, "1h1h", "٣m"])
+def test_what_is_no_time(text: object) -> None:
+    with pytest.raises(
+        ValueError, match=r"^expected a time such as 20m, 1h30m or 90s \(units d, h, m, s\), or seconds$"
+    ):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.25, "0.25 s"), (45, "45 s"), (60, "1 min"), (1200, "20 min"), (3600, "1 h"), (5430, "1 h 30 min")],
+)
+def test_times_for_people(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text

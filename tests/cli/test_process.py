@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from support import SMALL
@@ -103,6 +104,23 @@ def test_ctrl_c_ends_the_workers_of_a_pool_too(start: Start, tmp_path: Path) -> 
     _, err = process.communicate(timeout=60)  # waits for the workers, which hold the pipe of standard error
     assert process.returncode == 130
     assert len(err.splitlines()) == 1
+
+
+def test_a_tool_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    script = tmp_path / "emulates.py"
+    script.write_text(
+        "from spikenas._util.process import run_tool, set_up\nset_up()\n"
+        "run_tool(['sh', '-c', 'touch begun; exec sleep 999'])\n",
+        encoding="utf-8",
+    )
+    process = subprocess.Popen([sys.executable, script], cwd=tmp_path, stderr=subprocess.PIPE)
+    while process.poll() is None and not (tmp_path / "begun").exists():
+        time.sleep(0.01)
+    (tool,) = psutil.Process(process.pid).children()
+    process.terminate()
+    assert process.communicate(timeout=60) == (None, b"spikenas: terminated\n")
+    tool.wait(10)
+    assert process.returncode == 143
 
 
 @pytest.mark.parametrize(

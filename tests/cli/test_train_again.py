@@ -84,7 +84,7 @@ def test_fewer_epochs_are_refused_with_the_command_that_works(run: Main, folder:
 
 
 def test_a_loss_that_is_infinite_names_a_command_that_works(run: Main, folder: Path) -> None:
-    wild = ("--set", "train.lr=100.0", "--set", "train.weight_decay=1.0", "--set", "train.warmup_epochs=0.0")
+    wild = ("--set", "train.lr=100.0", "--set", "train.weight_decay=1.0", "--set", "train.warmup=0.0")
     status, _, err = run("train", "--again", "--out", folder, *wild, "--quiet")
     assert (status, len(err.splitlines())) == (2, 1)
     assert "the training loss became nan in epoch 1" in err

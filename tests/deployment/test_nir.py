@@ -11,9 +11,11 @@ import torch
 
 from programs import Case, T, model_of
 from spikenas._util.errors import DeployError
+from spikenas.config import NetworkConfig
 from spikenas.deployment.nir import DT_S, from_nir, read_nir, to_nir, write_nir
 from spikenas.snn.lif import lif_step
 from spikenas.snn.network import SpikeTrain
+from spikenas.space import Genotype, InputSpec, make_plan
 from spikenas.training.checkpoint import Model
 
 nir = pytest.importorskip("nir")
@@ -109,9 +111,60 @@ def test_there_and_back(case: Case, tmp_path: Path) -> None:
     assert found.classes == model.classes
 
 
+COUNTING = [
+    "0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3 / 0-1:avgpool3x3 0-3:conv1x1 1-3:conv3x3@0.5",
+    "0-1:conv3x3 0-3:skip 1-3:skip 1-2:skip 2-3:skip",
+    "0-1:dwconv3x3 0-3:skip 1-3:skip",
+]
+
+
+def of_neurons(text: str, neuron: str, timesteps: int = 1) -> Model:
+    genotype = Genotype.parse(text)
+    settings = {"neuron": neuron, "levels": 3, "timesteps": timesteps, "channels": 3, "cells": len(genotype.cells)}
+    return model_of(make_plan(genotype, NetworkConfig.model_validate(settings), InputSpec(2, 9, 9, 3)))
+
+
+class Fires(torch.nn.Module):
+    def __init__(self, node: Any) -> None:
+        super().__init__()
+        self.threshold = torch.from_numpy(node.threshold)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x > self.threshold).float()
+
+
+@pytest.mark.parametrize("text", COUNTING)
+def test_counts_are_thresholds_that_are_added(text: str, tmp_path: Path) -> None:
+    model = of_neurons(text, "ilif")
+    write_nir(tmp_path / "network.nir", model)
+    kinds = {nir.Threshold: Fires, nir.Affine: affine, nir.Flatten: lambda node: torch.nn.Flatten(1)}
+    module = nirtorch.nir_to_torch(nir.read(tmp_path / "network.nir"), kinds)
+    fired: dict[str, list[torch.Tensor]] = {}
+    for name, part in module.named_children():
+        if isinstance(part, Fires):
+            layer = name.rpartition("_")[0]
+            part.register_forward_hook(lambda _m, _i, out, layer=layer: fired.setdefault(layer, []).append(out))
+    x = torch.randn((5, 2, 9, 9), generator=torch.Generator().manual_seed(0))
+    outputs, counts = expected(model, x)
+    with torch.no_grad():
+        found, _ = module(x - torch.tensor(model.statistics.mean)[:, None, None], None)
+    torch.testing.assert_close(found, outputs, rtol=1e-5, atol=1e-6)
+    assert fired.keys() == counts.keys()
+    for name, sent in counts.items():
+        assert len(fired[name]) == 3
+        assert torch.equal(torch.stack(fired[name]).sum(0), sent[0]), name
+    assert set(torch.cat([sent.flatten() for sent in counts.values()]).tolist()) == {0.0, 1.0, 2.0, 3.0}
+    again = read_nir(tmp_path / "network.nir")
+    torch.testing.assert_close(expected(again, x)[0], outputs, rtol=1e-5, atol=1e-6)
+
+
 def test_what_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(DeployError, match="feedback"):
         to_nir(model_of(Case("0-1:conv3x3 1-2:conv3x3 2-3:skip 3-1:skip").plan))
+    with pytest.raises(DeployError, match=r"relu neurons cannot be written as NIR, which has spiking neurons alone"):
+        to_nir(of_neurons("0-3:conv3x3", "relu"))
+    with pytest.raises(DeployError, match=r"ilif neurons at T = 2 cannot be written as NIR, .* at T = 1 they can"):
+        to_nir(of_neurons("0-3:conv3x3", "ilif", timesteps=2))
     (tmp_path / "other.nir").write_text("no", encoding="utf-8")
     with pytest.raises(DeployError, match="damaged, or not written by SpikeNAS"):
         read_nir(tmp_path / "other.nir")

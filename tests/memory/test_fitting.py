@@ -6,9 +6,10 @@ import pytest
 
 from programs import Case
 from spikenas._util.errors import ConfigError
-from spikenas.config import BudgetConfig, Config
+from spikenas.config import BudgetConfig, Config, NetworkConfig
 from spikenas.memory.fitting import Need, fits, needs
 from spikenas.memory.model import footprint
+from spikenas.space import Genotype, InputSpec, make_plan
 from spikenas.targets import TARGETS, CoreMemory, Target, find_target
 
 
@@ -65,6 +66,15 @@ def test_a_layer_for_each_core_that_holds_it() -> None:
     tight = CoreMemory(kernel_words=191, neuron_words=192)
     assert needs(plan, chip(small, tight, large)) == [Need("layers", 3, 3)]  # the stem, with 128 words, goes there
     assert needs(plan, chip(small, tight, tight)) == [Need("layers", 3, 2)]
+
+
+@pytest.mark.parametrize("chip", ["loihi", "speck"])
+@pytest.mark.parametrize("neuron", ["ilif", "relu"])
+def test_chips_of_binary_spikes_have_no_other_neurons(chip: str, neuron: str) -> None:
+    settings = NetworkConfig(cells=1, channels=3, neuron=neuron)
+    plan = make_plan(Genotype.parse("0-3:conv3x3"), settings, InputSpec(2, 8, 8, 3))
+    assert needs(plan, find_target(chip)) == [Need("neurons", 2 * 3 * 64, 0)]
+    assert not fits(needs(plan, find_target(chip)))
 
 
 def test_every_profile_leaves_something() -> None:

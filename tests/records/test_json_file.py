@@ -93,12 +93,14 @@ def test_what_could_not_be_read_is_not_written(tmp_path: Path) -> None:
 
 
 def test_a_history_loses_what_a_kill_cut_off_and_counts_what_is_damaged(tmp_path: Path) -> None:
-    line: Any = {"ended": "now", "stage": "train", "seconds": 1.0, "command": "c", "versions": {}, "machine": {}}
+    line: Any = {"ended": "now", "stage": "train", "seconds": 1.0, "command": "c", "versions": {}}
+    line["machine"] = {"system": "s", "cpu": "c", "cores": 2}
     append_history(tmp_path, line)
     path = tmp_path / "history.jsonl"
     path.write_bytes(path.read_bytes() + b'{"stage": "tr')
     assert read_history(tmp_path) == ([line], 0)
     append_history(tmp_path, line | {"stage": "deploy"})
     assert read_history(tmp_path) == ([line, line | {"stage": "deploy"}], 0)
-    path.write_bytes(b'{"stage": 5}\n' + path.read_bytes())
+    damaged = json.dumps(line | {"machine": {"system": "s", "cores": 2}}).encode()
+    path.write_bytes(damaged + b"\n" + path.read_bytes())
     assert read_history(tmp_path) == ([line, line | {"stage": "deploy"}], 1)

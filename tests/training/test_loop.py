@@ -124,7 +124,7 @@ def test_bf16_trains(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_not_finite_ends_in_a_clear_line(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"training loss became (nan|inf) in epoch [1-9]; try a smaller"):
-        run(tmp_path, with_train(lr=100.0, weight_decay=1.0, warmup_epochs=0.0))
+        run(tmp_path, with_train(lr=100.0, weight_decay=1.0, warmup=0.0))
 
 
 def test_a_checkpoint_of_another_genotype_is_refused(tmp_path: Path) -> None:

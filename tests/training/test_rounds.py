@@ -20,7 +20,7 @@ EPOCHS = [Epoch(n, 0.1 / n, 1 / 3, 0.5, 2.0, 0.25, 1e-3, 0.2) for n in range(1, 
 
 
 def test_learning_rate_warms_up_and_falls() -> None:
-    settings = TrainConfig(lr=0.2, warmup_epochs=4)
+    settings = TrainConfig(lr=0.2, warmup=0.2)
     rates = [learning_rate(epoch / 2, settings, (20,)) for epoch in range(41)]
     assert rates[0] == pytest.approx(0.002)
     assert rates[8] == max(rates) == pytest.approx(0.2)
@@ -30,9 +30,9 @@ def test_learning_rate_warms_up_and_falls() -> None:
     assert rates[8:] == sorted(rates[8:], reverse=True)
 
 
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.floats(0, 10))
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.floats(0, 0.9))
 def test_each_round_is_as_one_of_its_own(lengths: list[int], warmup: float) -> None:
-    settings = TrainConfig(lr=0.3, warmup_epochs=warmup)
+    settings = TrainConfig(lr=0.3, warmup=warmup)
     rounds = tuple(sum(lengths[: n + 1]) for n in range(len(lengths)))
     start = 0
     for length in lengths:
@@ -44,9 +44,14 @@ def test_each_round_is_as_one_of_its_own(lengths: list[int], warmup: float) -> N
 
 
 def test_a_round_begins_where_more_is_asked_for() -> None:
-    assert further((), 10) == further((10,), 10) == (10,)
-    assert further((10,), 30) == further((10, 30), 30) == (10, 30)
-    assert further((10, 30), 50) == (10, 30, 50)
+    def to(rounds: tuple[float, ...], end: int) -> tuple[float, ...]:
+        found = further(rounds, TrainConfig(epochs=end))
+        assert found == further(rounds, TrainConfig(epochs=7, time=end))
+        return found
+
+    assert to((), 10) == to((10,), 10) == (10,)
+    assert to((10,), 30) == to((10, 30), 30) == (10, 30)
+    assert to((10, 30), 50) == (10, 30, 50)
 
 
 def test_a_header_says_the_same_again() -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
+_children: set[subprocess.Popen[str]] = set()
 _SHOW_CURSOR = b"\x1b[?25h"
 _SAID = {signal.SIGINT: b"interrupted", signal.SIGTERM: b"terminated"}
 
@@ -23,13 +27,48 @@ def set_up() -> None:
 def leave(number: int, frame: FrameType | None = None) -> None:
     """End the process at once, whatever it is doing; 130 after Ctrl-C, 143 after SIGTERM.
 
-    Files are written whole or not at all and workers end with their parent, so that nothing has to be tidied up.
+    Files are written whole or not at all, workers end with their parent and tools are killed, so that nothing is left.
     """
+    for child in tuple(_children):
+        child.kill()
     cursor = _SHOW_CURSOR if os.isatty(2) else b""
     try:
         os.write(2, cursor + b"spikenas: " + _SAID[signal.Signals(number)] + b"\n")
     finally:
         os._exit(128 + number)
+
+
+def run_tool(
+    command: Sequence[str], folder: Path | None = None, timeout_s: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run another program, such as a compiler, to its end; it does not outlive this process when that is ended.
+
+    Args:
+        command: Its name and arguments.
+        folder: Where it runs.
+        timeout_s: Seconds after which it is killed.
+    Raises:
+        FileNotFoundError: There is no such program.
+        subprocess.TimeoutExpired: It took longer.
+    """
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as child:
+        _children.add(child)
+        try:
+            said, wrong = child.communicate(timeout=timeout_s)
+        except BaseException:
+            child.kill()
+            raise
+        finally:
+            _children.discard(child)
+    return subprocess.CompletedProcess(command, child.returncode, said, wrong)
 
 
 def drop_output(descriptor: int = 1) -> None:

@@ -6,6 +6,10 @@ import os
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
 
 _PACKAGES = ("spikenas", "torch", "torchvision", "numba", "numpy", "scikit-learn")
 
@@ -21,7 +25,16 @@ def versions() -> dict[str, str]:
     return found | {"python": platform.python_version()}
 
 
-def machine() -> dict[str, str | int]:
+@with_config(ConfigDict(extra="forbid"))
+class Machine(TypedDict):
+    """A computer: its system, its processor, and the number of its cores."""
+
+    system: str
+    cpu: str
+    cores: Annotated[int, Field(ge=1)]
+
+
+def machine() -> Machine:
     """Return the system, the processor and the number of cores."""
     return {"system": f"{platform.system()} {platform.machine()}", "cpu": _cpu(), "cores": os.cpu_count() or 1}
 

@@ -39,9 +39,12 @@ def read_sealed(path: Path, stage: str) -> tuple[bytes, dict[str, Any]]:
     Raises:
         RunError: It is not there, is truncated, has no digest or another one, or was not written by SpikeNAS.
     """
-    if not path.exists():
-        raise RunError(f"{path}: no such file; 'spikenas {stage}' writes it")
-    content = read_regular(path, RunError)
+    try:
+        content = read_regular(path, RunError)
+    except RunError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise RunError(f"{path}: no such file; 'spikenas {stage}' writes it") from None
+        raise
     remedy = f"remove it, and 'spikenas {stage}' begins anew"
     size = int.from_bytes(content[:8], "little")
     try:

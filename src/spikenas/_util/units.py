@@ -1,4 +1,4 @@
-"""Read and write sizes and counts as people do: `96KiB`, `1.2M`."""
+"""Read and write sizes, counts and times as people do: `96KiB`, `1.2M`, `20m`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pydantic import BeforeValidator, Field
 _BYTES = {"": 1, "B": 1, "K": 1024, "KIB": 1024, "KB": 1000, "M": 1024**2, "MIB": 1024**2, "MB": 1000**2}
 _COUNTS = {"": 1, "K": 1000, "M": 1000**2}
 _MOST = 10**12  # of bytes and parameters; no device has more
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = r"\s*" + "".join(rf"(?:(?P<{unit}>[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?)\s*{unit}\s*)?" for unit in "dhms")
 
 
 def parse_size(value: object) -> int:
@@ -35,6 +37,33 @@ def parse_count(value: object) -> int:
     return _parse(value, _COUNTS, "a count such as 1.2M (k = 1,000, M = 1,000,000; in any case)")
 
 
+def parse_duration(value: object) -> float:
+    """Return the seconds of `20m`, `1h30m`, `0.5 h` or a number of seconds; units in any case.
+
+    Raises:
+        ValueError: The value is not a number of seconds, or numbers with the units d, h, m, s, the larger first.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    text = str(value).lower()
+    if re.fullmatch(r"\s*[0-9]{1,9}(?:\.[0-9]{1,9})?\s*", text):
+        return float(text)
+    match = re.fullmatch(_DURATION, text)
+    parts = {unit: number for unit, number in match.groupdict().items() if number} if match else {}
+    if not parts:
+        raise ValueError("expected a time such as 20m, 1h30m or 90s (units d, h, m, s), or seconds")
+    return float(sum(Decimal(number) * _SECONDS[unit] for unit, number in parts.items()))
+
+
+def format_duration(seconds: float) -> str:
+    """Return a time for people: `1 h 30 min`, `20 min`, `45 s`."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes = round(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part)
+
+
 def format_size(size_bytes: float) -> str:
     """Return a number of bytes for people: `96.0 KiB`."""
     if abs(size_bytes) < 1024:
@@ -57,3 +86,4 @@ def _parse(value: object, units: dict[str, int], wanted: str) -> int:
 
 Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0, le=_MOST)]
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0, le=_MOST)]
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=366 * _SECONDS["d"])]  # in seconds

@@ -118,7 +118,15 @@ NETWORK = (
     Option("cells", "network.cells", "Number of cells.", int, _NETWORK),
     Option("channels", "network.channels", "Width C1, or auto.", panel=_NETWORK, is_word=True),
     Option("stem_stride", "network.stem_stride", "1, 2 or auto.", panel=_NETWORK, is_word=True),
-    Option("timesteps", "network.timesteps", "T.", int, _NETWORK),
+    Option(
+        "neuron",
+        "network.neuron",
+        "lif, ilif (sends up to D spikes at a time) or relu (the twin, which sends none).",
+        panel=_NETWORK,
+        metavar="<lif|ilif|relu>",
+    ),
+    Option("levels", "network.levels", "D, most spikes of an ilif neuron in a timestep.", int, _NETWORK),
+    Option("timesteps", "network.timesteps", "T; 1 for ilif and relu when absent, 5 for lif.", int, _NETWORK),
 )
 WEIGHT_BITS = Option(
     "weight_bits",

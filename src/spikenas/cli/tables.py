@@ -12,6 +12,7 @@ from rich.text import Text
 
 from spikenas._util.class_figures import UNEQUAL, listed
 from spikenas._util.units import format_size
+from spikenas.config import neurons_in_words
 from spikenas.memory import Footprint
 from spikenas.memory.fitting import Need
 from spikenas.space.plan import Plan
@@ -32,14 +33,17 @@ def footprint_table(plan: Plan, cost: Footprint) -> RenderableType:
     table.add_row("program, stack", "", "", f"{cost.code_bytes:,}", f"{cost.stack_bytes:,}")
     table.add_section()
     table.add_row("total", "", *(f"{n:,}" for n in (cost.params, cost.flash_bytes, cost.ram_bytes)), style="bold")
-    note = Text(f"RAM is the peak, at {cost.peak_step}: maps that are never live together share memory.", style="dim")
-    return Group(table, note)
+    note = f"RAM is the peak, at {cost.peak_step}: maps that are never live together share memory."
+    return Group(table, Text(f"{note} Neurons: {plan.network.neurons}.", style="dim"))
 
 
 def footprint_json(plan: Plan, cost: Footprint) -> dict[str, Any]:
     """Return a footprint as JSON values."""
     return {
         "genotype": str(plan.genotype),
+        "neuron": plan.network.neuron,
+        "levels": plan.network.levels if plan.network.neuron == "ilif" else None,
+        "timesteps": plan.network.timesteps,
         "params": cost.params,
         "flash_bytes": cost.flash_bytes,
         "ram_bytes": cost.ram_bytes,
@@ -82,12 +86,15 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
     table.add_column()
     for number, cell in enumerate(values["genotype"].split(" / "), start=1):
         table.add_row(f"cell {number}", cell)
-    table.add_row("width", f"{values['channels']} channels, T = {values['timesteps']}")
+    neurons = neurons_in_words(values["neuron"], values["levels"], values["timesteps"])
+    table.add_row("width", f"{values['channels']} channels, {neurons}")
     table.add_row("score", f"{values['score']:.5g} ({values['score_name']}), best of {values['scored']} scored")
     if "validation_accuracy" in values:
         table.add_row("validation", f"{values['validation_accuracy']:.2%} after {values['epochs']} epochs")
     if "test_accuracy" in values:
-        table.add_row("test", f"{_right(values['figures'])}, {values['synops']:,.0f} synops per inference")
+        spiking = values["synops"] is not None
+        operations = f"{values['synops']:,.0f} synops" if spiking else f"{values['macs']:,.0f} multiplications"
+        table.add_row("test", f"{_right(values['figures'])}, {operations} per inference")
     if "quantised_test_accuracy" in values:
         accuracy, bits = _right(values["quantised_figures"]), values["weight_bits"]
         table.add_row("on the device", f"{accuracy}, by integers with weights of {bits} bits")
@@ -152,14 +159,16 @@ def target_table(rows: list[tuple[Target, list[Need]]]) -> RenderableType:
         left = [format_size(size) if size else "" for size in (target.flash_left, target.ram_left)]
         chip = f"{sum(core.count for core in target.cores)} cores"
         core = target.architecture or (target.core if target.kind == "microcontroller" else chip)
-        over = [
-            f"{need.what} {format_size(need.over) if need.what in ('flash', 'ram') else need.over} over"
-            for need in found
-            if need.over
-        ]
+        over = [_over(need) for need in found if need.over]
         verdict = [Text(", ".join(over), style="red") if over else Text("fits", style="green")] if checked else []
         table.add_row(target.name, target.title, core, *left, *verdict)
     return table
+
+
+def _over(need: Need) -> str:
+    if need.what == "neurons":
+        return "has neurons that send one spike or none alone"
+    return f"{need.what} {format_size(need.over) if need.what in ('flash', 'ram') else need.over} over"
 
 
 def front_table(rows: list[dict[str, Any]]) -> RenderableType:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import tomli_w
 from pydantic import Field, PrivateAttr, model_validator
 
-from spikenas._util.errors import ConfigError
+from spikenas._util.errors import ConfigError, SettingError
 from spikenas._util.files import read_toml
 from spikenas._util.paths import user_path
 from spikenas.config.named import find_space, is_space, network_of
+from spikenas.config.section import Section, with_changes
 from spikenas.config.sections import (
     BudgetConfig,
     DataConfig,
@@ -22,11 +23,9 @@ from spikenas.config.sections import (
     NetworkConfig,
     QuantiseConfig,
     SearchConfig,
-    Section,
     ShortTrainingConfig,
     SpaceConfig,
     TrainConfig,
-    with_changes,
 )
 from spikenas.targets import limits_of
 
@@ -73,7 +72,11 @@ class Config(Section):
                     self._beyond[f"{section}.{key}"] = given
                 if is_set and taken == value:
                     new.__pydantic_fields_set__.discard(key)
+            if isinstance(new, NetworkConfig):
+                new.follow()
             self.__dict__[section] = new
+        if self.network.kind == "snasnet" and self.fidelity.neuron not in ("lif", "network"):
+            raise SettingError("fidelity.neuron", f"snasnet has lif neurons, got {self.fidelity.neuron}")
         return self
 
     def _following(self) -> dict[str, dict[str, tuple[Any, Callable[[Any, Any], Any]]]]:
@@ -124,6 +127,17 @@ class Config(Section):
             for key in network_of(name, changes.get("data.name", self.data.name)):
                 values.get("network", {}).pop(key, None)
         return self.parse(with_changes(values, changes), "settings", {key: key for key in changes} | dict(given or {}))
+
+    def like(self, other: Config, keys: Iterable[str]) -> Config:
+        """Return a copy with some settings, by dotted key, as another configuration has them, where it has them set."""
+        values = with_changes(self.model_dump(exclude_unset=True), self._beyond)
+        changes = {}
+        for key in keys:
+            section, _, name = key.partition(".")
+            values.get(section, {}).pop(name, None)
+            if name in getattr(other, section).model_fields_set:
+                changes[key] = other.value(key)
+        return self.parse(with_changes(values, changes))
 
     def _without_limits(self, values: dict[str, Any]) -> dict[str, Any]:
         """The values that were set, without what the target decided, where that can still be told."""

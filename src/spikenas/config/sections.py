@@ -1,24 +1,24 @@
-"""The sections of a configuration: pydantic models. An unknown key is an error, and so is an empty text."""
+"""The sections of a configuration."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from spikenas._util.errors import ConfigError, SettingError
-from spikenas._util.explain import explain
-from spikenas._util.model import CheckedModel
-from spikenas._util.units import Count, Size
-from spikenas._util.words import hint
+from spikenas._util.errors import SettingError
+from spikenas._util.units import Count, Duration, Size
+from spikenas.config.section import Section
 from spikenas.targets import Core, known_name
 
 Bits = Literal[2, 4, 8]
 Fit = Literal["stretch", "crop", "pad"]
 Neuron = Literal["lif", "ilif", "relu"]
+USUAL_TIMESTEPS: Mapping[Neuron, int] = {"lif": 5, "ilif": 1, "relu": 1}
+Precision = Literal["auto", "no", "bf16", "fp16"]
 FREE_WIDTH = 32  # where nothing limits it
 DEFAULT_THRESHOLD = 1.0  # of a neuron, where neither network nor op say another one
 
@@ -84,99 +84,6 @@ def _positive_or(*words: str, most: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-class Section(CheckedModel):
-    """A group of settings; its values cannot be changed, `but` makes another one.
-
-    Raises:
-        ConfigError: A key is unknown, or a value is wrong.
-    """
-
-    model_config = ConfigDict(str_min_length=1)
-
-    def __init__(self, /, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise ConfigError(self._first_problem(error, type(self).__name__, {})) from None
-
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # it is no part of validating a section in another
-
-    @classmethod
-    def parse(
-        cls, values: Mapping[str, Any], source: str = "configuration", given: Mapping[str, str] | None = None
-    ) -> Self:
-        """Build from nested mappings.
-
-        Args:
-            values: By section and key.
-            source: Where they come from.
-            given: For keys such as `train.lr` what they were given by, where that says more than source and key.
-        Raises:
-            ConfigError: A key is unknown, a type is wrong or a value is out of range; names the first and its place.
-        """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            raise ConfigError(cls._first_problem(error, source, given or {})) from None
-        except SettingError as error:
-            where = (given or {}).get(error.key, f"{source}: {error.key}")
-            raise ConfigError(f"{where}: {error.problem}") from None
-
-    def but(self, changes: Mapping[str, Any]) -> Self:
-        """Return a validated copy with some settings changed.
-
-        Args:
-            changes: Values by dotted key, such as `network.channels`; a whole section is replaced under its name.
-        Raises:
-            ConfigError: A key is unknown or a value is wrong.
-        """
-        changed = self.parse(with_changes(self.model_dump(), changes), "settings", {key: key for key in changes})
-        changed.__pydantic_fields_set__.intersection_update(self.model_fields_set | changes.keys())
-        return changed
-
-    def given(self) -> dict[str, Any]:
-        """Return what was set, and what is no default."""
-        fields = type(self).model_fields
-        return {
-            key: value
-            for key, value in self.model_dump().items()
-            if key in self.model_fields_set or value != fields[key].get_default()
-        }
-
-    @classmethod
-    def _first_problem(cls, error: ValidationError, source: str, given: Mapping[str, str]) -> str:
-        problem = error.errors()[0]
-        keys = [str(part) for part in problem["loc"][:2]]  # what follows is a place in a list, or a type of a union
-        key = ".".join(keys)
-        where = given.get(key, f"{source}: {key}")
-        if problem["type"] != "extra_forbidden":
-            return f"{where}: {explain(error)}"
-        model: Any = cls
-        for part in keys[:-1]:
-            model = model.model_fields[part].annotation
-        return f"{where}: unknown key, {hint(keys[-1], model.model_fields)}"
-
-
-def with_changes(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested values with some of them changed, by dotted key.
-
-    Raises:
-        ConfigError: What should be a section is a value.
-    """
-    values = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
-    for key, value in changes.items():
-        place = values
-        if not isinstance(key, str):
-            raise ConfigError(f"{key!r}: expected a text as key, such as network.channels")
-        *sections, last = key.split(".")
-        for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
-                raise ConfigError(f"{key}: {section} is not a section")
-        place[last] = value.given() if isinstance(value, Section) else value
-    return values
-
-
 class DataConfig(Section):
     """Which images, and how they are brought to the network's input.
 
@@ -217,6 +124,8 @@ class DataConfig(Section):
 class NetworkConfig(Section):
     """Everything of a network but its genotype (design, section 6)."""
 
+    following: ClassVar[frozenset[str]] = frozenset({"neuron", "timesteps"})
+
     kind: Literal["compact", "snasnet"] = "compact"
     cells: int = Field(2, ge=1, le=MOST_CELLS, description="number of cells; snasnet has two")
     channels: Annotated[int | Literal["auto"], _positive_or("auto", most=MOST_CHANNELS)] = Field(
@@ -225,7 +134,9 @@ class NetworkConfig(Section):
     stem_stride: Literal[1, 2, "auto"] = Field("auto", description="auto: 1, or 2 where that doubles the width")
     neuron: Neuron = Field("lif", description="ilif: integer-valued; relu: the twin that does not spike")
     levels: int = Field(4, ge=1, le=MOST_LEVELS, description="D, most spikes of an ilif neuron in one timestep")
-    timesteps: int = Field(5, ge=1, le=MOST_TIMESTEPS, description="T")
+    timesteps: int = Field(
+        5, ge=1, le=MOST_TIMESTEPS, description="T; 1 for ilif and relu where it is not set; of events that of the data"
+    )
     tau: float = Field(4 / 3, gt=1, le=10_000, description="membrane time constant in timesteps")
     v_threshold: float = Field(DEFAULT_THRESHOLD, ge=LEAST_THRESHOLD, le=MOST_THRESHOLD)
     v_reset: float = Field(0.0, ge=-MOST_THRESHOLD, le=MOST_THRESHOLD)
@@ -241,10 +152,40 @@ class NetworkConfig(Section):
     membrane_bits: Literal[8, 16] = Field(16, description="of a membrane potential on the device")
     core: Core = Field("cortex-m4", description="of the device, whose code is counted")
 
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        self.follow()
+        return self
+
+    def follow(self) -> None:
+        """Fill in what follows from the kind of network and of neuron, where it is not set.
+
+        Raises:
+            SettingError: The network has no such neurons.
+        """
+        values = self.__dict__
+        if "neuron" not in self.model_fields_set:
+            values["neuron"] = "lif" if self.kind == "snasnet" else type(self).model_fields["neuron"].default
+        if "timesteps" not in self.model_fields_set:
+            values["timesteps"] = USUAL_TIMESTEPS[self.neuron]
+        if self.kind == "snasnet" and self.neuron != "lif":
+            raise SettingError("network.neuron", f"snasnet has lif neurons, got {self.neuron}")
+
+    @property
+    def neurons(self) -> str:
+        """The neurons and T, in words."""
+        return neurons_in_words(self.neuron, self.levels, self.timesteps)
+
     @property
     def free_channels(self) -> int:
         """The width; an automatic one as it is without a budget."""
         return FREE_WIDTH if self.channels == "auto" else self.channels
+
+
+def neurons_in_words(neuron: Neuron, levels: int, timesteps: int) -> str:
+    """Return what the neurons of a network are, such as `ilif, D = 4, T = 1`."""
+    kinds = {"lif": "lif", "ilif": f"ilif, D = {levels}", "relu": "relu (not spiking)"}
+    return f"{kinds[neuron]}, T = {timesteps}"
 
 
 class BudgetConfig(Section):
@@ -304,7 +245,13 @@ class FidelityConfig(Section):
     channels: Annotated[int | Literal["network"], _positive_or("network", most=MOST_CHANNELS)] = Field(
         16, description="C1, or as the network"
     )
-    timesteps: int | None = Field(None, ge=1, le=MOST_TIMESTEPS)
+    neuron: Neuron | Literal["network"] = Field("lif", description="or as the network")
+    timesteps: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_TIMESTEPS,
+        description="T; absent: as the network where it has this neuron, else 5 for lif and 1; all of events",
+    )
     image_size: Annotated[int | Literal["auto", "data"], _positive_or("auto", "data", most=MOST_SIDE)] = Field(
         "auto", description="side; auto: the last cell sees 8x8 maps, or as the data where those are smaller"
     )
@@ -323,7 +270,9 @@ class ShortTrainingConfig(Section):
         3000, ge=1, le=MOST_ITEMS, description="validation images, stratified; all where there are fewer"
     )
     channels: int = Field(8, ge=1, le=MOST_CHANNELS, description="C1")
-    timesteps: int | None = Field(2, ge=1, le=MOST_TIMESTEPS, description="T of images; events have all")
+    timesteps: int | None = Field(
+        2, ge=1, le=MOST_TIMESTEPS, description="T of images where the network has more; events have all"
+    )
     image_size: Annotated[int | Literal["auto", "data"], _positive_or("auto", "data", most=MOST_SIDE)] = Field(
         "auto", description="side; as fidelity.image_size"
     )
@@ -347,11 +296,17 @@ class TrainConfig(Section):
     """Surrogate-gradient training: SGD with momentum, linear warm-up, cosine schedule."""
 
     epochs: int = Field(60, ge=1, le=MOST_EPOCHS)
+    time: Duration | None = Field(
+        None, description="seconds, or a text such as '20m', in the place of epochs: training ends when they are over"
+    )
     batch: int = Field(64, ge=1, le=MOST_BATCH)
+    optimiser: Literal["muon", "sgd"] = Field(
+        "muon", description="muon: orthogonal steps of the convolutions; sgd: with Nesterov momentum"
+    )
     lr: float = Field(0.1, gt=0, le=_MOST_RATE)
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float = Field(0.6, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0, le=1)
-    warmup_epochs: float = Field(2.0, ge=0, le=MOST_EPOCHS)
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of the training in which the rate rises to lr")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced: in the loss each class counts the same, however many images it has"
@@ -361,7 +316,7 @@ class TrainConfig(Section):
     )
     flip: bool | None = Field(None, description="mirror images at random; absent: not digits, idx and events")
     keep: Literal["best", "last"] = Field("best", description="weights kept: best validation accuracy, or the last")
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    precision: Precision = Field("auto", description="auto: bf16 where the device has it, but not for lif")
     tensorboard: bool = False
 
 

@@ -3,7 +3,8 @@
 BatchNorms are folded; one that does not fold is a 1x1 convolution, and a depthwise convolution a full one. The input
 is the image less the channels' means, in the data's scale. Sums are edges into one node. The network's output is the
 mean of the graph's over the timesteps. NIR fires above the threshold, we at it. A LIF is forward Euler of NIR's
-equation with a step of `DT_S`.
+equation with a step of `DT_S`. Integer-valued neurons at T = 1 are D threshold nodes, at half a spike and then one
+apart, whose spikes are added; at more timesteps NIR has nothing that they could be: its neurons reset to a value.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def to_nir(model: Model) -> nir.NIRGraph:
     """Return the graph of a trained network.
 
     Raises:
-        DeployError: The network has feedback, on whose delays NIR's readers do not agree.
+        DeployError: The network has feedback, on whose delays NIR's readers do not agree, or neurons that NIR has not.
         ConfigError: The package nir is not installed.
     """
     return _Graph(model).build()
@@ -88,7 +89,7 @@ def write_nir(path: Path, model: Model) -> None:
     """Write the graph of a network as HDF5.
 
     Raises:
-        DeployError: The network has feedback.
+        DeployError: NIR cannot describe the network.
         ConfigError: The package nir is not installed.
     """
     graph = to_nir(model)
@@ -158,18 +159,29 @@ class _Graph:
             raise DeployError(
                 "a network with feedback cannot be written as NIR, whose readers delay cycles differently"
             )
+        network = self.plan.network
+        if network.neuron == "relu":
+            raise DeployError("a network of relu neurons cannot be written as NIR, which has spiking neurons alone")
+        if network.neuron == "ilif" and network.timesteps > 1:
+            raise DeployError(
+                f"ilif neurons at T = {network.timesteps} cannot be written as NIR, whose neurons send one spike and "
+                "reset to a value; at T = 1 they can"
+            )
         self.nir = _nir()
         self.folded: Folded = fold(model)
         self.nodes: dict[str, Any] = {}
         self.edges: list[tuple[str, str]] = []
+        self.made: dict[str, Counter[str]] = {}  # by layer, the nodes whose sum it is
         self.given: set[str] = set()  # maps whose biases a convolution has taken
 
     def build(self) -> nir.NIRGraph:
         for layer in self.plan.layers:
-            node = self._node(layer)
-            if node is not None:
+            nodes = self._nodes(layer)
+            if nodes:
                 inputs = self._flattened(layer) if layer.kind == "linear" else self._inputs(layer)
-                self._add(module_key(layer.name), node, inputs)
+                for name, node in nodes.items():
+                    self._add(name, node, inputs)
+                self.made[layer.name] = Counter(nodes.keys())
         last = self.plan.layers[-1]
         outputs = self._sources(last)
         self._add("output", self.nir.Output(output_type={"output": np.array([self.plan.input.classes])}), outputs)
@@ -201,12 +213,10 @@ class _Graph:
 
     def _sources(self, layer: LayerSpec) -> Counter[str]:
         """The nodes whose sum is a layer's result."""
-        if module_key(layer.name) in self.nodes:
-            return Counter({module_key(layer.name): 1})
-        return self._inputs(layer)
+        return self.made[layer.name] if layer.name in self.made else self._inputs(layer)
 
     def _scaling(self, source: str, times: int) -> Any:
-        layer = next(layer for layer in self.plan.layers if module_key(layer.name) == source)
+        layer = next(layer for layer in self.plan.layers if source in self.made.get(layer.name, ()))
         channels, *sides = layer.shape
         return self._conv(times * np.eye(channels)[:, :, None, None], np.zeros(channels), sides)
 
@@ -217,8 +227,18 @@ class _Graph:
     def _pool(self, kernel: tuple[int, ...], stride: tuple[int, ...], padding: int = 0) -> Any:
         return self.nir.AvgPool2d(*(np.array(one) for one in (kernel, stride, (padding,) * 2)))
 
+    def _nodes(self, layer: LayerSpec) -> dict[str, Any]:
+        """What a layer is in NIR, nodes by name; none where it is part of others or an edge."""
+        name, network = module_key(layer.name), self.plan.network
+        if layer.kind == "neuron" and network.neuron == "ilif":
+            return {
+                f"{name}_{n + 1}": self.nir.Threshold(np.full(layer.shape, (n + 0.5) * layer.threshold, np.float32))
+                for n in range(network.levels)
+            }
+        node = self._node(layer)
+        return {} if node is None else {name: node}
+
     def _node(self, layer: LayerSpec) -> Any:
-        """What a layer is in NIR; None where it is part of others or an edge."""
         network = self.plan.network
         match layer.kind:
             case "input":

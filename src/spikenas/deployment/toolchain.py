@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from spikenas._util.errors import DeployError
+from spikenas._util.process import run_tool
 from spikenas.memory.model import STACK_BYTES
 
 FIRMWARE = resources.files("spikenas.deployment.c") / "firmware"
@@ -63,7 +64,7 @@ class Core:
         if not absent:
             specs = self.libraries[0].removeprefix("--specs=")
             command = [tools[0], f"-print-file-name={specs}"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = run_tool(command)
             broken = done.returncode != 0  # is seen, and told, when it compiles
             absent = [] if broken or Path(done.stdout.strip()).is_absolute() else [f"{specs} of {tools[0]}"]
         return f"{' and '.join(absent)} not found; on Debian: apt-get install {self.package}" if absent else None
@@ -203,9 +204,7 @@ def emulate(core: Core, folder: Path) -> dict[str, list[int]]:
         "enable=on,target=native", "-icount", "shift=0", "-kernel", "firmware.elf",
     ]  # fmt: skip
     try:
-        done = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_RUN_S, check=False
-        )
+        done = run_tool(command, folder, _RUN_S)
     except subprocess.TimeoutExpired:
         raise EmulationTimeoutError(f"the firmware has not ended after {_RUN_S} s under QEMU") from None
     found: dict[str, list[int]] = {}
@@ -242,7 +241,7 @@ def section_sizes(core: Core, file: Path) -> dict[str, int]:
 
 def _run(command: list[str], folder: Path, failed: str) -> str:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = run_tool(command, folder)
     except FileNotFoundError:
         raise DeployError(f"{command[0]} not found") from None
     if done.returncode:

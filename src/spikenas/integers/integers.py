@@ -106,7 +106,7 @@ class IntegerNetwork:
         return (
             f"Integers of {len(self.classes)} classes, weights of {network.weight_bits} bits\n"
             f"{self.plan.genotype}\n"
-            f"{network.channels} channels, T = {network.timesteps}, input {spec.channels}x{spec.height}x{spec.width}"
+            f"{network.channels} channels, {network.neurons}, input {spec.channels}x{spec.height}x{spec.width}"
         )
 
     def save(self, path: Path) -> None:

@@ -52,7 +52,10 @@ def make_integers(
             {
                 "train.epochs": epochs,
                 "train.lr": task.config.quantise.lr,
-                "train.warmup_epochs": 0.0,
+                "train.time": None,
+                "train.optimiser": "sgd",
+                "train.momentum": 0.9,
+                "train.warmup": 0.0,
                 "train.keep": "best",
                 "train.precision": "no",
             }

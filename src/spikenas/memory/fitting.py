@@ -16,7 +16,7 @@ class Need:
     """Describes one limit of a device.
 
     Attributes:
-        what: `flash` or `ram` in bytes, `cores`, or `layers` that no core holds.
+        what: `flash` or `ram` in bytes, `cores`, `layers` that no core holds, or `neurons` of a kind that is not there.
         needed: What the network takes.
         limit: What there is for it.
     """
@@ -42,13 +42,15 @@ def needs(plan: Plan, target: Target) -> list[Need]:
     For a microcontroller these are the memory model's flash and RAM, with the code of its core. For a chip with limits
     on neurons and synapses they are cores: a layer takes as many as its neurons, or the synapses of the convolutions
     that it feeds, need. On a chip with a memory for each layer's kernel and neurons (`words`), each layer with weights
-    takes a core.
+    takes a core. The neurons of these chips send one spike or none, so they have no `ilif` and no `relu`.
     """
     if target.kind == "microcontroller":
         settings = plan.network.but({"core": target.core})
         cost = footprint(make_plan(plan.genotype, settings, plan.input))
         figures = (("flash", cost.flash_bytes, target.flash_left), ("ram", cost.ram_bytes, target.ram_left))
         return [Need(what, needed, limit) for what, needed, limit in figures if limit is not None]
+    if plan.network.neuron != "lif":
+        return [Need("neurons", sum(layer.size for layer in plan.neurons), 0)]
     cores = tuple(core for core in target.cores for _ in range(core.count))
     if cores[0].kernel_words:
         return _layers(plan, cores)

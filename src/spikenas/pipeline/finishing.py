@@ -148,6 +148,8 @@ def evaluate(run: RunFolder, task: Task, report: Reporter) -> EvaluationRecord:
         with report.task("evaluation") as progress:
             result = evaluate_model(model, task.test, task.config.device, progress=counted(progress))
         found = {key: value for key, value in asdict(result).items() if key != "figures"}
+        if not result.active_shares:
+            del found["active_shares"]
         figures = {"test_accuracy": result.accuracy, "images": result.images, "figures": result.figures.as_json()}
         values = EVALUATION_FILE.write(run.folder, {**figures, **found, "model_sha256": state.digest(MODEL)})
     if state.integers and values.get("quantised_sha256") != state.integers:
@@ -209,7 +211,8 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
         with report.task("firmware") as progress:
             progress(0, 1, f"{name}: reference, build, run")
             inputs, frames = test_vectors(network, task.validation, vectors)
-            notes = {**asked, "target": device, "synops": synops_of(network, frames)}
+            spiking = network.plan.network.neuron != "relu"
+            notes = {**asked, "target": device, "synops": synops_of(network, frames) if spiking else None}
             build(network, inputs, find_target(device) if device else None, run / FIRMWARE / name, _log.warning, notes)
             found[name] = footprint_file(name).read(run.folder)
             progress(1, 1, name)

@@ -209,11 +209,11 @@ def _differences(old: Config, new: Config, section: str) -> Iterator[tuple[str, 
 
 
 def _refused(old: Config, new: Config, section: str) -> Iterator[tuple[str, Any, Any]]:
-    """Differences but for more epochs, with which a training goes on."""
+    """Differences but for more epochs or time, with which a training goes on."""
     return (
         (key, before, now)
         for key, before, now in _differences(old, new, section)
-        if key != "train.epochs" or now < before
+        if key not in ("train.epochs", "train.time") or before is None or now is None or now < before
     )
 
 

@@ -40,8 +40,16 @@ from spikenas._util.run_files import (
 )
 from spikenas._util.sealed import read_sealed
 from spikenas.config import Config
-from spikenas.records import BEST_FILE, DATA_FILE, EVALUATION_FILE, QUANTISATION_FILE, FootprintRecord, MadeOf, footprint_file
-from spikenas.training.epochs import Epoch, read_log
+from spikenas.records import (
+    BEST_FILE,
+    DATA_FILE,
+    EVALUATION_FILE,
+    QUANTISATION_FILE,
+    FootprintRecord,
+    MadeOf,
+    footprint_file,
+)
+from spikenas.training.epochs import Epoch, is_complete, read_log
 
 T = TypeVar("T")
 
@@ -70,7 +78,7 @@ class State:
             return None
 
     @cached_property
-    def log(self) -> list[Epoch]:
+    def epochs(self) -> list[Epoch]:
         """The epochs that the training has behind it."""
         try:
             return read_log(self.folder / LOG)
@@ -127,7 +135,7 @@ class State:
     def twin(self) -> State:
         """The run of the twin, with the settings that it is to have: relu neurons, no limits, the same training time."""
         asked = self.config
-        seconds = asked.train.time or math.ceil(sum(epoch.seconds for epoch in self.log)) or 1
+        seconds = asked.train.time or math.ceil(sum(epoch.seconds for epoch in self.epochs)) or 1
         config = asked.but(
             {
                 "twin": False,
@@ -255,7 +263,7 @@ STAGES: dict[str, Stage] = {
             writes=(MODEL, CHECKPOINT),
             fixes=("train",),
             witness=(CHECKPOINT,),
-            done=lambda state: state.has(MODEL) and len(state.log) >= state.config.train.epochs,
+            done=lambda state: state.has(MODEL) and is_complete(state.epochs, state.config.train),
         ),
         Stage(
             "quantise",

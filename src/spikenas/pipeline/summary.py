@@ -56,9 +56,10 @@ def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
         values["front"] = [{key: row[key] for key in FRONT_COLUMNS} for row in rows]
     following = next_stage(state)
     return values | {
+        "neuron": config.network.neuron,
+        "levels": config.network.levels if config.network.neuron == "ilif" else None,
         "timesteps": config.network.timesteps,
         "budget": config.budget.model_dump(exclude={"target"}),
         "folder": str(run.folder),
         "next": following and following.name,
     }
-

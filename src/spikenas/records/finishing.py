@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from spikenas._util.json_file import JsonFile
 from spikenas._util.run_files import EVALUATION, FIRMWARE, FOOTPRINT, QUANTISATION
-from spikenas.records.kinds import CLOSED, Bits, Count, Digest, NotNegative, Share
+from spikenas.records.kinds import CLOSED, Bits, Count, Digest, ModelName, NotNegative, Share
 
 
 @with_config(CLOSED)
@@ -33,7 +33,7 @@ class Quantisation(TypedDict):
     validation_accuracy: Share
     validation_accuracy_in_floating_point: Share
     clipped: dict[str, Share]
-    model: str
+    model: ModelName
     made_of: MadeOf
     quantised_sha256: Digest
 
@@ -85,13 +85,17 @@ Confusion = Annotated[list[list[Count]], AfterValidator(_square)]
 
 @with_config(CLOSED)
 class EvaluationRecord(TypedDict):
-    """What evaluation.json says: an `Evaluation`, and what the integers do where there are any."""
+    """What evaluation.json says: an `Evaluation`, and what the integers do where there are any.
+
+    `active_shares` is there where a neuron may send several spikes, `synops` is None where none are sent.
+    """
 
     test_accuracy: Share
     figures: FiguresRecord
     images: Annotated[int, Field(ge=1)]
     firing_rates: dict[str, NotNegative]
-    synops: NotNegative
+    active_shares: NotRequired[dict[str, Share]]
+    synops: NotNegative | None
     synops_by_layer: dict[str, NotNegative]
     macs: NotNegative
     confusion: Confusion
@@ -148,7 +152,7 @@ class FootprintRecord(TypedDict):
     predicted: Memory
     vectors: Count
     quantised_sha256: Digest
-    synops: NotNegative
+    synops: NotNegative | None
     linked: NotRequired[Memory]
     outputs_equal: NotRequired[bool]
     images: NotRequired[Count]

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from spikenas._util.errors import RunError
 from spikenas._util.files import read_text, reason
 from spikenas._util.json_file import parse_json
+from spikenas._util.provenance import Machine
 from spikenas._util.run_files import HISTORY
 from spikenas.records.kinds import CLOSED, NotNegative
 
@@ -24,7 +25,7 @@ class HistoryLine(TypedDict):
     seconds: NotNegative
     command: str
     versions: dict[str, str]
-    machine: dict[str, str | int]
+    machine: Machine
 
 
 _LINE = TypeAdapter(HistoryLine)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from spikenas._util.errors import GenotypeError
+from spikenas._util.run_files import MODEL, TUNING
 from spikenas.space.genotype import Genotype
 
 CLOSED = ConfigDict(extra="forbid")
@@ -17,6 +19,7 @@ Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+ModelName = Annotated[str, Field(pattern=rf"^({TUNING}/[0-9a-f]{{1,64}}/)?{re.escape(MODEL)}$")]  # in the run folder
 Bits = Annotated[int, Field(ge=1, le=16)]
 
 

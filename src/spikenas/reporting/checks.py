@@ -17,8 +17,9 @@ from spikenas.reporting.advice import Check, again, command
 from spikenas.reporting.saved import SavedRun
 from spikenas.space.building import make_plan
 from spikenas.targets import TARGETS, find_target
+from spikenas.training.epochs import is_complete, progress_of
 
-SILENT, SATURATED = 0.005, 0.9  # spikes per neuron and timestep
+SILENT, SATURATED = 0.005, 0.9  # neurons that fire at a timestep, of all; spikes, of those that there can be
 _UNUSED = 0.5  # share of every limit below which a budget is hardly used
 _LOST = 0.005  # accuracy that integers may lose
 _SLOWER = 1.5  # times what the first tenth of the search let expect
@@ -118,31 +119,32 @@ def _search(run: SavedRun) -> Iterator[Check]:
 def _training(run: SavedRun) -> Iterator[Check]:
     if not run.epochs:
         return
-    left = run.config.train.epochs - len(run.epochs)
-    if left:
+    if not is_complete(run.epochs, run.config.train):
         remedy = f"{command('run', '--out', run.folder)} goes on"
-        yield Check("warning", "training", f"{left} of {run.config.train.epochs} epochs are missing", remedy)
+        yield Check("warning", "training", f"only {progress_of(run.epochs, run.config.train)}", remedy)
 
 
 def _spikes(run: SavedRun) -> Iterator[Check]:
     if run.evaluation is None:
         return
-    rates = run.evaluation["firing_rates"]
-    threshold = run.config.network.v_threshold
-    silent = [f"{name} ({rate:.2%})" for name, rate in rates.items() if rate < SILENT]
-    saturated = [f"{name} ({rate:.0%})" for name, rate in rates.items() if rate > SATURATED]
+    rates, network = run.evaluation["firing_rates"], run.config.network
+    active = run.evaluation.get("active_shares", rates)
+    most = network.levels if network.neuron == "ilif" else 1
+    threshold = network.v_threshold
+    silent = [f"{name} ({share:.2%})" for name, share in active.items() if share < SILENT]
+    saturated = [f"{name} ({rate / most:.0%})" for name, rate in rates.items() if rate > SATURATED * most]
     if silent:
         finding = f"nearly silent, by the share of neurons that fire at a timestep: {listed(silent)}"
         remedy = "what reads them computes next to nothing; a lower threshold: "
         lower = again(run, "lower-threshold", "--set", f"network.v_threshold={threshold / 2:g}")
         yield Check("warning", "spikes", finding, remedy + lower)
     if saturated:
-        finding = f"saturated, by the share of neurons that fire at a timestep: {listed(saturated)}"
+        finding = f"saturated, by the spikes at a timestep of those that there can be: {listed(saturated)}"
         remedy = "they say next to nothing; a higher threshold: "
         higher = again(run, "higher-threshold", "--set", f"network.v_threshold={threshold * 2:g}")
         yield Check("warning", "spikes", finding, remedy + higher)
-    if rates and all(SILENT <= rate <= SATURATED for rate in rates.values()):
-        low, high = min(rates.values()), max(rates.values())
+    if rates and not silent and not saturated:
+        low, high = min(active.values()), max(active.values())
         yield Check(
             "good", "spikes", f"every layer fires, between {low:.1%} and {high:.1%} of its neurons at a timestep"
         )

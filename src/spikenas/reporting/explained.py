@@ -11,9 +11,10 @@ _SCORES = {
     "determinant",
 }
 _FIGURES = {
-    "width, T": "channels of the first cell; T is the number of timesteps over which each image is shown",
+    "width": "channels of the first cell, doubled at each reduction",
     "synaptic operations an inference": "synops: additions that spikes cause in one inference, over all T timesteps; "
     "fewer take less energy",
+    "multiplications an inference": "of weights with activations, in one inference; there are no spikes",
     "balanced test accuracy": "mean of the recalls of the classes, so that each class counts the same",
     "95 % interval of the accuracy": "the accuracy on all images of this kind, by as many test images as there are",
     "instructions an inference": "of the processor, counted in the emulator",
@@ -21,8 +22,19 @@ _FIGURES = {
 }
 
 
+_T = "T is the number of timesteps over which each image is shown"
+_NEURONS: dict[str, str] = {
+    "lif": f"a lif neuron sends one spike or none in a timestep; {_T}",
+    "ilif": "an ilif neuron sends 0 to D spikes in a timestep, each an addition of the same weight, and was trained "
+    f"with their number as its value; {_T}",
+    "relu": "the twin of a spiking network: the same layers with neurons that do not spike, for comparison",
+}
+
+
 def explained(run: SavedRun, name: str) -> str:
     """Return a sentence about a figure of `SavedRun.summary`; empty where it needs none."""
+    if name == "neurons, T":
+        return _NEURONS[run.config.network.neuron]
     if name != "score":
         return _FIGURES.get(name, "")
     said = _SCORES.get(run.best["score_name"] if run.best else "", "a score of the untrained network")

@@ -82,34 +82,33 @@ def confusion_plot(run: SavedRun) -> Plot | None:
 
 
 def spikes_plot(run: SavedRun) -> Plot | None:
-    """Plot the firing rate of each layer, and what its spikes cost; None without firing rates."""
+    """Plot how often the neurons of each layer fire, and what their spikes cost; None without spikes."""
     if run.evaluation is None or not run.evaluation["firing_rates"]:
         return None
-    rates = run.evaluation["firing_rates"]
-    synops = run.evaluation.get("synops_by_layer", {})
+    rates, synops = run.evaluation["firing_rates"], run.evaluation["synops_by_layer"]
+    active = run.evaluation.get("active_shares", rates)
     names = list(rates)
     data: list[Spec] = [{
-        "type": "bar", "orientation": "h", "y": names, "x": [round(100 * rates[name], 3) for name in names],
-        "marker": {"color": COLOURS[0]}, "hovertemplate": "%{y}: %{x}% fire at a timestep<extra></extra>",
+        "type": "bar", "orientation": "h", "y": names, "x": [round(100 * active[name], 3) for name in names],
+        "customdata": [round(rates[name], 4) for name in names], "marker": {"color": COLOURS[0]},
+        "hovertemplate": "%{y}: %{x}% fire at a timestep, %{customdata} spikes a neuron<extra></extra>",
+    }, {
+        "type": "bar", "orientation": "h", "y": names, "x": [round(synops[name]) for name in names],
+        "xaxis": "x2", "yaxis": "y2", "marker": {"color": COLOURS[1]},
+        "hovertemplate": "%{y}: %{x:,} additions an inference<extra></extra>",
     }]  # fmt: skip
-    layout: Spec = {"xaxis": {"title": {"text": "% that fire"}}, "showlegend": False,
-                    "yaxis": {"autorange": "reversed", "automargin": True}}  # fmt: skip
-    if synops:
-        data.append({
-            "type": "bar", "orientation": "h", "y": names, "x": [round(synops.get(name, 0)) for name in names],
-            "xaxis": "x2", "yaxis": "y2", "marker": {"color": COLOURS[1]},
-            "hovertemplate": "%{y}: %{x:,} additions an inference<extra></extra>",
-        })  # fmt: skip
-        layout |= {
-            "grid": {"rows": 1, "columns": 2, "pattern": "independent"},
-            "xaxis2": {"title": {"text": "synops an inference"}},
-            "yaxis2": {"autorange": "reversed", "showticklabels": False},
-        }
-    rows = [(name, f"{rates[name]:.2%}", f"{synops[name]:,.0f}" if name in synops else "") for name in names]
+    layout: Spec = {
+        "grid": {"rows": 1, "columns": 2, "pattern": "independent"}, "showlegend": False,
+        "xaxis": {"title": {"text": "% that fire"}}, "xaxis2": {"title": {"text": "synops an inference"}},
+        "yaxis": {"autorange": "reversed", "automargin": True},
+        "yaxis2": {"autorange": "reversed", "showticklabels": False},
+    }  # fmt: skip
+    rows = [(name, f"{active[name]:.2%}", f"{rates[name]:.3f}", f"{synops[name]:,.0f}") for name in names]
     total = f"{run.evaluation['synops']:,.0f} synaptic operations an inference"
     return Plot(
         "spikes", "Spikes", f"{total}, of {len(names)} layers of neurons.", {"data": data, "layout": layout},
-        ("layer", "firing rate", "synops"), rows, max(260, 60 + 26 * len(names)),
+        ("layer", "neurons that fire", "spikes a neuron and timestep", "synops"), rows,
+        max(260, 60 + 26 * len(names)),
     )  # fmt: skip
 
 

@@ -215,6 +215,8 @@ def _headline(section: Section) -> str:
     if run.memory is None:
         return f"No network yet: {run.status}."
     memory = f"{format_size(run.memory['flash_bytes'])} of flash and {format_size(run.memory['ram_bytes'])} of RAM"
+    if run.config.network.neuron == "relu":
+        memory += "; not a spiking network but a twin of one, with ReLUs"
     if run.accuracy is None:
         return f"A network of {memory}, not evaluated yet."
     right = f"{run.accuracy:.2%} of the test images right"

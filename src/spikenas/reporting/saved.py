@@ -61,7 +61,7 @@ from spikenas.records import (
 from spikenas.space.building import make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan
-from spikenas.training.epochs import Epoch, kept_epoch, read_log
+from spikenas.training.epochs import Epoch, kept_epoch, progress_of, read_log
 
 if TYPE_CHECKING:
     import pandas
@@ -176,15 +176,18 @@ class SavedRun:
             found["validation accuracy"] = f"{self.kept.validation_accuracy:.2%}"
         if best:
             found["score"] = f"{best['score']:.5g} ({best['score_name']})"
-            found["width, T"] = f"{best['channels']} channels, {self.config.network.timesteps} timesteps"
+            found["width"] = f"{best['channels']} channels"
+            found["neurons, T"] = self.config.network.neurons
         if self.memory:
             found["params"] = f"{self.memory['params']:,}"
             found["flash, RAM"] = ", ".join(format_size(self.memory[key]) for key in ("flash_bytes", "ram_bytes"))
         if counted := {name: said["instructions"] for name, said in self.measured.items() if "linked" in said}:
             shown = (f"{number:,} ({name})" for name, number in counted.items())
             found["instructions an inference"] = ", ".join(shown)
-        if evaluation:
+        if evaluation and evaluation["synops"] is not None:
             found["synaptic operations an inference"] = f"{evaluation['synops']:,.0f}"
+        if evaluation and evaluation["synops"] is None:
+            found["multiplications an inference"] = f"{evaluation['macs']:,.0f}"
         if self.seconds:
             found["time"] = f"{sum(self.seconds.values()):,.0f} s"
         return found
@@ -243,7 +246,7 @@ class SavedRun:
             return "complete"
         said = {
             "search": f", {len(self.trials):,} candidates so far",
-            "train": f", {len(self.epochs)} of {self.config.train.epochs} epochs",
+            "train": f", {progress_of(self.epochs, self.config.train)}",
         }
         return f"{stage.name} is next{said.get(stage.name, '')}"
 

@@ -53,10 +53,11 @@ def count_entropy(spikes: Tensor) -> float:
     """Return the entropy in nats of a neuron's spike count over the samples, as the mean over the neurons.
 
     Args:
-        spikes: Spikes, 0 or 1, [T, B, ...].
+        spikes: Numbers of spikes, [T, B, ...].
     """
     counts = spikes.flatten(2).sum(0)
-    shares = torch.stack([(counts == count).sum(0) for count in range(len(spikes) + 1)]).double() / len(counts)
+    most = max(len(spikes), int(counts.max())) if counts.numel() else 0
+    shares = torch.stack([(counts == count).sum(0) for count in range(most + 1)]).double() / len(counts)
     return float(torch.special.entr(shares).sum(0).mean())
 
 
@@ -124,11 +125,11 @@ MECO = SpikeScore(
     "meco", "least eigenvalue of channel correlations, sum", "MeCo, Jiang et al. 2023", least_eigenvalue, _sum
 )
 FIRING_RATE = SpikeScore(
-    "firing-rate", "spikes per neuron and timestep, mean of the layers", "baseline", _firing_rate, _mean
+    "firing-rate", "spikes per neuron and timestep, mean of the layers", "baseline", _firing_rate, _mean, counts=True
 )
 LIVE_NEURONS = SpikeScore(
     "live-neurons", "share of neurons that fire at all, mean of the layers", "baseline", live_share, _mean
 )
 COUNT_ENTROPY = SpikeScore(
-    "count-entropy", "entropy of spike counts, mean of the layers", "baseline", count_entropy, _mean
+    "count-entropy", "entropy of spike counts, mean of the layers", "baseline", count_entropy, _mean, counts=True
 )

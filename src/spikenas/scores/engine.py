@@ -22,13 +22,13 @@ from torch import Tensor
 from spikenas._util.errors import ScoreError
 from spikenas._util.seeding import digest_of
 from spikenas._util.threads import threads
-from spikenas.config import FidelityConfig, NetworkConfig
+from spikenas.config import USUAL_TIMESTEPS, FidelityConfig, NetworkConfig
 from spikenas.scores.catalogue import SCORES
 from spikenas.scores.probe import NetworkScore, PlanScore, Probe, SpikeScore
 from spikenas.scores.spikes import SpikeRun
 from spikenas.snn.network import Network, use_batch_statistics
 from spikenas.snn.synops import fan_out
-from spikenas.space.building import make_plan
+from spikenas.space.building import check_timesteps, make_plan
 from spikenas.space.genotype import Genotype
 from spikenas.space.graph import CellGraph
 from spikenas.space.plan import InputSpec, Plan
@@ -44,7 +44,7 @@ class ScoreResult:
         score: Score of the genotype; higher is better, -inf when it cannot be computed.
         seconds: Wall time of this call; near 0 when an equal network was scored before.
         synops: Synaptic operations per image that the network to be built would need at the measured firing rates; None
-            where no score uses spikes, the genotype has no path, or the network's width is open.
+            where no score uses spikes, the network has none, the genotype has no path, or the width is open.
     """
 
     score: float
@@ -95,7 +95,7 @@ class Scorer:
         self.labels = torch.empty(0) if labels is None else labels.to(device, torch.int64)
         height, width = images.shape[-2:]
         self.full = network, input
-        self.network = at_fidelity(network, fidelity)
+        self.network = at_fidelity(network, fidelity, input.static)
         self.input = InputSpec(input.channels, height, width, input.classes, input.static)
         self.repeats = fidelity.repeats
         self.seed = seed
@@ -146,24 +146,25 @@ class Scorer:
         for plan_score in self._plan_scores:
             values[plan_score.name].append(float(plan_score.compute(plan)))
         scores = {name: _mean(found) for name, found in values.items()}
-        return _Known(scores, self._synops(genotype, rates) if rates else None)
+        return _Known(scores, self._synops(genotype, plan, rates) if rates else None)
 
     def _probe(self, plan: Plan, repeat: int) -> Probe:
         network = Network(plan, self.seed, repeat).to(self.images.device)
         use_batch_statistics(network)
         return Probe(network, self.images, self.labels, self.seed, repeat)
 
-    def _synops(self, genotype: Genotype, rates: list[dict[str, float]]) -> float | None:
+    def _synops(self, genotype: Genotype, scored: Plan, rates: list[dict[str, float]]) -> float | None:
         network, input = self.full
-        if not isinstance(network.channels, int):
+        if not isinstance(network.channels, int) or network.neuron == "relu":
             return None
         plan = _plan(genotype, network, input)
         total = 0.0
-        for name in rates[0]:
-            lif = plan.by_name[name]
-            timesteps = network.timesteps - (name in plan.only_fed_back)
-            rate = math.fsum(rate[name] for rate in rates) / len(rates)
-            total += rate * timesteps * lif.shape[0] * float(fan_out(plan, lif).sum())
+        for seen, neurons in zip(scored.neurons, plan.neurons, strict=True):
+            if seen.name not in rates[0]:
+                continue
+            timesteps = network.timesteps - (neurons.name in plan.only_fed_back)
+            rate = math.fsum(rate[seen.name] for rate in rates) / len(rates)
+            total += rate * timesteps * neurons.shape[0] * float(fan_out(plan, neurons).sum())
         return total
 
 
@@ -207,7 +208,7 @@ class ScorerFactory:
 
     def sharing_order(self, genotypes: Sequence[Genotype]) -> list[int]:
         """Return the positions of the genotypes in an order in which neighbours have the most layers in common."""
-        network = at_fidelity(self.network, self.fidelity)
+        network = at_fidelity(self.network, self.fidelity, self.input.static)
 
         def key(position: int) -> list[str]:
             genotype = genotypes[position]
@@ -217,14 +218,25 @@ class ScorerFactory:
         return sorted(range(len(genotypes)), key=key)
 
 
-def at_fidelity(network: NetworkConfig, fidelity: FidelityConfig) -> NetworkConfig:
-    """Return the network's settings with those of the fidelity in their place."""
-    changes: dict[str, int] = {}
+def at_fidelity(network: NetworkConfig, fidelity: FidelityConfig, static: bool) -> NetworkConfig:
+    """Return the network's settings with those of the fidelity in their place.
+
+    Args:
+        network: Settings of the network that will be built.
+        fidelity: Settings that a candidate is scored at.
+        static: Whether the input is an image rather than event frames.
+
+    Raises:
+        ConfigError: The neurons of the fidelity cannot have its T.
+    """
+    neuron = network.neuron if fidelity.neuron == "network" else fidelity.neuron
+    own = network.timesteps if neuron == network.neuron or not static else USUAL_TIMESTEPS[neuron]
+    changes: dict[str, Any] = {"neuron": neuron, "timesteps": fidelity.timesteps or own}
     if fidelity.channels != "network":
         changes["channels"] = fidelity.channels
-    if fidelity.timesteps is not None:
-        changes["timesteps"] = fidelity.timesteps
-    return network.but(changes)
+    reduced = network.but(changes)
+    check_timesteps(reduced, static, "network.timesteps" if fidelity.timesteps is None else "fidelity.timesteps")
+    return reduced
 
 
 def _plan(genotype: Genotype, network: NetworkConfig, input: InputSpec) -> Plan:

@@ -17,8 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spikenas.scores.probe import NetworkScore, Probe
-from spikenas.snn.lif import LIF
-from spikenas.snn.network import Network
+from spikenas.snn.network import Network, module_key
 from spikenas.space.plan import LayerSpec
 
 ZICO_PARTS = 4
@@ -152,9 +151,10 @@ class _Linearised(Network):
 
     def __init__(self, network: Network) -> None:
         super().__init__(network.plan)
-        for name, module in network.layers.items():
-            neutral = isinstance(module, (LIF, nn.BatchNorm2d))
-            self.layers[name] = nn.Identity() if neutral else copy.deepcopy(module).double()
+        for layer in network.plan.layers:
+            if (name := module_key(layer.name)) in network.layers:
+                neutral = layer.kind in ("neuron", "batchnorm")
+                self.layers[name] = nn.Identity() if neutral else copy.deepcopy(network.layers[name]).double()
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.abs_()

@@ -15,7 +15,7 @@ from spikenas.space.plan import LayerSpec, Plan
 
 
 class Measured(NamedTuple):
-    """A measurement holds what a score measured on one LIF layer.
+    """A measurement holds what a score measured on one layer of neurons.
 
     Attributes:
         layer: Layer in the candidate's plan, with its stage and shape.
@@ -31,7 +31,7 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class SpikeScore:
-    """A spike score is made from the spikes of each LIF layer; a layer that candidates share is measured once.
+    """A spike score is made from the spikes of each layer of neurons; one that candidates share is measured once.
 
     Attributes:
         name: Name on the command line.
@@ -39,12 +39,14 @@ class SpikeScore:
         source: Paper or code that the score is from, in words.
         copies: Noise levels in standard deviations of the normalised input: the batch is run as
             [images, images + level * noise, ...], joined along B.
-        measure: Function from the spikes of one layer, 0 or 1, [T, (1 + len(copies)) * B, ...], to a small summary: a
-            tensor, a number or a tuple. T is 1 less where the layer only feeds back. The function is given nothing
-            else, so that a summary does not depend on the candidate. Maps lie channels last in memory:
-            `spikes.movedim(2, -1).flatten(2)` is free, `spikes.flatten(2)` copies.
-        combine: Function from what was measured on all LIF layers, in the plan's order, to the score; higher is better,
-            -inf when it cannot be computed.
+        measure: Function from the spikes of one layer, [T, (1 + len(copies)) * B, ...], to a small summary: a tensor, a
+            number or a tuple. They are 0 or 1, whether a neuron fired: sent at least one spike, or as a ReLU is above
+            0. T is 1 less where the layer only feeds back. The function is given nothing else, so that a summary does
+            not depend on the candidate. Maps lie channels last in memory: `spikes.movedim(2, -1).flatten(2)` is free,
+            `spikes.flatten(2)` copies.
+        combine: Function from what was measured on all layers of neurons, in the plan's order, to the score; higher is
+            better, -inf when it cannot be computed.
+        counts: Whether `measure` is given numbers of spikes, 0 to D; of ReLUs, which send none, 0 or 1 as before.
     """
 
     name: str
@@ -53,6 +55,7 @@ class SpikeScore:
     measure: Callable[[Tensor], Any]
     combine: Callable[[Sequence[Measured]], float]
     copies: tuple[float, ...] = ()
+    counts: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from spikenas._util.seeding import seed_of
+from spikenas.config import Neuron
 from spikenas.scores.probe import Measured, SpikeScore
 from spikenas.snn.network import Network, use_batch_statistics
 from spikenas.space.plan import LayerSpec, Plan
@@ -57,7 +58,7 @@ def _bytes(value: Any) -> int:
 
 
 class _MeasuredLayer(NamedTuple):
-    """This class holds what is kept of a LIF layer."""
+    """This class holds what is kept of a layer of neurons."""
 
     summaries: tuple[Any, ...]
     rate: float
@@ -90,23 +91,23 @@ class SpikeRun:
             repeat: Number of the initialisation.
 
         Returns:
-            For each score what it measured on all LIF layers, and the firing rate on the images without noise by layer.
+            For each score what it measured on all layers of neurons, and the firing rate on the images without noise by
+            layer: spikes per neuron and timestep, or of ReLUs the share that is above 0.
         """
-        lifs = [layer for layer in plan.layers if layer.kind == "neuron"]
         known: dict[str, _MeasuredLayer | None] = {}
-        for lif in lifs:
-            if (repeat, lif.lineage) in self._measured:
-                known[lif.name] = self._measured[repeat, lif.lineage]
-        wanted = {lif.name for lif in lifs} - known.keys()
+        for layer in plan.neurons:
+            if (repeat, layer.lineage) in self._measured:
+                known[layer.name] = self._measured[repeat, layer.lineage]
+        wanted = {layer.name for layer in plan.neurons} - known.keys()
         if wanted:
             known |= dict.fromkeys(wanted)  # nothing is emitted by what only feeds back when T is 1
             self._run(plan, repeat, wanted, known)
-        emitted = [(lif, kept) for lif in lifs if (kept := known[lif.name])]
+        emitted = [(layer, kept) for layer in plan.neurons if (kept := known[layer.name])]
         measured = [
-            [Measured(lif, plan.edges(lif), kept.summaries[number]) for lif, kept in emitted]
+            [Measured(layer, plan.edges(layer), kept.summaries[number]) for layer, kept in emitted]
             for number in range(len(self.scores))
         ]
-        return measured, {lif.name: kept.rate for lif, kept in emitted}
+        return measured, {layer.name: kept.rate for layer, kept in emitted}
 
     def _run(self, plan: Plan, repeat: int, wanted: Collection[str], known: dict[str, _MeasuredLayer | None]) -> None:
         stored = {layer.name for layer in plan.layers if (repeat, layer.lineage) in self._values}
@@ -122,7 +123,7 @@ class SpikeRun:
 
         def keep(layer: LayerSpec, value: Tensor) -> None:
             if layer.name in wanted:
-                known[layer.name] = self._summarise(value)
+                known[layer.name] = self._summarise(value, plan.network.neuron)
             elif _is_read_by_cells(layer):
                 self._values[repeat, layer.lineage] = value
 
@@ -130,9 +131,12 @@ class SpikeRun:
         for name in wanted:
             self._measured[repeat, plan.by_name[name].lineage] = known[name]
 
-    def _summarise(self, spikes: Tensor) -> _MeasuredLayer:
-        rate = float(spikes[:, : self._clean_images].mean())
-        return _MeasuredLayer(tuple(score.measure(spikes) for score in self.scores), rate)
+    def _summarise(self, sent: Tensor, neuron: Neuron) -> _MeasuredLayer:
+        fired = sent if neuron == "lif" else (sent > 0).to(sent.dtype)
+        counts = fired if neuron == "relu" else sent
+        rate = float(counts[:, : self._clean_images].mean())
+        summaries = (score.measure(counts if score.counts else fired) for score in self.scores)
+        return _MeasuredLayer(tuple(summaries), rate)
 
     @property
     def _clean_images(self) -> int:

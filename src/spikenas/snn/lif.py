@@ -132,7 +132,7 @@ def lif_step(
     Returns:
         Spikes, 0 or 1, of x's dtype, and the potential after the reset, at least float32; both of x's shape.
     """
-    h = _charge(_at_least_float32(x), _at_least_float32(v), tau, v_reset)
+    h = _charge(at_least_float32(x), at_least_float32(v), tau, v_reset)
     spikes: Tensor = _Fire.apply(h, v_threshold, alpha)
     return spikes.to(x.dtype), torch.where(spikes.detach() > 0, v_reset, h)
 
@@ -148,7 +148,7 @@ class _Fire(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        _refuse_second_derivatives()
+        refuse_second_derivatives("LIF")
         (h,) = ctx.saved_tensors
         return grad * _surrogate(h, *ctx.surrogate), None, None
 
@@ -167,7 +167,7 @@ class _TorchLIF(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_spikes: Tensor) -> tuple[Tensor | None, ...]:
-        _refuse_second_derivatives()
+        refuse_second_derivatives("LIF")
         (x,) = ctx.saved_tensors
         timesteps, tau, v_threshold, v_reset, alpha = ctx.neuron
         charged = _charge_all(x, timesteps, tau, v_threshold, v_reset)
@@ -192,16 +192,16 @@ class _FusedLIF(torch.autograd.Function):
         ctx.save_for_backward(x)
         ctx.timesteps = timesteps
         ctx.neuron = tau, v_threshold, v_reset, alpha
-        order = _memory_order(x)
+        order = memory_order(x)
         spikes = _empty((timesteps, *x.shape[1:]), x.dtype, order)
         kernels.lif_forward(_rows(x, order), _rows(spikes, order), torch.get_num_threads(), tau, v_threshold, v_reset)
         return spikes
 
     @staticmethod
     def backward(ctx: Any, grad_spikes: Tensor) -> tuple[Tensor | None, ...]:
-        _refuse_second_derivatives()
+        refuse_second_derivatives("LIF")
         (x,) = ctx.saved_tensors
-        order = _memory_order(x)
+        order = memory_order(x)
         grad_x = _empty(x.shape, x.dtype, order)
         kernels.lif_backward(
             _rows(x, order),
@@ -224,12 +224,20 @@ def _check_neuron(timesteps: int, tau: float, v_threshold: float, v_reset: float
         raise ConfigError(f"LIF: alpha must be positive, but got {alpha}")
 
 
-def _refuse_second_derivatives() -> None:
+def refuse_second_derivatives(neuron: str) -> None:
+    """Refuse a backward pass that is to be differentiated again, of a neuron of that name.
+
+    Raises:
+        NotImplementedError: It was called with create_graph=True.
+    """
     if torch.is_grad_enabled():
-        raise NotImplementedError("LIF: the surrogate gradient has no derivative; create_graph=True cannot be used")
+        raise NotImplementedError(
+            f"{neuron}: the surrogate gradient has no derivative; create_graph=True cannot be used"
+        )
 
 
-def _at_least_float32(x: Tensor) -> Tensor:
+def at_least_float32(x: Tensor) -> Tensor:
+    """Return a tensor as potentials are: float32, or what it is where that is wider."""
     return x.float() if x.dtype.itemsize < 4 else x
 
 
@@ -253,7 +261,7 @@ def _surrogate(h: Tensor, v_threshold: float, alpha: float) -> Tensor:
     return alpha / 2 / (1 + (math.pi / 2 * alpha * (h - v_threshold)) ** 2)
 
 
-def _memory_order(x: Tensor) -> list[int]:
+def memory_order(x: Tensor) -> list[int]:
     """Return the dimensions as they lie in memory, time first, so that channels-last maps need no copy."""
     return [0, *sorted(range(1, x.dim()), key=x.stride, reverse=True)]
 

@@ -24,11 +24,12 @@ from spikenas.space.plan import LayerSpec, Plan, Term
 
 
 class SpikeTrain(NamedTuple):
-    """A spike train holds what one LIF layer emitted.
+    """A spike train holds what one layer of neurons sent.
 
     Attributes:
         name: Name of the layer in the plan.
-        spikes: Spikes, 0 or 1, [T, B, ...]; T - 1 timesteps where the layer only feeds back.
+        spikes: Numbers of spikes, 0 or 1 of `lif` and 0 to D of `ilif`, or the activations of `relu`, [T, B, ...];
+            T - 1 timesteps where the layer only feeds back.
         edges: Number of ops that read the layer; ops that would have equal neurons share them.
     """
 
@@ -71,7 +72,7 @@ LayerObserver = Callable[[LayerSpec, Tensor], None]
 
 
 class Network(nn.Module):
-    """A network is the spiking network of a plan, with weights.
+    """A network is the network of a plan, with weights: a spiking one, or its twin of ReLUs.
 
     It keeps no state between calls: every forward starts from the reset potential.
 
@@ -120,7 +121,7 @@ class Network(nn.Module):
 
         Args:
             x: [B, C, H, W] images, or [T, B, C, H, W] event frames where the plan's input is not static.
-            record: List that the spikes of every LIF layer are appended to, in the plan's order.
+            record: List that the spikes of every layer of neurons are appended to, in the plan's order.
 
         Returns:
             Class scores, [B, classes].
@@ -141,7 +142,7 @@ class Network(nn.Module):
         Args:
             values: The input, and what the built layers read of the others, [T or 1, B, ...] by layer.
             observe: Function that is called with each layer and its output, in the plan's order; of a stage with
-                feedback, with those of its LIF layers and with those that other stages read.
+                feedback, with those of its neurons and with those that other stages read.
 
         Returns:
             Values that no built layer reads, by layer.

@@ -35,10 +35,7 @@ def make_plan(genotype: Genotype, network: NetworkConfig, input: InputSpec, as_w
         raise ConfigError("network.channels: the width 'auto' must be resolved before a plan is made")
     if network.kind == "snasnet" and network.cells != 2:
         raise ConfigError(f"network.cells: snasnet has 2 cells, got {network.cells}")
-    if network.kind == "snasnet" and network.neuron != "lif":
-        raise ConfigError(f"network.neuron: snasnet has lif neurons, got {network.neuron}")
-    if network.neuron == "relu" and input.static and network.timesteps != 1:
-        raise ConfigError(f"network.timesteps: relu neurons have no memory; images take one, got {network.timesteps}")
+    check_timesteps(network, input.static)
     if len(genotype.cells) != network.cells:
         raise GenotypeError(
             f"the network has {network.cells} cells (network.cells), the genotype {len(genotype.cells)}: {genotype}"
@@ -72,6 +69,21 @@ def _graph(genotype: Genotype, number: int, cell: Cell, as_written: bool) -> Cel
 
 def _digest(*parts: object) -> str:
     return blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+
+
+def check_timesteps(network: NetworkConfig, static: bool, key: str = "network.timesteps") -> None:
+    """Check that T is one that the neurons can have.
+
+    Args:
+        network: Settings of the network.
+        static: Whether its input is an image rather than event frames.
+        key: Setting that T is from, for the message.
+
+    Raises:
+        ConfigError: They are ReLUs, and T is not 1.
+    """
+    if network.neuron == "relu" and static and network.timesteps != 1:
+        raise ConfigError(f"{key}: relu neurons have no memory; images take 1, got {network.timesteps}")
 
 
 @dataclass

@@ -145,6 +145,11 @@ class Plan:
         return {"lif": 1, "ilif": self.network.levels, "relu": RELU_LEVELS}[self.network.neuron]
 
     @cached_property
+    def neurons(self) -> tuple[LayerSpec, ...]:
+        """Layers of neurons, in the plan's order."""
+        return tuple(layer for layer in self.layers if layer.kind == "neuron")
+
+    @cached_property
     def by_name(self) -> dict[str, LayerSpec]:
         """Layers of the plan by their names."""
         return {layer.name: layer for layer in self.layers}

@@ -237,7 +237,7 @@ class Task:
         asked, config = self.asked.but(changes), self.config.but(changes)
         if asked.data == self.asked.data and asked.seed == self.asked.seed:
             return self._derived(asked, config, self._opened)
-        return self._derived(asked, config.but({key: asked.value(key) for key in _FROM_DATA}), None)
+        return self._derived(asked, config.like(asked, _FROM_DATA), None)
 
     def repeated(self, seed: int, changes: Mapping[str, Any]) -> Task:
         """Return the task for a repetition of a measurement: the test items stay, another validation share is drawn.

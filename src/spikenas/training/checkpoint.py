@@ -89,7 +89,7 @@ class Model:
         return (
             f"Model of {len(self.classes)} classes, {footprint(self.plan).params:,} parameters\n"
             f"{self.plan.genotype}\n"
-            f"{network.channels} channels, T = {network.timesteps}, input {spec.channels}x{spec.height}x{spec.width}"
+            f"{network.channels} channels, {network.neurons}, input {spec.channels}x{spec.height}x{spec.width}"
         )
 
 

@@ -8,9 +8,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Self
 
 from spikenas._util.errors import RunError
 from spikenas._util.files import read_text, write_atomically
+from spikenas._util.units import format_duration
 from spikenas.config import TrainConfig
 
 
@@ -25,7 +27,7 @@ class Epoch:
         train_accuracy: Share of the training images, as augmented, that are classified correctly.
         validation_loss: The same on the validation images.
         validation_accuracy: Share of the validation images that are classified correctly.
-        seconds: Wall time.
+        seconds: Wall time since the epoch before, or since the start.
         validation_balanced_accuracy: Mean of the recalls of the classes on the validation images.
     """
 
@@ -38,6 +40,21 @@ class Epoch:
     seconds: float
     validation_balanced_accuracy: float
 
+    @classmethod
+    def parse(cls, row: Sequence[str | float]) -> Self:
+        """Read what `astuple` returns, in numbers or texts.
+
+        Raises:
+            ValueError: It is something else, a number is not finite, or a share is not between 0 and 1.
+        """
+        number, *values = row
+        found = cls(int(number), *map(float, values))
+        shares = (found.train_accuracy, found.validation_accuracy, found.validation_balanced_accuracy)
+        others = (found.lr, found.train_loss, found.validation_loss, found.seconds)
+        if not all(0 <= share <= 1 for share in shares) or not all(0 <= value < math.inf for value in others):
+            raise ValueError("no epoch: a share beyond 1, or a number that is negative or not finite")
+        return found
+
 
 _COLUMNS = tuple(field.name for field in fields(Epoch))
 
@@ -46,6 +63,28 @@ def judged_by(epoch: Epoch, settings: TrainConfig) -> float:
     """Return the validation accuracy that weights are chosen by, with class weights the balanced one."""
     balanced = settings.class_weights == "balanced"
     return epoch.validation_balanced_accuracy if balanced else epoch.validation_accuracy
+
+
+def asked_of(settings: TrainConfig) -> float:
+    """Return how long a training is to be: seconds where its time is limited, else epochs."""
+    return settings.epochs if settings.time is None else settings.time
+
+
+def behind(epochs: Sequence[Epoch], timed: bool) -> float:
+    """Return how much of a training these epochs are: seconds where it is timed, else their number."""
+    return math.fsum(epoch.seconds for epoch in epochs) if timed else len(epochs)
+
+
+def is_complete(epochs: Sequence[Epoch], settings: TrainConfig) -> bool:
+    """Say whether a training is as long as the settings ask for."""
+    return behind(epochs, settings.time is not None) >= asked_of(settings)
+
+
+def progress_of(epochs: Sequence[Epoch], settings: TrainConfig) -> str:
+    """Return how far a training is, for people: `12 of 60 epochs`, `5 min of 20 min`."""
+    if settings.time is None:
+        return f"{len(epochs)} of {settings.epochs} epochs"
+    return f"{format_duration(behind(epochs, timed=True))} of {format_duration(settings.time)}"
 
 
 def kept_epoch(epochs: Sequence[Epoch], settings: TrainConfig) -> Epoch:
@@ -68,10 +107,9 @@ def read_log(path: Path) -> list[Epoch]:
     try:
         text = read_text(path)
         header, *rows = csv.reader(text.splitlines())
-        found = [Epoch(int(row[0]), *map(float, row[1:])) for row in rows]
-        whole = text.endswith("\n") and header == list(_COLUMNS)
-        if not whole or any(not all(map(math.isfinite, astuple(one))) for one in found):
-            raise ValueError("cut off, of other columns, or not finite")
+        found = [Epoch.parse(row) for row in rows]
+        if not text.endswith("\n") or header != list(_COLUMNS):
+            raise ValueError("cut off, or of other columns")
         if [one.epoch for one in found] != list(range(1, len(found) + 1)):
             raise ValueError("not one epoch after the other")
     except (RunError, ValueError, IndexError, TypeError, OverflowError, csv.Error):

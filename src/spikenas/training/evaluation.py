@@ -1,4 +1,4 @@
-"""The evaluation of a trained network measures accuracy, firing rates and synaptic operations."""
+"""The evaluation of a trained network measures accuracy, spikes and operations."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ class Evaluation:
 
     Attributes:
         figures: Accuracy with its interval, balanced accuracy, recall and precision by class.
-        firing_rates: Spikes per neuron per timestep, by LIF layer.
-        synops: Number of additions that spikes cause in convolutions and linear layers, per inference.
-        synops_by_layer: The same number by the LIF layer whose spikes cause the additions.
-        macs: Number of multiplications by values that are no spikes (stem, behind depthwise and pooling), per
-            inference.
+        firing_rates: Spikes per neuron per timestep, by layer of neurons; empty for ReLUs, which send none.
+        active_shares: Share of the neurons that send a spike at a timestep, by layer; empty where they send one at
+            most, so that it is the firing rate, and for ReLUs.
+        synops: Number of additions that spikes cause in convolutions and linear layers, per inference, each of the
+            spikes that a neuron sends counted; None for ReLUs.
+        synops_by_layer: The same number by the layer of neurons whose spikes cause the additions.
+        macs: Number of multiplications by values that are no spikes (stem, behind depthwise and pooling; of a network
+            of ReLUs all), per inference.
         confusion: Numbers of images, [true class][predicted class].
         mistakes: The worst mistakes, at most `spikenas.training.tally.MISTAKES`, the worst first.
         seconds: Wall time of the forward passes.
@@ -40,7 +43,8 @@ class Evaluation:
 
     figures: Figures
     firing_rates: dict[str, float]
-    synops: float
+    active_shares: dict[str, float]
+    synops: float | None
     synops_by_layer: dict[str, float]
     macs: float
     confusion: list[list[int]]
@@ -58,7 +62,8 @@ class Evaluation:
         return self.figures.items
 
     def __repr__(self) -> str:
-        return f"Evaluation: {self.figures}, {self.synops:,.0f} synops an inference"
+        operations = f"{self.macs:,.0f} macs" if self.synops is None else f"{self.synops:,.0f} synops"
+        return f"Evaluation: {self.figures}, {operations} an inference"
 
 
 @torch.no_grad()
@@ -78,13 +83,15 @@ def evaluate(
         batch: Number of images at a time.
         progress: Called with the number of images done and that of all images.
     Returns:
-        Accuracy, firing rates, operations and mistakes.
+        Accuracy, spikes, operations and mistakes.
     Raises:
         RunError: The split has no images, or labels that the network has no output for.
     """
     network, plan = model.network.to(device).eval(), model.network.plan
+    spiking = plan.network.neuron != "relu"
     tally = Tally(split, model.classes)
-    fired: dict[str, Tensor] = {}
+    sent: dict[str, Tensor] = {}
+    active: dict[str, float] = {}
     timesteps: dict[str, int] = {}
     start = time.perf_counter()
     for first in range(0, len(split), batch):
@@ -92,20 +99,24 @@ def evaluate(
         images = torch.from_numpy(split.fetch(indices)).to(device)
         x = normalise(images, model.statistics.mean, model.statistics.std)
         record: list[SpikeTrain] = []
-        tally.add(network(x if plan.input.static else x.transpose(0, 1), record), first)
+        tally.add(network(x if plan.input.static else x.transpose(0, 1), record if spiking else None), first)
         for train in record:
             timesteps[train.name] = len(train.spikes)
             counts = train.spikes.sum((0, 1), dtype=torch.float64).cpu()
-            fired[train.name] = fired.get(train.name, torch.zeros_like(counts)) + counts
+            sent[train.name] = sent.get(train.name, torch.zeros_like(counts)) + counts
+            if plan.levels > 1:
+                share = float((train.spikes > 0).double().mean()) * len(indices) / len(split)
+                active[train.name] = active.get(train.name, 0.0) + share
         progress(indices.stop, len(split))
     images_done = len(split)
     synops = {
-        name: float((counts * fan_out(plan, plan.by_name[name])).sum()) / images_done for name, counts in fired.items()
+        name: float((counts * fan_out(plan, plan.by_name[name])).sum()) / images_done for name, counts in sent.items()
     }
     return Evaluation(
         figures=tally.figures,
-        firing_rates={name: float(counts.mean()) / images_done / timesteps[name] for name, counts in fired.items()},
-        synops=sum(synops.values()),
+        firing_rates={name: float(counts.mean()) / images_done / timesteps[name] for name, counts in sent.items()},
+        active_shares=active,
+        synops=sum(synops.values()) if spiking else None,
         synops_by_layer=synops,
         macs=float(sum(_macs(plan, layer) for layer in plan.layers)),
         confusion=tally.confusion,
@@ -116,7 +127,8 @@ def evaluate(
 
 def _macs(plan: Plan, layer: LayerSpec) -> int:
     """Count the multiplications of a layer whose input is not spikes; once where it is static or averaged over T."""
-    if not layer.weights or plan.by_name[layer.terms[0].layer].kind == "neuron":
+    spikes = layer.weights and plan.by_name[layer.terms[0].layer].kind == "neuron" and plan.network.neuron != "relu"
+    if not layer.weights or spikes:
         return 0
     averaged = layer.kind == "linear" and not any(reader.kind == "neuron" for reader, _ in plan.readers[layer.name])
     times = 1 if layer.static or averaged else plan.network.timesteps

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,22 +22,22 @@ from spikenas._util.errors import DivergedError, RunError
 from spikenas._util.run_files import CHECKPOINT, LOG, MODEL
 from spikenas._util.seeding import seed_of
 from spikenas._util.threads import threads
+from spikenas._util.units import format_duration
 from spikenas.config import Config, TrainConfig
 from spikenas.data import DataSet, Split, Statistics
 from spikenas.data.transforms import augment, normalise
 from spikenas.snn.network import Network
 from spikenas.space.plan import Plan
 from spikenas.training.checkpoint import load_tensors, load_weights, model_header, save_tensors
-from spikenas.training.epochs import Epoch, is_logged, kept_epoch, write_log
+from spikenas.training.epochs import Epoch, asked_of, behind, is_complete, is_logged, kept_epoch, write_log
+from spikenas.training.optimiser import make_optimiser
+from spikenas.training.precision import precision_of
 from spikenas.training.rounds import Progressed, further, learning_rate
 
+LEAST_STEPS = 20  # of a training whose time is limited
+_STEPS_BETWEEN_CHECKS = 50  # whether the loss is finite; each waits for a GPU
 
-class _Sums(NamedTuple):
-    loss: float
-    correct: float
-    images: float
-
-
+Clock = Callable[[], float]
 Progress = Callable[[int, int, Sequence[Epoch]], None]
 
 
@@ -48,6 +49,7 @@ def train(
     folder: Path | None,
     progress: Progress = lambda done, total, epochs: None,
     network: Network | None = None,
+    clock: Clock = time.perf_counter,
 ) -> list[Epoch]:
     """Train a network on the training split, and choose its weights on the validation split.
 
@@ -56,22 +58,29 @@ def train(
     ends with the same bits. Where more epochs are asked for than the checkpoint was made for, they are a further round,
     with a schedule of its own; the weights kept are chosen among the epochs of all rounds.
 
+    With `train.time` the schedule follows the share of the time that is used, also by what a resumed training did
+    before. The step in which it is over is the last; the model is whole then, after a last validation. More time is a
+    further round. Such a training cannot be repeated bit for bit: how many steps it has is up to the machine.
+
     Args:
         plan: The network.
         dataset: The images; the test split is not touched.
         statistics: Mean and standard deviation of each channel, for normalisation.
         config: The configuration; `train`, `seed`, `device` and `threads` are read.
         folder: Folder for the files; None writes none.
-        progress: Called after each step with the steps done, the steps of the whole training and the epochs done.
+        progress: Called after each step with the steps done, the steps of the whole training and the epochs done; with
+            `train.time` it is seconds in the place of steps.
         network: A network of that plan whose training goes on from its weights; None begins with new ones.
+        clock: Function that returns the seconds since any time, which `train.time` and `Epoch.seconds` are measured by.
     Returns:
         All epochs.
     Raises:
         DivergedError: The loss is not finite.
-        RunError: A checkpoint does not fit, or there are fewer images than processes.
+        RunError: A checkpoint does not fit, there are fewer images than processes, the device lacks the precision, or
+            the time is too short for a few steps.
     """
     with threads(config.threads):
-        return _train(plan, dataset, statistics, config, folder, progress, network)
+        return _train(plan, dataset, statistics, config, folder, progress, network, clock)
 
 
 def _train(
@@ -82,22 +91,18 @@ def _train(
     folder: Path | None,
     progress: Progress,
     network: Network | None,
+    clock: Clock,
 ) -> list[Epoch]:
     settings = config.train
-    accelerator = _accelerator(config, folder)
+    accelerator = _accelerator(config, plan, folder)
     accelerator.wait_for_everyone()  # the first may have set a former training aside
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
     network = network or Network(plan, config.seed)
-    optimiser = torch.optim.SGD(
-        _groups(network, settings.weight_decay),
-        settings.lr,
-        settings.momentum,
-        nesterov=settings.momentum > 0,
-    )
-    before = _resume(network, optimiser, plan, folder) if folder else None
+    optimiser = make_optimiser(network, settings)
+    before = _resume(network, optimiser, plan, folder, settings) if folder else None
     epochs = list(before.epochs) if before else []
-    rounds = further(before.rounds if before else (), settings.epochs)
+    rounds = further(before.rounds if before else (), settings)
     header = model_header(plan, dataset.classes, statistics)
     images_here, held_out = dataset.train.load(), dataset.validation.load()
     weights = class_weights(images_here, len(dataset.classes), settings.class_weights, accelerator.device)
@@ -107,19 +112,19 @@ def _train(
     if not batch:
         raise RunError(f"{accelerator.num_processes} processes cannot share {len(images_here)} training images")
     steps_per_epoch = share // batch
-    total = settings.epochs * steps_per_epoch
-    for epoch in range(len(epochs), settings.epochs):
-        start, step, lr = time.perf_counter(), epoch * steps_per_epoch, 0.0
+    measure = _Measure(accelerator, settings, epochs, clock)
+    while not is_complete(epochs, settings):
+        epoch, step, lr, done = len(epochs), 0, 0.0, 0.0
         torch.manual_seed(seed_of(config.seed, "dropout", epoch, accelerator.process_index))
         generator = torch.Generator().manual_seed(seed_of(config.seed, "augment", epoch, accelerator.process_index))
         order = torch.randperm(
             len(images_here), generator=torch.Generator().manual_seed(seed_of(config.seed, "order", epoch))
         )
-        sums = _Sums(0.0, 0.0, 0.0)
+        sums = torch.zeros(3, dtype=torch.float64, device=accelerator.device)
         model.train()
         own = order.numpy()[accelerator.process_index :: accelerator.num_processes][: steps_per_epoch * batch]
         for images, labels in _batches(accelerator, images_here, own, batch):
-            lr = learning_rate(step / steps_per_epoch, config.train, rounds)
+            lr = learning_rate(measure(epoch + step / steps_per_epoch), settings, rounds)
             for group in optimiser.param_groups:
                 group["lr"] = lr
             x = _prepared(augment(images, generator, settings.crop or 0, bool(settings.flip)), statistics, plan)
@@ -129,26 +134,28 @@ def _train(
             accelerator.backward(loss)
             optimiser.step()
             optimiser.zero_grad()
-            sums = _add(sums, loss.detach() * len(labels), outputs, labels)
-            if not math.isfinite(sums.loss):
-                raise DivergedError(
-                    f"the training loss became {sums.loss} in epoch {epoch + 1}; "
-                    f"try a smaller learning rate than {settings.lr:g}"
-                )
+            sums += _sums(loss.detach() * len(labels), outputs.detach(), labels)
             step += 1
-            if step % steps_per_epoch:
-                progress(step, total, epochs)
+            if step % _STEPS_BETWEEN_CHECKS == 0 or step == steps_per_epoch:
+                _check_finite(float(sums[0]), epoch, settings)
+            if (done := measure(epoch + step / steps_per_epoch)) >= asked_of(settings):
+                break
+            if step < steps_per_epoch:
+                progress(*measure.shown(done, steps_per_epoch), epochs)
+        if measure.timed and done >= asked_of(settings):
+            _check_length(step, steps_per_epoch, batch, epochs, rounds)
+        _check_finite(float(sums[0]), epoch, settings)
         validation, balanced = _validate(accelerator, model, held_out, statistics, plan, batch, weights)
-        learnt = _gathered(accelerator, sums)
+        learnt = accelerator.reduce(sums).tolist()
         epochs.append(
             Epoch(
                 epoch + 1,
                 lr,
-                learnt.loss / learnt.images,
-                learnt.correct / learnt.images,
-                validation.loss / validation.images,
-                validation.correct / validation.images,
-                time.perf_counter() - start,
+                learnt[0] / learnt[2],
+                learnt[1] / learnt[2],
+                validation[0] / validation[2],
+                validation[1] / validation[2],
+                measure.seconds() - behind(epochs, timed=True),
                 balanced,
             )
         )
@@ -156,36 +163,84 @@ def _train(
             {f.name: getattr(epochs[-1], f.name) for f in fields(Epoch) if f.name != "epoch"}, step=epoch + 1
         )
         if folder and accelerator.is_main_process:
-            _save(accelerator.unwrap_model(model), optimiser, Progressed(epochs, rounds), header, folder, settings)
+            done_so_far = Progressed(epochs, rounds, measure.timed)
+            _save(accelerator.unwrap_model(model), optimiser, done_so_far, header, folder, settings)
         accelerator.wait_for_everyone()
-        progress(step, total, epochs)
+        progress(*measure.shown(behind(epochs, measure.timed), steps_per_epoch), epochs)
     if folder and accelerator.is_main_process and not is_logged(folder / LOG, epochs):
         write_log(folder / LOG, epochs)  # a kill may have come between it and the checkpoint
     accelerator.end_training()
     return epochs
 
 
-def _accelerator(config: Config, folder: Path | None) -> Accelerator:
+class _Measure:
+    """Says how much of a training is done: in epochs, or in the seconds that it took where its time is limited.
+
+    Several processes go by the clock of the first.
+    """
+
+    def __init__(self, accelerator: Accelerator, settings: TrainConfig, epochs: Sequence[Epoch], clock: Clock) -> None:
+        self.timed = settings.time is not None
+        self._accelerator, self._asked, self._clock = accelerator, asked_of(settings), clock
+        self._start = clock() - behind(epochs, timed=True)
+
+    def seconds(self) -> float:
+        """Return the seconds of this training, also those before it was resumed."""
+        seconds = self._clock() - self._start
+        if self._accelerator.num_processes == 1:
+            return seconds
+        told = torch.tensor(seconds, dtype=torch.float64, device=self._accelerator.device)
+        return float(broadcast(told))
+
+    def __call__(self, epochs: float) -> float:
+        """Return how much is done where so many epochs are."""
+        return self.seconds() if self.timed else epochs
+
+    def shown(self, done: float, steps_per_epoch: int) -> tuple[int, int]:
+        """Return what is done and what is asked for as progress shows it, in seconds or steps."""
+        unit = 1 if self.timed else steps_per_epoch
+        return round(min(done, self._asked) * unit), round(self._asked * unit)
+
+
+def _check_length(
+    step: int, steps_per_epoch: int, batch: int, epochs: Sequence[Epoch], rounds: Sequence[float]
+) -> None:
+    """Check that the last round was long enough, which ends with so many steps behind these epochs.
+
+    Raises:
+        RunError: It had a few steps.
+    """
+    begun, end = (0, *rounds)[-2:]
+    whole = sum(behind(epochs[:number], timed=True) >= begun for number in range(len(epochs)))
+    steps = whole * steps_per_epoch + step
+    if steps < LEAST_STEPS:
+        raise RunError(
+            f"train.time: {format_duration(end - begun)} suffice for {steps} step{'s' * (steps != 1)} of {batch} "
+            f"images, and learning takes at least {LEAST_STEPS}; give more time, or a smaller image, network or batch"
+        )
+
+
+def _check_finite(loss: float, epoch: int, settings: TrainConfig) -> None:
+    if not math.isfinite(loss):
+        raise DivergedError(
+            f"the training loss became {loss} in epoch {epoch + 1}; try a smaller learning rate than {settings.lr:g}"
+        )
+
+
+def _accelerator(config: Config, plan: Plan, folder: Path | None) -> Accelerator:
     AcceleratorState._reset_state(True)  # another training in this process may have had other settings
     device = torch.device(config.device)
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
     accelerator = Accelerator(
         cpu=device.type == "cpu",
-        mixed_precision=config.train.precision,
+        mixed_precision=precision_of(config.train.precision, device, plan.network.neuron),
         log_with="tensorboard" if config.train.tensorboard else None,
         project_dir=str(folder) if folder else None,
     )
     if config.train.tensorboard:
         accelerator.init_trackers("tensorboard")
     return accelerator
-
-
-def _groups(network: Network, weight_decay: float) -> list[dict[str, Any]]:
-    """Group the parameters: weight decay on weights, none on BatchNorm and biases."""
-    weights = [parameter for parameter in network.parameters() if parameter.dim() > 1]
-    others = [parameter for parameter in network.parameters() if parameter.dim() == 1]
-    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def _batches(
@@ -203,14 +258,10 @@ def _prepared(images: Tensor, statistics: Statistics, plan: Plan) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last) if plan.input.static else x.transpose(0, 1)
 
 
-def _add(sums: _Sums, loss: Tensor, outputs: Tensor, labels: Tensor) -> _Sums:
+def _sums(loss: Tensor, outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return the loss of a batch, the number of its items that are right, and that of all; on its device."""
     correct = (outputs.argmax(1) == labels).sum()
-    return _Sums(sums.loss + float(loss), sums.correct + float(correct), sums.images + len(labels))
-
-
-def _gathered(accelerator: Accelerator, sums: _Sums) -> _Sums:
-    total = accelerator.reduce(torch.tensor(sums, dtype=torch.float64, device=accelerator.device))
-    return _Sums(*total.tolist())
+    return torch.stack([loss.double(), correct.double(), loss.new_full((), len(labels), dtype=torch.float64)])
 
 
 @torch.no_grad()
@@ -222,19 +273,20 @@ def _validate(
     plan: Plan,
     batch: int,
     weights: Tensor | None,
-) -> tuple[_Sums, float]:
+) -> tuple[list[float], float]:
     """Run the images of a split; returns the sums, and the mean of the recalls of its classes."""
     model.eval()
-    sums, right = _Sums(0.0, 0.0, 0.0), torch.zeros(plan.input.classes, dtype=torch.float64, device=accelerator.device)
+    sums = torch.zeros(3, dtype=torch.float64, device=accelerator.device)
+    right = torch.zeros(plan.input.classes, dtype=torch.float64, device=accelerator.device)
     own = np.arange(accelerator.process_index, len(split), accelerator.num_processes)
     for images, labels in _batches(accelerator, split, own, batch):
         with accelerator.autocast():
             outputs = model(_prepared(images, statistics, plan)).float()
-        sums = _add(sums, item_losses(outputs, labels, weights).sum(), outputs, labels)
+        sums += _sums(item_losses(outputs, labels, weights).sum(), outputs, labels)
         right += torch.bincount(labels[outputs.argmax(1) == labels], minlength=len(right))
     there = np.bincount(split.labels, minlength=len(right))
     recalls = accelerator.reduce(right).cpu().numpy()[there > 0] / there[there > 0]
-    return _gathered(accelerator, sums), float(recalls.mean())
+    return accelerator.reduce(sums).tolist(), float(recalls.mean())
 
 
 def class_weights(split: Split, classes: int, kind: str, device: torch.device) -> Tensor | None:
@@ -274,7 +326,9 @@ def _save(
     write_log(folder / LOG, done.epochs)
 
 
-def _resume(network: Network, optimiser: torch.optim.Optimizer, plan: Plan, folder: Path) -> Progressed | None:
+def _resume(
+    network: Network, optimiser: torch.optim.Optimizer, plan: Plan, folder: Path, settings: TrainConfig
+) -> Progressed | None:
     """Load the checkpoint, if it and its model are there, and return what it has behind it."""
     path = folder / CHECKPOINT
     if not path.exists() or not (folder / MODEL).exists():
@@ -283,6 +337,7 @@ def _resume(network: Network, optimiser: torch.optim.Optimizer, plan: Plan, fold
     if header.get("genotype") != str(plan.genotype):
         raise RunError(f"{path}: a checkpoint of {header.get('genotype')!r}, not of {str(plan.genotype)!r}")
     done = Progressed.parse(header, path)
+    done.check(settings, path)
     weights = {key.removeprefix("model."): t for key, t in tensors.items() if key.startswith("model.")}
     load_weights(network, weights, path)
     for name, parameter in network.named_parameters():

@@ -27,7 +27,7 @@ from spikenas.task import Task
 from spikenas.training.epochs import judged_by
 from spikenas.training.loop import train
 
-_WARMUP_EPOCHS = 0.3
+_WARMUP = 0.06
 
 
 class ShortTraining:
@@ -110,18 +110,23 @@ def training_factory(task: Task) -> TrainingFactory:
     changes: dict[str, Any] = {
         "network.channels": settings.channels,
         "network.stem_stride": 1 if config.network.stem_stride == "auto" else config.network.stem_stride,
+        "train.time": None,
         "train.epochs": max(settings.epochs, round(settings.epochs * settings.images / len(images[1]))),
         "train.batch": settings.batch,
         "train.lr": settings.lr,
-        "train.warmup_epochs": _WARMUP_EPOCHS,
+        "train.optimiser": "sgd",
+        "train.momentum": 0.9,
+        "train.weight_decay": 5e-4,
+        "train.warmup": _WARMUP,
         "train.crop": 0,
         "train.flip": False,
         "train.keep": "last",
+        "train.precision": "no",
         "train.tensorboard": False,
         "threads": 1,
     }
     if dataset.static and settings.timesteps:
-        changes["network.timesteps"] = settings.timesteps
+        changes["network.timesteps"] = min(settings.timesteps, config.network.timesteps)
     return TrainingFactory(config.but(changes), dataset.classes, dataset.timesteps, task.statistics, images, held_out)
 
 
