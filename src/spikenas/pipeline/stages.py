@@ -133,7 +133,7 @@ class State:
 
     @cached_property
     def twin(self) -> State:
-        """The run of the twin, with the settings that it is to have: relu neurons, no limits, the same training time."""
+        """The run of the twin, with the settings that it is to have: relu neurons, no limits, the same time."""
         asked = self.config
         seconds = asked.train.time or math.ceil(sum(epoch.seconds for epoch in self.epochs)) or 1
         config = asked.but(
