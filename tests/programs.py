@@ -20,6 +20,7 @@ from spikenas.memory import Step
 from spikenas.snn.network import Network
 from spikenas.space import OPS, Cell, Edge, Genotype, InputSpec, Op, Plan, make_plan
 from spikenas.space.cell import pairs
+from spikenas.space.plan import RELU_BOUND
 from spikenas.training.checkpoint import Model
 
 ALL = (*map(Op, OPS), Op("conv3x3", 0.5))
@@ -40,6 +41,9 @@ class Case:
     weight_bits: int = 8
     membrane_bits: int = 16
     core: str = "cortex-m4"
+    neuron: str = "lif"
+    levels: int = 4
+    timesteps: int = T
 
     @property
     def plan(self) -> Plan:
@@ -50,7 +54,9 @@ class Case:
             cells=len(genotype.cells),
             hidden=7,
             votes=2,
-            timesteps=T,
+            neuron=self.neuron,
+            levels=self.levels,
+            timesteps=self.timesteps,
             v_reset=self.v_reset,
             weight_bits=self.weight_bits,
             membrane_bits=self.membrane_bits,
@@ -68,20 +74,25 @@ def cases(draw: st.DrawFn) -> Case:
         cells.append(Cell(tuple(Edge(op, backward and op.kind != "none") for op, backward in drawn), nodes))
     genotype = Genotype(tuple(cells))
     assume(genotype.connected)
-    kind = draw(st.sampled_from(["compact", "snasnet"])) if len(cells) == 2 else "compact"
+    neuron = draw(st.sampled_from(["lif", "ilif", "relu"]))
+    kind = draw(st.sampled_from(["compact", "snasnet"])) if len(cells) == 2 and neuron == "lif" else "compact"
+    static = draw(st.booleans())
     return Case(
         str(genotype),
         kind,
-        draw(st.booleans()),
+        static,
         draw(st.sampled_from([8, 9])),
         channels=draw(st.sampled_from([3, 4, 8])),
         weight_bits=draw(st.sampled_from([8, 8, 4, 2])),
         membrane_bits=draw(st.sampled_from([16, 8])),
+        neuron=neuron,
+        levels=draw(st.integers(1, 15)),
+        timesteps=1 if neuron == "relu" and static else draw(st.integers(1, 4)),
     )
 
 
 def random_case(seed: int) -> Case:
-    """Of all ops, numbers of cells, widths and bits."""
+    """Of all ops, numbers of cells, neurons, widths and bits."""
     rng = random.Random(seed)
     while True:
         cells = []
@@ -91,14 +102,19 @@ def random_case(seed: int) -> Case:
             cells.append(Cell(tuple(Edge(op, rng.random() < backward and op.kind != "none") for op in ops)))
         genotype = Genotype(tuple(cells))
         if genotype.connected:
+            neuron = rng.choice(["lif", "ilif", "ilif", "relu"])
+            static = rng.random() < 0.8
             return Case(
                 str(genotype),
-                rng.choice(["compact", "snasnet"]) if len(cells) == 2 else "compact",
-                rng.random() < 0.8,
+                rng.choice(["compact", "snasnet"]) if len(cells) == 2 and neuron == "lif" else "compact",
+                static,
                 rng.choice([12, 16, 17]),
                 channels=rng.choice([4, 5, 6, 8, 12, 16, 24]),
                 weight_bits=rng.choice([2, 4, 8, 8]),
                 membrane_bits=rng.choice([8, 16]),
+                neuron=neuron,
+                levels=rng.randint(1, 15),
+                timesteps=1 if neuron == "relu" and static else rng.choice([1, 1, 2, 3, 4]),
             )
 
 
@@ -121,7 +137,7 @@ class Floats:
         self.folded, self.plan = folded, folded.plan
         self.membranes: dict[str, torch.Tensor] = {}
         self.currents: dict[str, list[torch.Tensor]] = defaultdict(list)  # by LIF, one for each timestep
-        self.spikes: dict[str, list[torch.Tensor]] = defaultdict(list)
+        self.sent: dict[str, list[torch.Tensor]] = defaultdict(list)
 
     def zero(self, name: str) -> torch.Tensor:
         return torch.zeros(self.plan.by_name[name.removesuffix(".last")].shape, dtype=torch.float64)
@@ -141,15 +157,13 @@ class Floats:
                 return x
             case "avgpool":
                 return old + torch.nn.functional.avg_pool2d(x[None], layer.kernel, 1, layer.kernel // 2)[0]
-            case "stem" | "conv" | "depthwise" | "pointwise":
+            case "stem" | "conv" | "depthwise" | "pointwise" | "dense" | "dense_depthwise":
                 pad = layer.kernel // 2
                 return old + torch.nn.functional.conv2d(x[None], weight, None, layer.stride, pad, 1, layer.groups)[0]
-            case "conv_pool":
+            case "conv_pool" | "dense_pool":
                 found = torch.nn.functional.conv2d(x[None], weight, None, 1, layer.kernel // 2)
                 return old + 4 * torch.nn.functional.avg_pool2d(found, 2)[0]
-            case "lif" | "lif_bn" | "lif_wide":
-                return self.fire(step, x)
-            case "count":
+            case "count" | "total":
                 return old + x.sum((1, 2))
             case "linear":
                 before = self.plan.by_name[layer.terms[0].layer]
@@ -159,22 +173,32 @@ class Floats:
                 return old + weight @ x.flatten()
             case "scores":
                 pixels = np.prod(self.plan.by_name[self.plan.by_name[step.reads[0]].terms[0].layer].shape[1:])
-                return weight @ (x / pixels / T) + torch.from_numpy(self.folded.biases[step.layer])
+                return weight @ (x / pixels / self.plan.network.timesteps) + torch.from_numpy(self.folded.biases[step.layer])
+        if step.fires:
+            return self.fire(step, x)
         assert step.kernel == "votes"
-        return (x / T + torch.from_numpy(self.folded.biases[step.reads[0]])).reshape(layer.shape[0], -1).mean(1)
+        return (x / self.plan.network.timesteps + torch.from_numpy(self.folded.biases[step.reads[0]])).reshape(layer.shape[0], -1).mean(1)
 
     def fire(self, step: Step, x: torch.Tensor) -> torch.Tensor:
         network = self.plan.network
         if step.layer in self.folded.scales:
             scale, bias = (torch.from_numpy(one)[:, None, None] for one in self.folded.scales[step.layer])
             x = x * scale + bias
-        v = self.membranes.get(step.layer, torch.full_like(x, network.v_reset))
-        v = v + (x - (v - network.v_reset)) / network.tau
-        spikes = (v >= self.plan.by_name[step.layer].threshold).double()
-        self.membranes[step.layer] = torch.where(spikes > 0, network.v_reset, v)
+        threshold = self.plan.by_name[step.layer].threshold
         self.currents[step.layer].append(x)
-        self.spikes[step.layer].append(spikes)
-        return spikes
+        if network.neuron == "relu":
+            sent = x.clamp(0, RELU_BOUND) * self.plan.levels / RELU_BOUND
+        elif network.neuron == "ilif":
+            v = x + (1 - 1 / network.tau) * self.membranes.get(step.layer, torch.zeros_like(x))
+            sent = (v / threshold).round().clamp(0, network.levels)
+            self.membranes[step.layer] = v - sent * threshold
+        else:
+            v = self.membranes.get(step.layer, torch.full_like(x, network.v_reset))
+            v = v + (x - (v - network.v_reset)) / network.tau
+            sent = (v >= threshold).double()
+            self.membranes[step.layer] = torch.where(sent > 0, network.v_reset, v)
+        self.sent[step.layer].append(sent)
+        return sent
 
 
 def integers_of(plan: Plan) -> IntegerNetwork:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 import tempfile
@@ -52,6 +53,7 @@ def _is_whole(compiler: str) -> bool:
 COMPILERS = [name for name in ("gcc", "clang") if _is_whole(name)]
 needs_compiler = pytest.mark.skipif(not COMPILERS, reason="no C compiler with sanitizers")
 
+WIDE = "0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3"
 CASES = [
     Case("0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3 / 0-3:conv3x3", channels=8),
     Case("0-1:dwconv3x3 0-3:avgpool3x3 1-3:conv5x5@0.5", channels=3, weight_bits=4, membrane_bits=8),
@@ -59,18 +61,35 @@ CASES = [
     Case("0-1:conv3x3 0-3:skip 1-3:skip / 0-3:conv3x3", kind="snasnet", channels=8, weight_bits=4, membrane_bits=8),
     Case("0-3:conv3x3", v_reset=-0.5, channels=5),
     Case("0-1:skip 0-2:skip 0-3:skip 2-1:avgpool3x3 1-3:skip"),
+    *(
+        replace(case, **neuron)
+        for case, neuron in itertools.product(
+            (
+                Case(f"{WIDE} / 0-1:dwconv3x3 0-3:skip 1-3:conv3x3", channels=8),
+                Case(f"{WIDE} / 0-2:skip 2-1:skip 1-3:conv7x7", channels=8, weight_bits=4, membrane_bits=8),
+                Case("0-1:conv5x5@0.5 0-2:conv1x1 1-3:dwconv3x3 2-3:skip / 0-3:conv3x3", channels=5, weight_bits=2),
+            ),
+            (
+                {"neuron": "ilif", "levels": 4, "timesteps": 1},
+                {"neuron": "ilif", "levels": 15, "timesteps": 3},
+                {"neuron": "relu", "timesteps": 1},
+            ),
+        )
+    ),
+    Case("0-1:conv3x3 0-3:avgpool3x3 1-3:conv3x3", static=False, neuron="ilif", levels=1, timesteps=2),
+    Case("0-1:conv3x3 0-3:avgpool3x3 1-3:conv3x3 / 0-3:skip", static=False, neuron="relu"),
 ]
 
 
 def run_on_host(case: Case, folder: Path, compiler: str, images: int) -> str:
     write_folder(integers_of(case.plan), list(frames_for(case.plan, images)), CORES["cortex-m4"], folder)
-    sources = ["main.c", "network.c", "kernels.c", "port_host.c"]
+    sources = ["main.c", "network.c", "kernels.c", "dense.c", "port_host.c"]
     subprocess.run([compiler, *SANITIZE, *sources, "-o", "host"], cwd=folder, check=True, capture_output=True)
     return subprocess.run(["./host"], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 @needs_compiler
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.text[:20])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.neuron} {case.text[:20]}")
 def test_c_computes_what_the_reference_defines(case: Case, tmp_path: Path) -> None:
     said = run_on_host(case, tmp_path, COMPILERS[0], 5)
     assert "images 5\nimages_equal 5\n" in said

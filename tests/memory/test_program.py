@@ -9,10 +9,11 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 
-from programs import INPUT, Case, Floats, T, cases, model_of
+from programs import INPUT, Case, Floats, cases, model_of
 from spikenas.integers import fold
 from spikenas.integers.machine import execute
 from spikenas.memory import Program, Step, make_program
+from spikenas.space.plan import RELU_BOUND
 
 QUICK = settings(max_examples=60, deadline=None)
 
@@ -74,20 +75,26 @@ def check(case: Case) -> None:
     model = model_of(plan)
     network = model.network.double().eval()
     shape = (2, case.size, case.size)
-    x = torch.rand((T, 1, *shape), generator=torch.Generator().manual_seed(2), dtype=torch.float64) * 4 - 2
+    x = torch.rand((case.timesteps, 1, *shape), generator=torch.Generator().manual_seed(2), dtype=torch.float64) * 4 - 2
     mean, deviation = torch.tensor(INPUT, dtype=torch.float64)[..., None, None]
     seen: dict[str, torch.Tensor] = {}
     with torch.no_grad():
-        normalised = ((x - mean) / deviation)[: 1 if case.static else T]
+        normalised = ((x - mean) / deviation)[: 1 if case.static else case.timesteps]
         outputs = network.compute({"input": normalised}, lambda layer, value: seen.update({layer.name: value[:, 0]}))
         folded = fold(model)
         floats = Floats(folded)
         found = execute(folded.program, Forgetful(floats, folded.program), list((x - mean)[:, 0]))
     close(found, outputs[plan.layers[-1].name].mean(0)[0])
-    for lif in (layer for layer in plan.layers if layer.kind == "lif"):
-        close(torch.stack(floats.spikes[lif.name])[: len(seen[lif.name])], seen[lif.name])
-        if (read := lif.terms[0].layer) in seen:
-            currents = torch.stack(floats.currents[lif.name])
+    step = RELU_BOUND / plan.levels if case.neuron == "relu" else 1
+    for neurons in (layer for layer in plan.layers if layer.kind == "neuron"):
+        if neurons.name not in seen:  # what is only fed back is not run at the last timestep
+            assert case.timesteps == 1
+            assert neurons.name in plan.only_fed_back
+            continue
+        sent = step * torch.stack(floats.sent[neurons.name])
+        close(sent[: len(seen[neurons.name])], seen[neurons.name].expand_as(sent[: len(seen[neurons.name])]))
+        if (read := neurons.terms[0].layer) in seen:
+            currents = torch.stack(floats.currents[neurons.name])
             close(currents, seen[read].expand_as(currents))
 
 
@@ -101,7 +108,7 @@ def test_every_step_belongs_to_what_is_built(case: Case) -> None:
     plan = case.plan
     program = make_program(plan)
     computed = {step.layer for step in program.steps}
-    assert {layer.name for layer in plan.layers if layer.weights or layer.kind == "lif"} <= computed
+    assert {layer.name for layer in plan.layers if layer.weights or layer.kind == "neuron"} <= computed
     phases = ["once", "each", "last"]
     assert [phases.index(step.phase) for step in program.steps] == sorted(phases.index(s.phase) for s in program.steps)
     assert {step.phase for step in program.steps if program.buffer_of(step.writes) in program.fed_back} <= {"each"}

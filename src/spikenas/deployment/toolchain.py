@@ -71,12 +71,12 @@ class Core:
 
 
 def _arm(
-    name: str, cpu: str, machine: str, flash: int, ram: int, test: int, tick_ns: int, flash_bytes: int = 4 << 20
+    name: str, cpu: str, machine: str, flash: int, ram: int, test: int, tick_ns: int, flash_bytes: int = 4 << 20, more: tuple[str, ...] = ()
 ) -> Core:
     return Core(
         name,
         "arm-none-eabi-",
-        (f"-mcpu={cpu}", "-mthumb"),
+        (f"-mcpu={cpu}", "-mthumb", *more),
         ("--specs=nano.specs",),
         "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm",
         ("qemu-system-arm", "-M", machine),
@@ -97,7 +97,8 @@ CORES = {
         _arm("cortex-m4", "cortex-m4", "mps2-an386", 0, 0x20000000, 0x21000000, 40),
         _arm("cortex-m7", "cortex-m7", "mps2-an500", 0, 0x20000000, 0x60000000, 40),
         _arm("cortex-m33", "cortex-m33", "mps2-an505", 0x10000000, 0x38000000, 0x80000000, 50),
-        _arm("cortex-m55", "cortex-m55", "mps3-an547", 0x10000000, 0x31000000, 0x60000000, 31, 512 << 10),
+        _arm("cortex-m55", "cortex-m55", "mps3-an547", 0x10000000, 0x31000000, 0x60000000, 31, 512 << 10,
+             ("-mfloat-abi=softfp",)),  # without it the vector instructions are not used
         Core(
             "rv32",
             "riscv64-unknown-elf-",

@@ -1,7 +1,7 @@
 """Computes what the values of a map can be at worst, whatever the input, by interval arithmetic through the program.
 
-A spike is 0 or 1, so a convolution of spikes adds between the sum of its negative and of its positive weights. Only
-channels matter: every pixel has the same bounds.
+A neuron sends 0 to D spikes, or steps of an activation, so a convolution of them adds between D times the sum of its
+negative and of its positive weights. Only channels matter: every pixel has the same bounds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Bounds:
         weights: The weights of each convolution.
         biases: The biases of each map that has some.
         inputs: The interval of the input, [2, channels]; it holds 0, which is the padding.
-        rescale: What becomes of the sums of a stem or pointwise convolution, [2, outputs].
+        rescale: What becomes of the sums of a convolution that have a scale of their own, [2, outputs].
     """
 
     def __init__(
@@ -99,27 +99,42 @@ def _depthwise(machine: Bounds, step: Step, reads: Sequence[Interval], old: Inte
 
 
 def _rescaled(machine: Bounds, step: Step, reads: Sequence[Interval], old: Interval) -> Interval:
-    return old + machine.rescale(step.layer, machine.sums(step, reads[0][:, None, :]))
+    sums = step.record.pools * machine.sums(step, reads[0][:, None, :])
+    return old + machine.rescale(step.layer, sums)
 
 
-def _spikes(machine: Bounds, step: Step, reads: Sequence[Interval], old: Interval) -> Interval:
-    return np.stack([np.zeros(old.shape[1]), np.ones(old.shape[1])])
+def _rescaled_depthwise(machine: Bounds, step: Step, reads: Sequence[Interval], old: Interval) -> Interval:
+    return old + machine.rescale(step.layer, machine.sums(step, reads[0][:, :, None]))
 
 
-# The interval of maps and spikes, of those that the kernel reads and what was there; other sums are not bounded here.
+def _sent(machine: Bounds, step: Step, reads: Sequence[Interval], old: Interval) -> Interval:
+    return np.stack([np.zeros(old.shape[1]), np.full(old.shape[1], float(machine.plan.levels))])
+
+
+# The interval of maps and of what neurons send, of those that the kernel reads and what was there; other sums are not bounded here.
 COMPUTES: dict[str, Callable[[Bounds, Step, Sequence[Interval], Interval], Interval]] = {
     "stem": _rescaled,
     "fill": _old,
     "add": _add,
     "avgpool": _avgpool,
-    "lif": _spikes,
-    "lif_bn": _spikes,
-    "lif_wide": _spikes,
+    "lif": _sent,
+    "lif_bn": _sent,
+    "lif_wide": _sent,
+    "ilif": _sent,
+    "ilif_bn": _sent,
+    "ilif_once": _sent,
+    "ilif_once_bn": _sent,
+    "relu": _sent,
+    "relu_bn": _sent,
     "conv": _conv,
     "conv_pool": _conv,
     "depthwise": _depthwise,
+    "dense": _rescaled,
+    "dense_pool": _rescaled,
+    "dense_depthwise": _rescaled_depthwise,
     "pointwise": _rescaled,
     "count": _old,
+    "total": _old,
     "linear": _old,
     "scores": _old,
     "votes": _old,

@@ -11,7 +11,7 @@ from torch import nn
 from spikenas.memory.lowering import make_program
 from spikenas.memory.program import Program
 from spikenas.snn.network import Network, module_key
-from spikenas.space.plan import LayerSpec, Plan
+from spikenas.space.plan import RELU_BOUND, LayerSpec, Plan
 from spikenas.training.checkpoint import Model
 
 Reals = NDArray[np.float64]
@@ -24,7 +24,8 @@ class Folded:
     Attributes:
         program: The program.
         originals: The weights of convolutions and linear layers as they were trained.
-        factors: What each is multiplied with, BatchNorm, poolings and input included; broadcastable to it.
+        factors: What each is multiplied with, BatchNorm, poolings, input and what neurons send included; broadcastable
+            to it.
         biases: The biases of each map that has some, [C], and of linear layers.
         scales: (scale, bias), [C] each, of the BatchNorm that a LIF reads through, where one does not fold.
         mean: Mean of each of the input's channels; the stem takes the input less that.
@@ -85,6 +86,8 @@ def fold(model: Model) -> Folded:
             biases[layer.name] = _array(_module(network, layer), "bias")
         if layer.kind == "linear" and (pool := pooled_before(plan, layer)):
             factors[layer.name] = factors[layer.name] / pool.kernel**2
+        if plan.network.neuron == "relu" and layer.weights and _reads_neurons(plan, layer):
+            factors[layer.name] = factors[layer.name] * (RELU_BOUND / plan.levels)
     mean = np.asarray(model.statistics.mean, dtype=np.float64)
     return Folded(program, originals, factors, biases, scales, mean)
 
@@ -95,6 +98,16 @@ def pooled_before(plan: Plan, linear: LayerSpec) -> LayerSpec | None:
     if before.kind == "dropout":
         before = plan.by_name[before.terms[0].layer]
     return before if before.kind == "avgpool" else None
+
+
+def sent_for(plan: Plan, neurons: LayerSpec) -> float:
+    """Return the potential for which a neuron sends one spike, or of a ReLU one step of its activation."""
+    return RELU_BOUND / plan.levels if plan.network.neuron == "relu" else neurons.threshold
+
+
+def _reads_neurons(plan: Plan, layer: LayerSpec) -> bool:
+    before = plan.by_name[layer.terms[0].layer]
+    return before.kind == "neuron" or (before.kind == "globalpool" and _reads_neurons(plan, before))
 
 
 def _folded_parts(plan: Plan, layer: LayerSpec) -> list[LayerSpec]:

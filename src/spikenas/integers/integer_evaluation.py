@@ -51,13 +51,17 @@ def as_bytes(items: NDArray[np.generic], scale: float) -> NDArray[np.uint8]:
     return frames[None] if frames.ndim == 4 else np.moveaxis(frames, 1, 0)
 
 
-def synops_of(network: IntegerNetwork, frames: NDArray[np.uint8]) -> float:
-    """Count the additions that spikes cause, for one inference on average.
+def synops_of(network: IntegerNetwork, frames: NDArray[np.uint8]) -> float | None:
+    """Count the additions that spikes cause, for one inference on average, each spike of a neuron counted.
 
     Args:
         network: The integers.
         frames: 8-bit input, [1 or T, B, C, H, W].
+    Returns:
+        Additions; None where neurons send activations, not spikes.
     """
+    if network.plan.network.neuron == "relu":
+        return None
     fired: dict[str, torch.Tensor] = {}
     run_batch(network, torch.from_numpy(frames), fired=fired)
     plan, additions = network.plan, 0.0
@@ -75,7 +79,7 @@ class IntegerEvaluation:
         confusion: Numbers of items, [true class][predicted class].
         mistakes: The worst mistakes, at most `spikenas.training.tally.MISTAKES`, the worst first.
         predictions: Class of each item.
-        clipped: The share, by LIF layer, of updates at which an 8-bit membrane is too short.
+        clipped: The share, by layer of neurons, of updates at which a membrane is too short.
     """
 
     figures: Figures

@@ -49,11 +49,12 @@ class IntegerNetwork:
         constants: By layer and name:
 
             - `weight` of convolutions and linear layers, as PyTorch lays them out: multiples of `weight_steps`, 8 bits;
-            - `mul`, `shift` [outputs] of the stem, pointwise convolutions, outputs: to the scale of what they write;
-            - `bias` [C] of a map that has biases, and of the outputs;
+            - `mul`, `shift` [outputs] of the stem, pointwise and dense convolutions, outputs: to the scale of what they
+              write; of integer-valued neurons and ReLUs: from their map to spikes or steps of the activation;
+            - `bias` [C] of a map that has biases, of the outputs, and of these neurons where their input is scaled;
             - `threshold` [C] of a LIF, and `reset`, `sign` [C] where its input is scaled or its reset is not 0;
             - `drop` [1] of a LIF: bits that a membrane of 8 bits leaves out; `shift` [1] of one that reads 32-bit sums.
-        leak: Leak of all neurons.
+        leak: Leak of all neurons; 1, which keeps nothing, where no membranes are.
         zero: What of the input, per channel, stands for 0.
         input_scale: What one step of the 8-bit input stands for, in the data's scale.
         score_scale: What one step of the outputs stands for.
@@ -194,6 +195,8 @@ class IntegerNetwork:
                 low = 1
             if key[1] == "bias" and (key[0], "mul") not in wanted:
                 low, high = -MAP_MAX, MAP_MAX
+            if key[1] == "bias" and self.plan.by_name[key[0]].kind == "neuron":
+                low, high = -NEURON_BIAS_MAX, NEURON_BIAS_MAX
             if key[1] == "drop" and self.plan.network.membrane_bits == 16:
                 high = 0
             if given[key].size and not low <= given[key].min() <= given[key].max() <= high:
@@ -203,6 +206,8 @@ class IntegerNetwork:
                 if (given[key] % step).any() or np.abs(given[key] // step).max(initial=0) > 1 << bits - 1:
                     raise RunError(f"{path}: {name} has weights that are not of {bits} bits")
 
+
+NEURON_BIAS_MAX = 1 << 30  # with a product of 15 bits each it stays within 32 bits
 
 _RANGES = {
     "weight": (-128, 127),

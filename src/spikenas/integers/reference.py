@@ -1,6 +1,9 @@
 """Defines what the integers mean, by the kernels in plain numpy; C and PyTorch must agree with it.
 
 At every write maps are checked against 16 bits and sums against 32: an overflow is an error, not a wrong number.
+
+Potentials of an integer-valued neuron are in units of 2^-SPIKE_BITS spikes, whatever its map's scale; a membrane holds
+them saturated, one of 8 bits without its lowest SHORT_DROP bits.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ from spikenas.memory.program import ACCUMULATOR_BITS, MAP_BITS, MAP_MAX, Step
 
 if TYPE_CHECKING:
     from spikenas.integers.integers import IntegerNetwork
+
+SPIKE_BITS = 10
+SHORT_DROP = 5
 
 
 def run_reference(network: IntegerNetwork, frames: Integers) -> Integers:
@@ -65,6 +71,10 @@ class _Reference:
         self.membranes[step.layer] = _stored(np.where(spikes, reset, v), drop, bits)
         return spikes.astype(np.int64)
 
+    def send(self, potentials: Integers) -> Integers:
+        """Numbers of spikes, or steps of an activation."""
+        return np.clip(potentials, 0, self.plan.levels)
+
 
 def _old(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
     return old
@@ -102,6 +112,20 @@ def _lif_wide(machine: _Reference, step: Step, reads: Sequence[Integers], old: I
     return machine.fire(step, np.clip(shifted, -MAP_MAX, MAP_MAX))
 
 
+def _ilif(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    leak, bits = machine.network.leak, machine.plan.network.membrane_bits
+    drop = 0 if bits == 16 else SHORT_DROP
+    v = machine.membranes.get(step.layer, 0 * reads[0]) << drop
+    v = v - _round_shift(v * leak.mul, leak.shift) + charged(reads[0], machine.own(step))
+    spikes = machine.send(_round_shift(v, SPIKE_BITS))
+    machine.membranes[step.layer] = _stored(v - (spikes << SPIKE_BITS), drop, bits)
+    return spikes
+
+
+def _stateless(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    return machine.send(charged(reads[0], machine.own(step)))
+
+
 def _conv(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
     return old + _convolve(reads[0], machine.own(step)["weight"])
 
@@ -111,14 +135,22 @@ def _conv_pool(machine: _Reference, step: Step, reads: Sequence[Integers], old: 
 
 
 def _depthwise(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
-    weight = machine.own(step)["weight"]
-    sums: list[Integers] = [_convolve(reads[0][c : c + 1], weight[c : c + 1]) for c in range(len(weight))]
-    return old + np.concatenate(sums)
+    return old + _convolve_depthwise(reads[0], machine.own(step)["weight"])
 
 
-def _pointwise(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+def _dense(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
     own = machine.own(step)
     return old + scaled(_convolve(reads[0], own["weight"]), own)
+
+
+def _dense_pool(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    own = machine.own(step)
+    return old + scaled(_pooled(_convolve(reads[0], own["weight"])), own)
+
+
+def _dense_depthwise(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
+    own = machine.own(step)
+    return old + scaled(_convolve_depthwise(reads[0], own["weight"]), own)
 
 
 def _count(machine: _Reference, step: Step, reads: Sequence[Integers], old: Integers) -> Integers:
@@ -155,11 +187,21 @@ COMPUTES: dict[str, Callable[[_Reference, Step, Sequence[Integers], Integers], I
     "lif": _lif,
     "lif_bn": _lif_bn,
     "lif_wide": _lif_wide,
+    "ilif": _ilif,
+    "ilif_bn": _ilif,
+    "ilif_once": _stateless,
+    "ilif_once_bn": _stateless,
+    "relu": _stateless,
+    "relu_bn": _stateless,
     "conv": _conv,
     "conv_pool": _conv_pool,
     "depthwise": _depthwise,
-    "pointwise": _pointwise,
+    "dense": _dense,
+    "dense_pool": _dense_pool,
+    "dense_depthwise": _dense_depthwise,
+    "pointwise": _dense,
     "count": _count,
+    "total": _count,
     "linear": _linear,
     "scores": _scores,
     "votes": _votes,
@@ -172,6 +214,17 @@ def scaled(value: Integers, own: dict[str, Integers]) -> Integers:
     """Bring outputs, [outputs, ...], to the scale of what they are added to: (value * mul + 2^(shift - 1)) >> shift."""
     mul, shift = _by_channel(own["mul"], value), _by_channel(own["shift"], value)
     return (value * mul + (1 << (shift - 1))) >> shift
+
+
+def charged(value: Integers, own: dict[str, Integers]) -> Integers:
+    """Return what a map, [C, ...], is in steps of the neurons that read it: (value * mul + bias) >> shift.
+
+    The bias, of a BatchNorm that does not fold, has the half in it that rounds to the nearest.
+    """
+    if "bias" not in own:
+        return scaled(value, own)
+    mul, bias, shift = (_by_channel(own[name], value) for name in ("mul", "bias", "shift"))
+    return (value * mul + bias) >> shift
 
 
 def _by_channel(constants: Integers, value: Integers) -> Integers:
@@ -212,6 +265,10 @@ def _convolve(x: Integers, weight: Integers, stride: int = 1) -> Integers:
             window = padded[:, ky : ky + height : stride, kx : kx + width : stride]
             out += np.tensordot(weight[:, :, ky, kx], window, 1)
     return out
+
+
+def _convolve_depthwise(x: Integers, weight: Integers) -> Integers:
+    return np.concatenate([_convolve(x[c : c + 1], weight[c : c + 1]) for c in range(len(weight))])
 
 
 def _pooled(x: Integers) -> Integers:

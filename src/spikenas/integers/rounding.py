@@ -2,7 +2,8 @@
 
 Maps that are added to one another have one scale for each channel: the finest at which the weights fit their bits and
 the worst input fits 16 bits, by the bounds of `bounds`. So a spike adds a weight as it is, no sum can overflow, and no
-order of additions matters. A LIF does not need its input in any particular scale: its thresholds are in the map's.
+order of additions matters. Neurons do not need their input in any particular scale: the thresholds of a LIF are in the
+map's, and others multiply by a ratio.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import numpy as np
 
 from spikenas._util.errors import RunError
 from spikenas.integers.bounds import Bounds
-from spikenas.integers.folding import Folded, Reals
-from spikenas.integers.integers import IntegerNetwork, Leak
+from spikenas.integers.folding import Folded, Reals, sent_for
+from spikenas.integers.integers import NEURON_BIAS_MAX, IntegerNetwork, Leak
 from spikenas.integers.machine import Integers
-from spikenas.integers.reference import scaled
+from spikenas.integers.reference import SPIKE_BITS, scaled
 from spikenas.memory.kernels import Kernel, weight_steps
 from spikenas.memory.program import MAP_MAX, Program, Step
 
@@ -157,7 +158,7 @@ class _Rounding:
         return IntegerNetwork(
             self.program,
             self.constants,
-            leak_of(self.plan.network.tau),
+            leak_of(self.plan.network.tau) if self._steps(lambda kernel: kernel.membrane) else Leak(1, 0),
             zero,
             self.input_scale,
             self.score_scale,
@@ -174,7 +175,8 @@ class _Rounding:
                 own = self.constants[step.layer]
                 own["mul"], own["shift"] = ratios(grid.ends[step.layer] / grid.maps[self.groups[step.writes]])
             elif step.fires and step.record.reads == "map":
-                self._neurons(step, grid.maps[self.groups[step.reads[0]]])
+                make = self._neurons if self.plan.network.neuron == "lif" else self._counting_neurons
+                make(step, grid.maps[self.groups[step.reads[0]]])
             if step.biases:
                 bias = self.biases[step.writes] / grid.maps[self.groups[step.writes]]
                 self.constants.setdefault(step.writes, {})["bias"] = np.rint(bias).astype(np.int64)
@@ -199,6 +201,21 @@ class _Rounding:
         own["threshold"] = _clipped(threshold)
         own["drop"] = self._drop(np.maximum(np.abs(own["threshold"]), np.abs(own.get("reset", 0))))
 
+    def _counting_neurons(self, step: Step, scale: Reals) -> None:
+        """What a unit of the map that is read adds, in spikes or in steps of an activation, and what is added to it."""
+        unit = sent_for(self.plan, self.plan.by_name[step.layer]) / (1 << (SPIKE_BITS if step.record.membrane else 0))
+        own = self.constants.setdefault(step.layer, {})
+        if step.layer not in self.folded.scales:
+            own["mul"], own["shift"] = ratios(scale / unit)
+            return
+        gain, offset = self.folded.scales[step.layer]
+        slope, bias = gain * scale / unit, offset / unit + 0.5
+        _, shift = ratios(np.abs(slope))
+        room = np.floor(np.log2(NEURON_BIAS_MAX / np.maximum(np.abs(bias), 1)))
+        own["shift"] = np.maximum(np.minimum(shift, room.astype(np.int64)), 1)
+        own["mul"] = _clipped(slope * 2.0 ** own["shift"])
+        own["bias"] = np.clip(np.rint(bias * 2.0 ** own["shift"]), -NEURON_BIAS_MAX, NEURON_BIAS_MAX).astype(np.int64)
+
     def _drop(self, largest: Integers) -> Integers:
         """The bits that an 8-bit membrane leaves out, so that it reaches nearly all thresholds and resets."""
         if self.plan.network.membrane_bits == 16:
@@ -220,9 +237,10 @@ class _Rounding:
                 linear, group = step.reads[0], layer.kernel
                 counts = self.plan.network.timesteps
             unit = grid.ends[linear] / counts / group
-            sums = np.abs(self.constants[linear]["weight"]).sum(1) * counts
+            sums = np.abs(self.constants[linear]["weight"]).sum(1) * counts * self.plan.levels
             if sums.max() > _SUM_MAX:
-                raise RunError(f"{linear}: its sums over {counts} positions and timesteps do not fit 32 bits")
+                sent = f" of neurons that send up to {self.plan.levels}" if self.plan.levels > 1 else ""
+                raise RunError(f"{linear}: its sums over {counts} positions and timesteps{sent} do not fit 32 bits")
             worst = (sums * unit + np.abs(self.biases[linear]) / group).max() * group
             self.score_scale = float(max(unit.max(), worst / (_SUM_MAX / 2)))
             own = self.constants.setdefault(step.layer, {})
@@ -241,6 +259,8 @@ class _Rounding:
     def _integer_bounds(self) -> dict[str, Reals]:
         def rescale(layer: str, sums: Reals) -> Reals:
             own = self.constants[layer]
+            if np.abs(sums).max() > _SUM_MAX:
+                raise RunError(f"{layer}: its sums over {own['weight'][0].size} weights do not fit 32 bits")
             both = np.sort(np.stack([scaled(side.astype(np.int64), own) for side in sums]), axis=0)
             return both.astype(np.float64)
 

@@ -12,10 +12,14 @@ from torch import Tensor
 from spikenas._util.errors import RunError
 from spikenas.integers.folding import pooled_before
 from spikenas.integers.machine import Machine, execute
+from spikenas.integers.reference import SHORT_DROP, SPIKE_BITS
 from spikenas.memory.program import MAP_MAX, Step
 
 if TYPE_CHECKING:
     from spikenas.integers.integers import IntegerNetwork
+
+
+_EXACT = 1 << 24  # integers up to which single precision is exact
 
 
 @torch.no_grad()
@@ -30,9 +34,9 @@ def run_batch(
     Args:
         network: The integers.
         frames: 8-bit input, [1 or T, B, C, H, W], uint8.
-        clipped: A dict that takes, by LIF layer, how many updates an 8-bit membrane was too short for, and
-            how many there were.
-        fired: A dict that takes, by LIF layer, the spikes of each neuron over the batch and all timesteps, float64
+        clipped: A dict that takes, by layer of neurons, how many updates its membranes were too short for, and how many
+            there were; without those whose membranes hold every potential.
+        fired: A dict that takes, by layer of neurons, the spikes of each over the batch and all timesteps, float64
             [C, H, W].
     Returns:
         The scores, int64 [B, classes].
@@ -57,7 +61,7 @@ def run_batch(
 
 
 class _Batched:
-    """Maps are int32 [B, C, H, W]. Convolutions run in floating point, which is exact for sums of this size."""
+    """Maps are int32 [B, C, H, W]. Convolutions run in a floating point that is exact for sums of their size."""
 
     def __init__(
         self,
@@ -85,9 +89,11 @@ class _Batched:
             old = old + _channels(self.constants[step.writes]["bias"])
         return COMPUTES[step.kernel](self, step, reads, old)
 
-    def convolve(self, step: Step, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    def convolve(self, step: Step, x: Tensor, largest: int) -> Tensor:
         layer = self.plan.by_name[step.layer]
-        weight = self.constants[step.layer]["weight"].to(dtype)
+        weight = self.constants[step.layer]["weight"]
+        dtype = torch.float32 if largest * 128 * weight[0].numel() <= _EXACT else torch.float64
+        weight = weight.to(dtype)
         sums = F.conv2d(x.to(dtype), weight, None, layer.stride, layer.kernel // 2, 1, layer.groups)
         return sums.round().int()  # rounded, since some algorithms of convolution are not exact
 
@@ -103,16 +109,31 @@ class _Batched:
         v = v << drop
         v = v + _round_shift((x - v) * leak.mul, leak.shift)
         spikes = v >= threshold
-        kept = _round_shift(torch.where(spikes, reset, v), drop)
-        stored = kept.clamp(-high - 1, high)
-        if self.clipped is not None and bits == 8:
+        self.keep(step, _round_shift(torch.where(spikes, reset, v), drop), count=bits == 8)
+        return self.sent(step, spikes.int())
+
+    def keep(self, step: Step, potentials: Tensor, count: bool = True) -> None:
+        """Saturate potentials to what membranes hold."""
+        high = (1 << self.plan.network.membrane_bits - 1) - 1
+        stored = potentials.clamp(-high - 1, high)
+        if self.clipped is not None and count:
             short, updates = self.clipped.get(step.layer, (0, 0))
-            self.clipped[step.layer] = short + int((kept != stored).sum()), updates + kept.numel()
+            self.clipped[step.layer] = short + int((potentials != stored).sum()), updates + potentials.numel()
+        self.membranes[step.layer] = stored
+
+    def sent(self, step: Step, spikes: Tensor) -> Tensor:
+        """Count spikes where that is wanted, and return them."""
         if self.fired is not None:
             counts = spikes.sum(0, dtype=torch.float64).cpu()
             self.fired[step.layer] = self.fired.get(step.layer, torch.zeros_like(counts)) + counts
-        self.membranes[step.layer] = stored
-        return spikes.int()
+        return spikes
+
+    def charged(self, step: Step, x: Tensor) -> Tensor:
+        own = self.constants[step.layer]
+        if "bias" not in own:
+            return _scaled(x, own)
+        mul, bias, shift = (_channels(own[name], x.dim()) for name in ("mul", "bias", "shift"))
+        return (x * mul + bias) >> shift
 
 
 def _old(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
@@ -129,7 +150,7 @@ def _copy(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -
 
 def _stem(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
     centred = reads[0].int() - _channels(torch.tensor(machine.network.zero, device=machine.device))
-    return old + _scaled(machine.convolve(step, centred), machine.constants[step.layer])
+    return old + _scaled(machine.convolve(step, centred, 255), machine.constants[step.layer])
 
 
 def _avgpool(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
@@ -153,17 +174,38 @@ def _lif_wide(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tenso
     return machine.fire(step, shifted.clamp(-MAP_MAX, MAP_MAX).int())
 
 
+def _ilif(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    leak, drop = machine.network.leak, 0 if machine.plan.network.membrane_bits == 16 else SHORT_DROP
+    v = machine.membranes.get(step.layer, torch.zeros_like(reads[0])) << drop
+    v = v - _round_shift(v * leak.mul, leak.shift) + machine.charged(step, reads[0])
+    spikes = _round_shift(v, SPIKE_BITS).clamp(0, machine.plan.levels)
+    machine.keep(step, _round_shift(v - (spikes << SPIKE_BITS), drop))
+    return machine.sent(step, spikes)
+
+
+def _stateless(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    return machine.sent(step, machine.charged(step, reads[0]).clamp(0, machine.plan.levels))
+
+
 def _conv(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
-    return old + machine.convolve(step, reads[0])
+    return old + machine.convolve(step, reads[0], machine.plan.levels)
 
 
 def _conv_pool(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
-    sums = machine.convolve(step, reads[0]).float()
-    return old + F.avg_pool2d(sums, 2, divisor_override=1).round().int()
+    return old + _pooled(machine.convolve(step, reads[0], machine.plan.levels))
+
+
+def _dense(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    return old + _scaled(machine.convolve(step, reads[0], machine.plan.levels), machine.constants[step.layer])
+
+
+def _dense_pool(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
+    sums = _pooled(machine.convolve(step, reads[0], machine.plan.levels))
+    return old + _scaled(sums, machine.constants[step.layer])
 
 
 def _pointwise(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
-    return old + _scaled(machine.convolve(step, reads[0], torch.float64), machine.constants[step.layer])
+    return old + _scaled(machine.convolve(step, reads[0], MAP_MAX), machine.constants[step.layer])
 
 
 def _count(machine: _Batched, step: Step, reads: Sequence[Tensor], old: Tensor) -> Tensor:
@@ -197,17 +239,32 @@ COMPUTES: dict[str, Callable[[_Batched, Step, Sequence[Tensor], Tensor], Tensor]
     "lif": _lif,
     "lif_bn": _lif_bn,
     "lif_wide": _lif_wide,
+    "ilif": _ilif,
+    "ilif_bn": _ilif,
+    "ilif_once": _stateless,
+    "ilif_once_bn": _stateless,
+    "relu": _stateless,
+    "relu_bn": _stateless,
     "conv": _conv,
     "conv_pool": _conv_pool,
     "depthwise": _conv,
+    "dense": _dense,
+    "dense_pool": _dense_pool,
+    "dense_depthwise": _dense,
     "pointwise": _pointwise,
     "count": _count,
+    "total": _count,
     "linear": _linear,
     "scores": _scores,
     "votes": _votes,
     "zero": _old,
     "copy": _copy,
 }
+
+
+def _pooled(sums: Tensor) -> Tensor:
+    """Sums over 2x2 pixels; in double precision, which is exact for 32 bits."""
+    return F.avg_pool2d(sums.double(), 2, divisor_override=1).round().int()
 
 
 def _channels(values: Tensor, dim: int = 4) -> Tensor:

@@ -10,9 +10,10 @@ from spikenas.config import Config
 from spikenas.integers.folding import fold
 from spikenas.integers.rounding import Grid, weight_units
 from spikenas.memory.kernels import weight_steps
+from spikenas.snn.ilif import BoundedReLU
 from spikenas.snn.network import Network, module_key
 from spikenas.space.building import make_plan
-from spikenas.space.plan import LayerSpec, Plan
+from spikenas.space.plan import RELU_BOUND, RELU_LEVELS, LayerSpec, Plan
 from spikenas.training.checkpoint import Model
 
 _TUNED_SHARE = 10  # of the training's epochs one in so many, where weights have fewer than 8 bits
@@ -38,6 +39,8 @@ def tuning_epochs(config: Config, plan: Plan) -> int:
 class RoundedNetwork(Network):
     """Rounds the weights of a trained network to a grid at every use; the gradient passes through the rounding.
 
+    So does it through the rounding of activations, which a device has where they are no spikes.
+
     BatchNorms keep their statistics and scales, so that the grid stays; their biases are trained.
 
     Args:
@@ -56,6 +59,9 @@ class RoundedNetwork(Network):
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.weight.requires_grad_(False)
+        for layer in self.plan.layers:
+            if layer.kind == "neuron" and self.plan.network.neuron == "relu":
+                self.layers[module_key(layer.name)] = _SteppedReLU()
 
     def train(self, mode: bool = True) -> RoundedNetwork:
         """Set the mode of all modules but BatchNorms, which always use their own statistics."""
@@ -76,6 +82,15 @@ class RoundedNetwork(Network):
             return F.linear(x.flatten(2), weight, module.bias)  # type: ignore[arg-type]
         out = F.conv2d(x.flatten(0, 1), weight, None, layer.stride, layer.kernel // 2, 1, layer.groups)
         return out.reshape(*x.shape[:2], *out.shape[1:])
+
+
+class _SteppedReLU(BoundedReLU):
+    """The activation that a byte holds; the gradient is that of the one without steps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        exact = super().forward(x)
+        step = RELU_BOUND / RELU_LEVELS
+        return exact + (torch.round(exact.detach() / step) * step - exact.detach())
 
 
 class _Round(torch.autograd.Function):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ALIGNMENT_BYTES = 4
 
-BufferKind = Literal["input", "membrane", "spikes", "map", "feedback", "accumulator"]
+BufferKind = Literal["input", "membrane", "spikes", "activations", "map", "feedback", "accumulator"]
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,15 @@ class Kernel:
     Attributes:
         name: Its name in programs.
         reads: What the buffer that it reads holds; None where it reads none.
-        writes: What the buffer that it writes holds: a map, spikes or an accumulator.
+        writes: What the buffer that it writes holds: a map, spikes, activations or an accumulator.
         begins: Whether what was in the written buffer is lost; the others add to it.
         descriptor_bytes: Size of its descriptor, with pointers of 4 bytes; 0 where it is called without one.
         tables: For each table of the layer's constants what makes it.
         scalars: Single integers of the layer that its descriptor holds, by the names that a network's constants have.
         shares: The kernel whose descriptor type it uses; empty where it has its own.
         function: Name of its C function, where that is another; `{}` is the bits of the weights that it reads in words.
+        planes: Whether numbers of spikes, in planes of bits, have a C function of their own.
+        membrane: Whether it has membranes, whose potentials stay for the next timestep.
         reset: The C function that sets its membranes before the first timestep; None where they begin as 0.
         own_scale: Whether its sums are in a scale of their own, and not in that of the map that it writes.
         pools: Pixels whose mean is one pixel of the map.
@@ -74,6 +76,8 @@ class Kernel:
     scalars: tuple[str, ...] = ()
     shares: str = ""
     function: str = ""
+    planes: bool = False
+    membrane: bool = False
     reset: str | None = None
     own_scale: bool = False
     pools: int = 1
@@ -81,8 +85,8 @@ class Kernel:
 
     @property
     def fires(self) -> bool:
-        """Return whether it computes neurons: membranes that stay, and spikes."""
-        return self.writes == "spikes"
+        """Return whether it computes neurons: spikes or activations."""
+        return self.writes in ("spikes", "activations")
 
     @property
     def weighted(self) -> bool:
@@ -137,14 +141,37 @@ KERNELS = {
         Kernel("fill", None, "map", True, 16),
         Kernel("add", "map", "map", False, 20),
         Kernel("avgpool", "map", "map", False, 20, rounds=True),
-        Kernel("lif", "map", "spikes", True, 24, (_threshold,), ("drop",)),
-        Kernel("lif_bn", "map", "spikes", True, 24, (_neurons,), ("drop",), reset="lif_bn_reset"),
-        Kernel("lif_wide", "accumulator", "spikes", True, 24, (_threshold,), ("drop", "shift")),
-        Kernel("conv", "spikes", "map", False, 24, (_weight,), function="conv{}"),
-        Kernel("conv_pool", "spikes", "map", False, 24, (_weight,), shares="conv", function="conv{}_pool", pools=4),
-        Kernel("depthwise", "spikes", "map", False, 24, (_weight,), shares="conv"),
+        Kernel("lif", "map", "spikes", True, 24, (_threshold,), ("drop",), membrane=True),
+        Kernel("lif_bn", "map", "spikes", True, 24, (_neurons,), ("drop",), membrane=True, reset="lif_bn_reset"),
+        Kernel("lif_wide", "accumulator", "spikes", True, 24, (_threshold,), ("drop", "shift"), membrane=True),
+        Kernel("ilif", "map", "spikes", True, 32, (_ratio,), membrane=True),
+        Kernel("ilif_bn", "map", "spikes", True, 32, (_ratio, _bias), shares="ilif", function="ilif", membrane=True),
+        Kernel("ilif_once", "map", "spikes", True, 24, (_ratio,)),
+        Kernel("ilif_once_bn", "map", "spikes", True, 24, (_ratio, _bias), shares="ilif_once", function="ilif_once"),
+        Kernel("relu", "map", "activations", True, 24, (_ratio,)),
+        Kernel("relu_bn", "map", "activations", True, 24, (_ratio, _bias), shares="relu", function="relu"),
+        Kernel("conv", "spikes", "map", False, 24, (_weight,), function="conv{}", planes=True),
+        Kernel(
+            "conv_pool", "spikes", "map", False, 24, (_weight,), (), "conv", "conv{}_pool", planes=True, pools=4
+        ),
+        Kernel("depthwise", "spikes", "map", False, 24, (_weight,), shares="conv", planes=True),
+        Kernel("dense", "activations", "map", False, 28, (_weight, _ratio), function="dense{}", own_scale=True),
+        Kernel(
+            "dense_pool",
+            "activations",
+            "map",
+            False,
+            28,
+            (_weight, _ratio),
+            shares="dense",
+            function="dense{}_pool",
+            own_scale=True,
+            pools=4,
+        ),
+        Kernel("dense_depthwise", "activations", "map", False, 28, (_weight, _ratio), shares="dense", own_scale=True),
         Kernel("pointwise", "map", "map", False, 28, (_weight, _ratio), own_scale=True),
-        Kernel("count", "spikes", "accumulator", False, 16),
+        Kernel("count", "spikes", "accumulator", False, 16, planes=True),
+        Kernel("total", "activations", "accumulator", False, 16),
         Kernel("linear", "spikes", "accumulator", False, 28, (_weight,), own_scale=True),
         Kernel("scores", "accumulator", "accumulator", True, 28, (_weight, _ratio, _bias), own_scale=True),
         Kernel("votes", "accumulator", "accumulator", True, 20, (_ratio, _bias)),
@@ -154,11 +181,25 @@ KERNELS = {
 }
 
 
+def bits_in_words(plan: Plan, step: Step) -> int:
+    """Return the bits of the weights of a convolution that reads them in words of 32 bits; 0 where one by one.
+
+    Neighbours in a word are weights of neighbouring outputs, or of neighbouring inputs where these are activations.
+    """
+    layer = plan.by_name[step.layer]
+    neighbours = layer.in_shape[0] if step.record.reads == "activations" else layer.shape[0]
+    return layer.bits if layer.bits > 2 and neighbours % (32 // layer.bits) == 0 else 0
+
+
+def bit_planes(plan: Plan) -> int:
+    """Return how many bits hold the number of spikes that a neuron sends in one timestep."""
+    return plan.levels.bit_length()
+
+
 def kernel_name(plan: Plan, step: Step) -> str:
     """Return the C function of a step; convolutions have one each for words of 8-bit and of 4-bit weights."""
-    layer = plan.by_name[step.layer]
-    in_words = layer.bits > 2 and layer.shape[0] % (32 // layer.bits) == 0
-    return (step.record.function or step.kernel).format(layer.bits if in_words else "_any")
+    name = (step.record.function or step.kernel).format(bits_in_words(plan, step) or "_any")
+    return f"{name}_planes" if step.record.planes and bit_planes(plan) > 1 else name
 
 
 def tables(plan: Plan, step: Step) -> dict[str, Table]:
@@ -170,14 +211,23 @@ def tables(plan: Plan, step: Step) -> dict[str, Table]:
     return {table.name: table for table in found}
 
 
-def weight_steps(program: Program) -> dict[str, int]:
-    """Return by layer what neighbouring weights differ by, in units of the map that they are added to, or of their sum.
+def weight_halvings(plan: Plan, step: Step) -> int:
+    """Return how often weights of few bits, which are the high bits of 8, are halved where they are added to a map.
 
-    Weights of few bits are the high bits of 8; those that are averaged over pixels count so many times less, or they
-    would be coarser than the others of their map.
+    Those that are averaged over pixels count so many times less, or they would be coarser than the others of their map;
+    and those that several spikes of a neuron add, or the worst sums would leave no room for them in 16 bits.
     """
+    if step.record.own_scale:
+        return 0
+    halvings = (step.record.pools.bit_length() - 1) + (bit_planes(plan) - 1 if step.record.planes else 0)
+    return min(8 - plan.by_name[step.layer].bits, halvings)
+
+
+def weight_steps(program: Program) -> dict[str, int]:
+    """Return by layer what neighbouring weights differ by, in units of the map that they are added to, or of their sum."""
+    plan = program.plan
     return {
-        step.layer: max(1, (1 << 8 - program.plan.by_name[step.layer].bits) // step.record.pools)
+        step.layer: 1 << 8 - plan.by_name[step.layer].bits - weight_halvings(plan, step)
         for step in program.steps
         if step.record.weighted
     }

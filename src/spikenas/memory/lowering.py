@@ -4,11 +4,13 @@
   only a `sum` reads, once and undelayed, is accumulated into the sum's map; what only an average pooling without
   overlap reads, into the pooled map. A BatchNorm that folds is in its convolution's weights and its map's biases; one
   that does not is in the thresholds of the LIF behind it.
-- As soon as a map is complete, each LIF that reads it is computed, once for all ops that read its spikes. Spikes are
-  kept as one bit a neuron, so that the map can go before the convolutions of its spikes begin.
+- As soon as a map is complete, each layer of neurons that reads it is computed, once for all ops that read its spikes.
+  Spikes are kept as one bit a neuron, numbers of spikes as a few and activations as 8, so that the map can go before
+  the convolutions of its spikes begin.
 - A sum is written over one of its terms where nothing else needs that any more.
 - Static layers are computed once, before the first timestep; what is read at every timestep stays for all of them, and
-  so do membranes, the sums over time, and what is fed back. Membranes take the place of what was needed before.
+  so do membranes, the sums over time, and what is fed back. Membranes take the place of what was needed before; with
+  one timestep integer-valued neurons have none, and nothing stays.
 - What a delayed term reads is written when its stage ends, after all that read the last timestep's: straight into the
   buffer that stays where nothing else reads it, else as a copy, the copies last. A static layer is always copied: what
   is fed back is 0 at the first timestep, and the layer's own map is not.
@@ -59,6 +61,15 @@ class _Lowering:
         order = {"once": 0, "each": 1, "last": 2}
         steps = sorted(self.steps, key=lambda step: order[step.phase])
         return Program(self.plan, tuple(steps), self.homes, self.aliases, frozenset(stay))
+
+    @property
+    def _dense(self) -> bool:
+        """Whether neurons send activations, which are multiplied by weights, rather than spikes."""
+        return self.plan.network.neuron == "relu"
+
+    def _sent(self, neurons: LayerSpec) -> str:
+        """The buffer of what a layer of neurons sends."""
+        return f"{neurons.name}.{'activations' if self._dense else 'spikes'}"
 
     def _home(self, layer: LayerSpec) -> str | None:
         """The layer in whose map a result is; None where it is no map."""
@@ -141,9 +152,10 @@ class _Lowering:
         if self.homes.get(layer.name) == layer.name and layer.kind != "conv":
             self._emit_map(layer)
         elif layer.kind == "neuron" and layer.terms[0].layer not in self.homes:
-            self._add("lif_wide", layer, (layer.terms[0].layer,), f"{layer.name}.spikes")
+            self._add("lif_wide", layer, (layer.terms[0].layer,), self._sent(layer))
         elif layer.kind == "globalpool":
-            self._add("count", layer, (f"{layer.terms[0].layer}.spikes",), layer.name)
+            kernel = "total" if self._dense else "count"
+            self._add(kernel, layer, (self._sent(self.plan.by_name[layer.terms[0].layer]),), layer.name)
         elif layer.kind == "linear":
             self._emit_linear(layer)
         elif layer.kind == "vote":
@@ -158,7 +170,7 @@ class _Lowering:
             before = self.plan.by_name[before.terms[0].layer]
         if any(reader.kind == "neuron" for reader, _ in self.plan.readers[layer.name]):
             self._add("zero", layer, (), layer.name)
-        self._add("linear", layer, (f"{before.name}.spikes",), layer.name)
+        self._add("linear", layer, (self._sent(before),), layer.name)
 
     def _emit_map(self, layer: LayerSpec) -> None:
         """Begin a map, accumulate what it is the sum of, then let the LIFs read it."""
@@ -212,7 +224,7 @@ class _Lowering:
         return (
             not term.delayed
             and self.left[self._map_of(term)] == 1
-            and source.static == layer.static
+            and (source.static == layer.static or self.plan.network.timesteps == 1)
             and not self._delayed(source)
             and not self._delayed(layer)
         )
@@ -225,22 +237,25 @@ class _Lowering:
             self._add("avgpool", part, (self.homes[source.name],), into.name, phase=phase)
         elif source.kind == "conv":
             self._add("fill", source, (), source.name, phase=phase)
-            self._add("depthwise", source, (f"{source.terms[0].layer}.spikes",), source.name, phase=phase)
+            kernel = "dense_depthwise" if self._dense else "depthwise"
+            neurons = self.plan.by_name[source.terms[0].layer]
+            self._add(kernel, source, (self._sent(neurons),), source.name, phase=phase)
             self._add("pointwise", part, (source.name,), into.name, phase=phase)
         else:
-            kernel = "conv_pool" if into.kind == "avgpool" else "conv"
-            self._add(kernel, part, (f"{source.name}.spikes",), into.name, phase=phase)
+            kernel = ("dense" if self._dense else "conv") + ("_pool" if into.kind == "avgpool" else "")
+            self._add(kernel, part, (self._sent(source),), into.name, phase=phase)
 
     def _read(self, layer: LayerSpec) -> None:
-        """The LIFs that read a complete map, each through a BatchNorm where one does not fold."""
+        """The layers of neurons that read a complete map, each through a BatchNorm where one does not fold."""
+        network = self.plan.network
+        neuron = "ilif_once" if network.neuron == "ilif" and network.timesteps == 1 else network.neuron
         for reader in self.plan.layers:
             if reader.kind != "neuron" or self.homes.get(reader.terms[0].layer) != layer.name:
                 continue
             self.left[layer.name] -= 1
             scaled = self.plan.by_name[reader.terms[0].layer]
             unfolded = scaled.kind == "batchnorm" and not self.plan.folds(scaled)
-            kernel = "lif_bn" if unfolded else "lif"
-            self._add(kernel, reader, (layer.name,), f"{reader.name}.spikes")
+            self._add(f"{neuron}_bn" if unfolded else neuron, reader, (layer.name,), self._sent(reader))
 
     def _add(
         self,

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from spikenas.memory.kernels import KERNELS, BufferKind, Kernel, aligned
+from spikenas.memory.kernels import KERNELS, BufferKind, Kernel, aligned, bit_planes
 from spikenas.space.plan import Plan
 
 MAP_BITS = 16
 MAP_MAX = (1 << MAP_BITS - 1) - 1
 ACCUMULATOR_BITS = 32
 INPUT_BITS = 8
+ACTIVATION_BITS = 8
 
 Phase = Literal["once", "each", "last"]
 
@@ -49,7 +50,7 @@ class Step:
 
     @property
     def fires(self) -> bool:
-        """Return whether it computes neurons: membranes that stay, and spikes."""
+        """Return whether it computes neurons: spikes or activations."""
         return self.record.fires
 
     @property
@@ -63,7 +64,7 @@ class Buffer:
     """Describes the memory of one result or state.
 
     Attributes:
-        name: The layer's name, with `.membrane`, `.spikes` or `.last` where it is not the layer's map.
+        name: The layer's name, with `.membrane`, `.spikes`, `.activations` or `.last` where it is not the layer's map.
         layer: The layer it belongs to.
         kind: What it holds; `feedback` is a map that stays for the next timestep.
         size_bytes: Aligned size.
@@ -116,11 +117,11 @@ class Program:
             for name in {self.buffer_of(read) for read in step.reads} - {written}:
                 first, _ = spans.get(name, (index, index))
                 spans[name] = (first, index)
-                if first < begin <= index:
+                if first < begin <= index and self.plan.network.timesteps > 1:
                     stays.add(name)
             first, _ = spans.get(written, (index, index))
             spans[written] = (first, index)
-            if step.fires:
+            if step.record.membrane:
                 spans[f"{step.layer}.membrane"] = (begin, end)
         kinds = self._kinds
         for name, (first, last) in spans.items():
@@ -154,19 +155,20 @@ class Program:
         kinds: dict[str, BufferKind] = {"input": "input"}
         for step in self.steps:
             kinds.setdefault(self.buffer_of(step.writes), step.record.writes)
-            if step.fires:
+            if step.record.membrane:
                 kinds[f"{step.layer}.membrane"] = "membrane"
         return kinds | dict.fromkeys(self.fed_back, "feedback")
 
     def _buffer(self, name: str, kind: BufferKind, first: int, last: int) -> Buffer:
-        layer = self.plan.by_name[name.removesuffix(".membrane").removesuffix(".spikes").removesuffix(".last")]
-        if kind == "spikes":  # each pixel begins with a byte of its own
+        layer = self.plan.by_name.get(name) or self.plan.by_name[name.rpartition(".")[0]]
+        if kind == "spikes":  # each plane of each pixel begins with a byte of its own
             pixels = layer.size // layer.shape[0] if len(layer.shape) == 3 else 1
-            size_bytes = pixels * -(-layer.shape[0] // 8)
+            size_bytes = pixels * bit_planes(self.plan) * -(-layer.shape[0] // 8)
         else:
             bits = {
                 "input": INPUT_BITS,
                 "membrane": self.plan.network.membrane_bits,
+                "activations": ACTIVATION_BITS,
                 "accumulator": ACCUMULATOR_BITS,
             }.get(kind, MAP_BITS)
             size_bytes = layer.size * bits // 8

@@ -118,7 +118,8 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> Quantisation:
         real = evaluate_model(rounded, held_out, task.config.device)
     for layer, share in found.clipped.items():
         if share > _CLIPPED:
-            _log.warning("%s: %.1f%% of its updates do not fit network.membrane_bits = 8", layer, 100 * share)
+            bits = network.plan.network.membrane_bits
+            _log.warning("%s: %.1f%% of its updates do not fit network.membrane_bits = %d", layer, 100 * share, bits)
     network.save(run / QUANTISED)
     values: Quantisation = {
         "weight_bits": network.plan.network.weight_bits,

@@ -16,8 +16,8 @@ from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
 from spikenas.integers.reference import run_reference
 
-_COPIED = ("kernels.c", "kernels.h", "main.c", "port.h", "port_host.c", "port_device.c", "startup.c")
-SOURCES = ("main", "network", "kernels", "startup", "port_device")
+_COPIED = ("kernels.c", "dense.c", "kernels.h", "inline.h", "main.c", "port.h", "port_host.c", "port_device.c", "startup.c")
+SOURCES = ("main", "network", "kernels", "dense", "startup", "port_device")
 _PER_LINE = 32
 
 
@@ -70,7 +70,7 @@ def _makefile(core: Core | None) -> str:
 DEVICE_CC ?= {core.prefix}gcc
 DEVICE_CFLAGS ?= {" ".join((*core.flags, *core.libraries))} {warnings} -ffunction-sections -fdata-sections
 
-device: network.o kernels.o
+device: network.o kernels.o dense.o
 
 %.o: %.c *.h
 \t$(DEVICE_CC) $(DEVICE_CFLAGS) -c $< -o $@
@@ -81,8 +81,8 @@ CFLAGS ?= {warnings}
 test: host
 \t./host
 
-host: main.c network.c kernels.c port_host.c *.h
-\t$(CC) $(CFLAGS) main.c network.c kernels.c port_host.c -o host
+host: main.c network.c kernels.c dense.c port_host.c *.h
+\t$(CC) $(CFLAGS) main.c network.c kernels.c dense.c port_host.c -o host
 {device}
 clean:
 \trm -f host *.o *.elf

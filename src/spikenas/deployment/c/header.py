@@ -17,7 +17,7 @@ def network_header(network: IntegerNetwork, arena_bytes: int) -> str:
         else "snn_start(), for each timestep a frame to\n * snn_input() and snn_step(), then snn_finish()"
     )
     labels = ",\n    ".join(map(c_string, network.classes))
-    return f"""/* A spiking network made by SpikeNAS: {plan.genotype}. */
+    return f"""/* A network made by SpikeNAS: {plan.genotype}. */
 #ifndef SNN_NETWORK_H
 #define SNN_NETWORK_H
 #include <stdint.h>

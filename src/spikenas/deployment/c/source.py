@@ -15,7 +15,7 @@ from spikenas.deployment.c.header import network_header
 from spikenas.integers.folding import pooled_before
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
-from spikenas.memory.kernels import Table, kernel_name, tables, weight_steps
+from spikenas.memory.kernels import Table, bit_planes, bits_in_words, kernel_name, tables, weight_halvings, weight_steps
 from spikenas.memory.placement import Arena, make_arena
 from spikenas.memory.program import ACCUMULATOR_BITS, MAP_BITS, Step
 from spikenas.space.plan import LayerSpec
@@ -23,10 +23,8 @@ from spikenas.space.plan import LayerSpec
 _PER_LINE = 24
 _LARGEST_SIDE = 65535
 _TYPES = {"weight": "uint8_t", "ratio": "snn_ratio_t", "neurons": "snn_neuron_t"}  # others are integers of their bits
-_ORDERS = {
-    "conv8": [0, 2, 1, 3],
-    "conv4": [0, 4, 2, 6, 1, 5, 3, 7],
-}  # of the weights in a word, as kernels.c reads them
+_ORDERS = {8: [0, 2, 1, 3], 4: [0, 4, 2, 6, 1, 5, 3, 7]}  # of the weights in a word, as kernels.c reads them
+_DENSE_ORDERS = {8: [0, 1, 2, 3], 4: [0, 4, 1, 5, 2, 6, 3, 7]}  # the same of dense.c
 
 
 def pack(weights: Integers, bits: int, step: int) -> NDArray[np.uint8]:
@@ -156,6 +154,9 @@ class _Writer:
         own = call.tables["weight"]
         return self.constant(own, pack(arranged, own.bits, self.steps[own.layer]))
 
+    def halvings(self, call: _Call) -> int:
+        return weight_halvings(self.network.plan, call.step)
+
     def table(self, table: Table) -> str:
         own = self.network.constants[table.layer]
         rows = zip(*(own[name].reshape(-1) for name in table.integers), strict=True)
@@ -213,12 +214,32 @@ def _lif_wide(w: _Writer, call: _Call) -> list[Any]:
     return [w.read(call, "snn_sum_t"), neurons, *w.neurons(call), *sizes, *w.leak(call), "{0, 0}"]
 
 
+def _ilif(w: _Writer, call: _Call) -> list[Any]:
+    plan, leak = w.network.plan, w.network.leak
+    places = [w.read(call, "snn_map_t"), call.ratio, call.bias, *w.neurons(call)]
+    sizes = [call.pixels, call.layer.shape[0], leak.mul, leak.shift, plan.levels, bit_planes(plan)]
+    return [*places, *sizes, "{0, 0}"]
+
+
+def _ilif_once(w: _Writer, call: _Call) -> list[Any]:
+    plan = w.network.plan
+    places = [w.read(call, "snn_map_t"), call.ratio, call.bias, w.at(call.step.writes)]
+    return [*places, call.pixels, call.layer.shape[0], plan.levels, bit_planes(plan)]
+
+
+def _relu(w: _Writer, call: _Call) -> list[Any]:
+    places = [w.read(call, "snn_map_t"), call.ratio, call.bias, w.at(call.step.writes)]
+    return [*places, call.pixels, call.layer.shape[0]]
+
+
 def _conv(w: _Writer, call: _Call) -> list[Any]:
-    weights = call.own["weight"][:, :, ::-1, ::-1].transpose(1, 2, 3, 0)
-    order = _ORDERS.get(kernel_name(w.network.plan, call.step).removesuffix("_pool"))
-    if order is not None:
-        weights = weights.reshape(-1, len(order))[:, order]
-    return _spiking(w, call, weights)
+    return _spiking(w, call, _in_words(w, call, call.own["weight"][:, :, ::-1, ::-1].transpose(1, 2, 3, 0), _ORDERS))
+
+
+def _in_words(w: _Writer, call: _Call, weights: Integers, orders: dict[int, list[int]]) -> Integers:
+    """Weights, with those of each word in the order that the kernel reads them in."""
+    bits = bits_in_words(w.network.plan, call.step)
+    return weights.reshape(-1, len(orders[bits]))[:, orders[bits]] if bits else weights
 
 
 def _depthwise(w: _Writer, call: _Call) -> list[Any]:
@@ -229,7 +250,22 @@ def _spiking(w: _Writer, call: _Call, weights: Integers) -> list[Any]:
     layer = call.layer
     channels, *sides = layer.in_shape
     places = [w.weights(call, weights), w.read(call, "uint8_t"), w.written_map(call)]
-    return [*places, *sides, channels, layer.shape[0], layer.kernel, layer.bits]
+    return [*places, *sides, channels, layer.shape[0], layer.kernel, layer.bits, bit_planes(w.network.plan), w.halvings(call)]
+
+
+def _dense(w: _Writer, call: _Call) -> list[Any]:
+    return _multiplying(w, call, _in_words(w, call, call.own["weight"].transpose(0, 2, 3, 1), _DENSE_ORDERS))
+
+
+def _dense_depthwise(w: _Writer, call: _Call) -> list[Any]:
+    return _multiplying(w, call, call.own["weight"])
+
+
+def _multiplying(w: _Writer, call: _Call, weights: Integers) -> list[Any]:
+    layer = call.layer
+    channels, *sides = layer.in_shape
+    places = [w.weights(call, weights), call.ratio, w.read(call, "uint8_t"), w.written_map(call)]
+    return [*places, *sides, channels, layer.shape[0], layer.kernel, layer.bits, "{0, 0}"]
 
 
 def _pointwise(w: _Writer, call: _Call) -> list[Any]:
@@ -239,6 +275,11 @@ def _pointwise(w: _Writer, call: _Call) -> list[Any]:
 
 
 def _count(w: _Writer, call: _Call) -> list[Any]:
+    channels, *sides = call.layer.in_shape
+    return [w.read(call, "uint8_t"), w.written_sums(call), prod(sides), channels, bit_planes(w.network.plan)]
+
+
+def _total(w: _Writer, call: _Call) -> list[Any]:
     channels, *sides = call.layer.in_shape
     return [w.read(call, "uint8_t"), w.written_sums(call), prod(sides), channels]
 
@@ -285,11 +326,21 @@ FIELDS: dict[str, Callable[[_Writer, _Call], list[Any]]] = {
     "lif": _lif,
     "lif_bn": _lif,
     "lif_wide": _lif_wide,
+    "ilif": _ilif,
+    "ilif_bn": _ilif,
+    "ilif_once": _ilif_once,
+    "ilif_once_bn": _ilif_once,
+    "relu": _relu,
+    "relu_bn": _relu,
     "conv": _conv,
     "conv_pool": _conv,
     "depthwise": _depthwise,
+    "dense": _dense,
+    "dense_pool": _dense,
+    "dense_depthwise": _dense_depthwise,
     "pointwise": _pointwise,
     "count": _count,
+    "total": _total,
     "linear": _linear,
     "scores": _scores,
     "votes": _votes,

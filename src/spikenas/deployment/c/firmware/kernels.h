@@ -1,9 +1,10 @@
 /* Integer kernels of a spiking network. Plain C11 without libc; each kernel reads one constant descriptor.
  *
  * Maps are [height][width][channels] of int16. Spikes are bits, a pixel begins with a byte of its own: channel c of pixel p
- * is bit c % 8 of byte p * ((channels + 7) / 8) + c / 8. Weights of 4 and 2 bits are packed from the low bits of a byte
- * up and stand for 16 and 64 times their value, a quarter of that in the _pool kernels; those of snn_conv8 and snn_conv4
- * are in the order of their words (kernels.c).
+ * is bit c % 8 of byte p * ((channels + 7) / 8) + c / 8. Numbers of spikes are planes of bits, the lowest first, each pixel's
+ * side by side: bit k is in byte (p * planes + k) * ((channels + 7) / 8) + c / 8. Activations are bytes. Weights of 4 and 2 bits are packed from the low bits of a byte
+ * up and stand for 16 and 64 times their value, a quarter of that in the _pool kernels, or what their descriptor says; those of snn_conv8 and snn_conv4
+ * are in the order of their words (kernels.c), as are those of snn_dense4 (dense.c).
  * No sum can overflow: the exporter has bounded them all.
  */
 #ifndef SNN_KERNELS_H
@@ -20,6 +21,36 @@ typedef int16_t __attribute__((may_alias)) snn_membrane_t;
 #endif
 
 typedef struct { int16_t mul, shift; } snn_ratio_t; /* value -> (value * mul + 2^(shift-1)) >> shift */
+
+typedef struct {
+    const snn_map_t *source;
+    const snn_ratio_t *ratio; /* [channels], to 2^-10 spikes */
+    const int32_t *bias; /* [channels], or 0: added before the shift, half included */
+    snn_membrane_t *membrane;
+    uint8_t *spikes;
+    uint32_t pixels;
+    uint16_t channels;
+    uint8_t leak_mul, leak_shift, levels, planes, unused[2]; /* levels: most spikes of a timestep, of so many planes */
+} snn_ilif_t;
+
+typedef struct {
+    const snn_map_t *source;
+    const snn_ratio_t *ratio; /* [channels], to spikes */
+    const int32_t *bias; /* [channels], or 0 */
+    uint8_t *spikes;
+    uint32_t pixels;
+    uint16_t channels;
+    uint8_t levels, planes;
+} snn_ilif_once_t;
+
+typedef struct {
+    const snn_map_t *source;
+    const snn_ratio_t *ratio; /* [channels], to steps of the activation */
+    const int32_t *bias; /* [channels], or 0 */
+    uint8_t *target; /* activations */
+    uint32_t pixels;
+    uint32_t channels;
+} snn_relu_t;
 
 typedef struct { int16_t threshold, reset, sign; } snn_neuron_t; /* sign: 1 or -1, times the input */
 
@@ -88,8 +119,18 @@ typedef struct {
     const uint8_t *weights; /* conv: [in][kernel][kernel][out], each kernel turned by 180 degrees; depthwise: [in][kernel][kernel] */
     const uint8_t *spikes;
     snn_map_t *target;
-    uint16_t height, width, in, out, kernel, bits;
+    uint16_t height, width, in, out;
+    uint8_t kernel, bits, planes, halvings; /* bit k of a number of spikes adds weights * 2^k / 2^halvings */
 } snn_conv_t;
+
+typedef struct {
+    const uint8_t *weights; /* [out][kernel][kernel][in]; depthwise: [in][kernel][kernel] */
+    const snn_ratio_t *ratio; /* [out] */
+    const uint8_t *source; /* activations, [height][width][in] */
+    snn_map_t *target;
+    uint16_t height, width, in, out;
+    uint8_t kernel, bits, unused[2];
+} snn_dense_t;
 
 typedef struct {
     const snn_map_t *source;
@@ -104,8 +145,15 @@ typedef struct {
     const uint8_t *spikes;
     snn_sum_t *counts; /* [channels] */
     uint32_t pixels;
-    uint32_t channels;
+    uint16_t channels, planes;
 } snn_count_t;
+
+typedef struct {
+    const uint8_t *source; /* activations */
+    snn_sum_t *totals; /* [channels] */
+    uint32_t pixels;
+    uint32_t channels;
+} snn_total_t;
 
 typedef struct {
     const uint8_t *weights; /* [rows][columns][channels][out] */
@@ -138,16 +186,35 @@ void snn_avgpool(const snn_avgpool_t *layer);
 void snn_lif(const snn_lif_t *layer);
 void snn_lif_bn(const snn_lif_bn_t *layer);
 void snn_lif_bn_reset(const snn_lif_bn_t *layer);
+void snn_ilif(const snn_ilif_t *layer);
+void snn_ilif_once(const snn_ilif_once_t *layer);
+void snn_relu(const snn_relu_t *layer);
 void snn_lif_wide(const snn_lif_wide_t *layer);
+void snn_dense8(const snn_dense_t *layer);
+void snn_dense4(const snn_dense_t *layer);
+void snn_dense_any(const snn_dense_t *layer);
+void snn_dense8_pool(const snn_dense_t *layer);
+void snn_dense4_pool(const snn_dense_t *layer);
+void snn_dense_any_pool(const snn_dense_t *layer);
+void snn_dense_depthwise(const snn_dense_t *layer);
 void snn_conv8(const snn_conv_t *layer);
+void snn_conv8_planes(const snn_conv_t *layer);
 void snn_conv4(const snn_conv_t *layer);
+void snn_conv4_planes(const snn_conv_t *layer);
 void snn_conv_any(const snn_conv_t *layer);
+void snn_conv_any_planes(const snn_conv_t *layer);
 void snn_conv8_pool(const snn_conv_t *layer);
+void snn_conv8_pool_planes(const snn_conv_t *layer);
 void snn_conv4_pool(const snn_conv_t *layer);
+void snn_conv4_pool_planes(const snn_conv_t *layer);
 void snn_conv_any_pool(const snn_conv_t *layer);
+void snn_conv_any_pool_planes(const snn_conv_t *layer);
 void snn_depthwise(const snn_conv_t *layer);
+void snn_depthwise_planes(const snn_conv_t *layer);
 void snn_pointwise(const snn_pointwise_t *layer);
 void snn_count(const snn_count_t *layer);
+void snn_count_planes(const snn_count_t *layer);
+void snn_total(const snn_total_t *layer);
 void snn_linear(const snn_linear_t *layer);
 void snn_scores(const snn_scores_t *layer);
 void snn_votes(const snn_votes_t *layer);
