@@ -26,17 +26,21 @@ def make_twin(run: RunFolder, task: Task, report: Reporter) -> None:
     Raises:
         RunError: The integers cannot hold it, or its files are damaged.
     """
-    best, twin = BEST_FILE.read(run.folder), State(run.folder, task.config).twin
+    state = State(run.folder, task.config)
+    if STAGES["twin"].done(state):
+        return
+    best, twin = BEST_FILE.read(run.folder), state.twin
     own = task.with_config(twin.config)
     own.statistics = task.statistics
     genotype = Genotype.parse(best["genotype"])
+    own_report = Reporter(report.console, report.interrupted, "twin:")
     with RunFolder(twin.folder) as folder:
         fix(folder, twin.config, again=_is_of_another(twin, best["genotype"]))
         record_data(folder, own, Reporter())
         BEST_FILE.write(folder.folder, {**best, **sizes(own.cost(genotype))})
         for name in _STAGES:
             with folder.recording(name, f"spikenas {name} --out {folder.folder}"):
-                STAGES[name].function()(folder, own, report)
+                STAGES[name].function()(folder, own, own_report)
 
 
 def _is_of_another(twin: State, genotype: str) -> bool:
