@@ -51,11 +51,15 @@ class Reporter:
     Args:
         console: Console to write to; None shows nothing.
         interrupted: Function that is asked after each step; when it says yes, the task ends in KeyboardInterrupt.
+        of: What the tasks belong to, which is said before their names.
     """
 
-    def __init__(self, console: Console | None = None, interrupted: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, console: Console | None = None, interrupted: Callable[[], bool] = lambda: False, of: str = ""
+    ) -> None:
         self.console = console
         self.interrupted = interrupted
+        self.of = of
 
     @contextmanager
     def task(self, name: str) -> Iterator[Advance]:
@@ -67,7 +71,7 @@ class Reporter:
         Raises:
             KeyboardInterrupt: The task is interrupted.
         """
-        with self._shown(name) as show:
+        with self._shown(f"{self.of} {name}".lstrip()) as show:
 
             def advance(done: int, total: int, remark: str, below: RenderableType | None = None) -> None:
                 show(done, total, remark, below)

@@ -25,5 +25,6 @@ FIRMWARE = "firmware"  # folder of a folder for each device
 NIR = "network.nir"
 FOOTPRINT = "footprint.json"  # in the folder of a device
 FOOTPRINTS = f"{FIRMWARE}/[!.]*/{FOOTPRINT}"
+TWIN = "twin"  # folder of the run of the same plan with relu neurons
 HISTORY = "history.jsonl"
 REPORT = "report.html"

@@ -186,6 +186,7 @@ CLASS_WEIGHTS = Option(
     "balanced: in the loss each class counts the same.",
     metavar="<none|balanced>",
 )
+TWIN = Option("twin", "twin", "Train the same plan with relu neurons too, for comparison.", bool, value=True)
 TRAIN = (EPOCHS, CLASS_WEIGHTS)
 QUANTISE = (
     Option(

@@ -32,7 +32,7 @@ _LEARNT_FROM = (opt.DATASET, *opt.IMAGES, *opt.SIZES, opt.TARGET)
 _ALL = (opt.SEED, opt.DEVICE, opt.SET, *opt.OUTPUT)
 
 
-@command(_LEARNT_FROM, _SPACE, opt.NO_ENHANCE, opt.SEARCH, opt.TRAIN, opt.EXECUTOR, _ALL)
+@command(_LEARNT_FROM, _SPACE, opt.NO_ENHANCE, opt.SEARCH, opt.TRAIN, opt.TWIN, opt.EXECUTOR, _ALL)
 def run(given: Given, config: _ConfigFile = None, out: _Out = None) -> None:
     """All stages: from images and a budget to a trained network of integers that fits, with a target to firmware."""
     _run_stages(None, given, out, config)

@@ -114,12 +114,23 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
         table.add_row(device, said if "linked" in found else f"{said}, not built")
         if "linked" in found:
             table.add_row("", f"{found['instructions']:,} instructions per inference, {found['images']} outputs equal")
+    if "twin" in values:
+        _add_twin(table, values["twin"])
     table.add_row("files", values["folder"])
     table.add_row("report", f"{values['folder']}/report.html")
     if values["next"]:
         table.add_row("next", f"spikenas {values['next']} --out {shlex.quote(values['folder'])}")
     table.add_row("time", f"{seconds:.0f} s (this command)")
     return table
+
+
+def _add_twin(table: Table, twin: dict[str, Any]) -> None:
+    """Say what the ordinary network of the same plan does, and what it takes."""
+    figures = twin.get("quantised_figures") or twin.get("figures")
+    said = [f"{figures['accuracy']:.2%}" if figures else "not evaluated yet"]
+    said += [f"{format_size(twin[f'{name}_bytes'])} {name}" for name in ("flash", "ram")]
+    said += [f"{one['instructions']:,} instructions" for one in twin.get("firmware", {}).values() if "linked" in one]
+    table.add_row("with relu", ", ".join(said) + f", trained for {twin.get('training_seconds', 0):.0f} s")
 
 
 def _right(figures: dict[str, Any]) -> str:

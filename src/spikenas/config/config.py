@@ -44,6 +44,7 @@ class Config(Section):
     threads: int | None = Field(
         None, ge=1, le=1_024, description="CPU threads, or workers, side by side; absent: all cores"
     )
+    twin: bool = Field(False, description="train the same plan with relu neurons too, for as long, for comparison")
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     budget: BudgetConfig = BudgetConfig()

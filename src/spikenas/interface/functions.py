@@ -231,6 +231,7 @@ def run(
     out: str | Path | None = None,
     seed: int | None = None,
     device: str | None = None,
+    twin: bool = False,
     settings: Config | str | Path | Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> RunResult:
@@ -247,6 +248,7 @@ def run(
         out: The run folder; `runs/DATA` when absent.
         seed: Seed of every random choice.
         device: Where PyTorch computes.
+        twin: Whether the same plan is trained with relu neurons too, for as long, for comparison.
         settings: Further settings.
         progress: Whether progress is shown on standard error.
     Raises:
@@ -263,6 +265,8 @@ def run(
         seed=seed,
         device=device,
     )
+    if twin:
+        words["twin"] = True
     base: Config | Path | None = None
     if isinstance(settings, Mapping):
         words = {**settings, **words}

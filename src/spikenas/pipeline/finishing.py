@@ -235,6 +235,8 @@ def _smaller(lr: float, usual: float) -> float:
 
 
 def _write_nir(run: RunFolder, model: Model) -> None:
+    if model.plan.network.neuron == "relu":  # no spiking network
+        return
     try:
         write_nir(run / NIR, model)
     except (ConfigError, DeployError) as error:

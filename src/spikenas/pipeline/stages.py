@@ -6,6 +6,7 @@ stage computes with is imported when the stage runs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,10 +36,19 @@ from spikenas._util.run_files import (
     SPACE,
     STATISTICS,
     TRIALS,
+    TWIN,
 )
 from spikenas._util.sealed import read_sealed
 from spikenas.config import Config
-from spikenas.records import EVALUATION_FILE, QUANTISATION_FILE, FootprintRecord, MadeOf, footprint_file
+from spikenas.records import (
+    BEST_FILE,
+    DATA_FILE,
+    EVALUATION_FILE,
+    QUANTISATION_FILE,
+    FootprintRecord,
+    MadeOf,
+    footprint_file,
+)
 from spikenas.training.epochs import Epoch, is_complete, read_log
 
 T = TypeVar("T")
@@ -121,6 +131,31 @@ class State:
         made = self.firmware.items()
         return [name for name, said in made if said and self.integers and said["quantised_sha256"] == self.integers]
 
+    @cached_property
+    def twin(self) -> State:
+        """The run of the twin, with the settings that it is to have: relu neurons, no limits, the same time."""
+        asked = self.config
+        seconds = asked.train.time or math.ceil(sum(epoch.seconds for epoch in self.epochs)) or 1
+        config = asked.but(
+            {
+                "twin": False,
+                "network.neuron": "relu",
+                "network.timesteps": asked.network.timesteps if self.is_stepped else 1,
+                "network.core": asked.network.core,
+                "budget": {},
+                "enhancement.enabled": False,
+                "search.front": None,
+                "train.time": seconds,
+            }
+        )
+        return State(self.folder / TWIN, config)
+
+    @property
+    def is_stepped(self) -> bool:
+        """Whether the input is another one at every timestep, as event frames are."""
+        data = self.values(DATA_FILE)
+        return data is not None and not data["input"]["static"]
+
     def made_of(self) -> MadeOf:
         """Return what the integers depend on."""
         asked = self.config.quantise
@@ -184,6 +219,15 @@ def _deployed(state: State) -> bool:
     return bool(made) and set(made) == state.firmware.keys() and (own is None or device_folder(own) in made)
 
 
+def _has_twin(state: State) -> bool:
+    """Whether the twin is trained, evaluated and deployed as this run wants it."""
+    twin = state.twin
+    best, own = (one.values(BEST_FILE) for one in (state, twin))
+    if best is None or own is None or best["genotype"] != own["genotype"] or not twin.has(CONFIG):
+        return False
+    return load_config(twin.folder) == twin.config and next_stage(twin) is None and bool(twin.current_firmware)
+
+
 def device_folder(target: str) -> str:
     """Return the name of a device's folder in `firmware/`: its own, or that of a file such as `board.toml`."""
     return Path(target).stem if target.endswith(".toml") else target
@@ -245,6 +289,15 @@ STAGES: dict[str, Stage] = {
             writes=(FIRMWARE, NIR),
             done=_deployed,
             wanted=lambda state: state.config.budget.target is not None or bool(state.firmware),
+        ),
+        Stage(
+            "twin",
+            "spikenas.pipeline.twin:make_twin",
+            needs=MODEL,
+            result=f"{TWIN}/{EVALUATION}",
+            writes=(TWIN,),
+            done=_has_twin,
+            wanted=lambda state: state.config.twin,
         ),
     )
 }

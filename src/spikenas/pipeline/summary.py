@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from spikenas._util.run_files import LOG, MODEL
+from spikenas._util.run_files import CONFIG, LOG, MODEL, TWIN
 from spikenas.memory import sizes
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import FRONT_COLUMNS, search_front
@@ -28,6 +28,7 @@ def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
     epochs = read_log(run / LOG)
     if epochs:
         values["epochs"] = len(epochs)
+        values["training_seconds"] = sum(epoch.seconds for epoch in epochs)
         values["validation_accuracy"] = kept_epoch(epochs, config.train).validation_accuracy
     integers = state.integers
     evaluation = EVALUATION_FILE.find(run.folder)
@@ -47,6 +48,9 @@ def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
         values |= sizes(task.but({"network.weight_bits": bits}).cost(Genotype.parse(best["genotype"])))
     if firmware := {name: footprint_file(name).read(run.folder) for name in state.current_firmware}:
         values["firmware"] = firmware
+    if run.has(f"{TWIN}/{CONFIG}"):
+        with RunFolder(state.twin.folder) as twin:
+            values["twin"] = summarise(twin, task.with_config(state.twin.config))
     if config.search.front:
         rows = map(asdict, search_front(run, config))
         values["front"] = [{key: row[key] for key in FRONT_COLUMNS} for row in rows]

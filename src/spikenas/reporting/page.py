@@ -36,6 +36,7 @@ from spikenas.space.genotype import Genotype
 from spikenas.space.plan import Plan
 from spikenas.targets import find_target
 
+_NOT_COMPARED = ("score", "width, T", "time")  # of a network with its twin
 _FEW_CLASSES = 12  # whose tables are open
 
 
@@ -175,6 +176,7 @@ def _environment() -> Environment:
         "explained": explained,
         "class_rows": _class_rows,
         "share_rows": _share_rows,
+        "twin_rows": _twin_rows,
         "few": _FEW_CLASSES,
     }
     environment.filters |= {"toml": Config.dump, "device": _device, "short_file": _short_file}
@@ -269,6 +271,15 @@ def _share_rows(run: SavedRun) -> list[tuple[str, str, str, str]]:
 
 def _share(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}"
+
+
+def _twin_rows(run: SavedRun) -> list[tuple[str, str, str]]:
+    """What the network and its twin do and take, where it is known of either."""
+    if run.twin is None:
+        return []
+    own, other = run.summary, run.twin.summary
+    names = [name for name in (*own, *(name for name in other if name not in own)) if name not in _NOT_COMPARED]
+    return [(name, own.get(name, ""), other.get(name, "")) for name in names]
 
 
 def _label(run: SavedRun, number: int) -> str:

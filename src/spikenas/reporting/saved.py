@@ -29,6 +29,7 @@ from spikenas._util.run_files import (
     MISTAKES,
     MODEL,
     TRIALS,
+    TWIN,
 )
 from spikenas._util.sealed import read_sealed
 from spikenas._util.units import format_size
@@ -111,6 +112,7 @@ class SavedRun:
         plan: Plan of the network found, with the bits of its integers once they are made.
         unreadable: A line for each file that is there and cannot be used: what is wrong; what to do.
         undecided: Whether the space is not decided yet.
+        twin: The ordinary network of the same plan, where it was trained too.
     """
 
     folder: Path
@@ -130,6 +132,7 @@ class SavedRun:
     plan: Plan | None = None
     unreadable: list[str] = field(default_factory=list)
     undecided: bool = False
+    twin: SavedRun | None = None
 
     @property
     def name(self) -> str:
@@ -307,6 +310,7 @@ def load_run(folder: str | Path) -> SavedRun:
         plan=plan,
         unreadable=reader.unreadable,
         undecided=undecided,
+        twin=reader.read(lambda: load_run(folder / TWIN)) if (folder / TWIN / CONFIG).exists() else None,
     )
     run.mistakes.extend(reader.pictures(run.tested))
     return run
