@@ -108,7 +108,7 @@ def naive_bytes(plan: Plan) -> int:
     for layer in plan.layers:
         results = {"input": 1, "neuron": 1, "globalpool": 4, "linear": 4, "vote": 4}.get(layer.kind, 2)
         total += results * layer.size
-        if layer.kind == "neuron" and plan.network.neuron != "relu":
+        if layer.kind == "neuron" and (plan.network.neuron, plan.network.timesteps) not in (("ilif", 1), ("relu", 1)):
             total += 2 * layer.size * plan.edges(layer)
     return total
 

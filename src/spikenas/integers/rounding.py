@@ -110,7 +110,7 @@ class _Rounding:
             crowded[group] = crowded.get(group, 0.0) + float(np.median(self._worst_sums(step) / finest)) / MAP_MAX
         bits = self.plan.network.weight_bits
         for group, coarser in crowded.items():
-            if coarser > _COARSEST[bits]:
+            if self.plan.levels > 1 and coarser > _COARSEST[bits]:
                 raise RunError(
                     f"{group}: sums of neurons that send up to {self.plan.levels} spikes leave weights of {bits} bits "
                     "too few steps in 16 bits; take fewer network.levels or channels"
