@@ -67,7 +67,7 @@ def trained(task: Task, args: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {
         "params": sum(p.numel() for p in network.parameters()) if args.resnet8 else footprint(plan).params,
         "cpu_s": time.process_time() - start,
-        "images": steps * min(task.config.train.batch, len(task.train)),
+        "images": steps * min(task.config.train.batch or 0, len(task.train)),
         "validation": kept.validation_accuracy,
         "last_validation": epochs[-1].validation_accuracy,
         "train": epochs[-1].train_accuracy,

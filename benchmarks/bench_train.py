@@ -44,7 +44,9 @@ OURS = "loop, ilif, T = 1"
 
 def config_of(**changes: Any) -> Config:
     fixed = {"network.channels": 24, "network.stem_stride": 2, "network.neuron": "ilif", "network.timesteps": 1}
-    return Config().but(fixed | {"train.epochs": 1, "train.crop": 4, "train.flip": True, "threads": 1} | changes)
+    return Config().but(
+        fixed | {"train.epochs": 1, "train.batch": 128, "train.crop": 4, "train.flip": True, "threads": 1} | changes
+    )
 
 
 def plan_of(config: Config) -> Plan:
@@ -54,7 +56,7 @@ def plan_of(config: Config) -> Plan:
 def loop(config: Config) -> Callable[[], None]:
     """Some steps of the training loop, with one validation image."""
     rng = np.random.default_rng(0)
-    count = STEPS * config.train.batch
+    count = STEPS * (config.train.batch or 0)
     images = rng.integers(256, size=(count, 3, 32, 32), dtype=np.uint8)
     split, one = Split(rng.integers(10, size=count), images), Split(np.zeros(1, np.int64), images[:1])
     dataset = DataSet("random", tuple("abcdefghij"), (3, 32, 32), None, split, one, lambda: one)

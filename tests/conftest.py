@@ -112,7 +112,7 @@ def deployed(once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
 
     def make(folder: Path) -> None:
         decide = ("enhance", "--data", "digits", "--target", "stm32f103", "--seeds", 5, "--draws", 2, "--cells", 1)
-        settings = ("--set", "space.shared=true", "--set", "fidelity.repeats=1", "--channels", 8, "--timesteps", 2)
+        settings = ("--set", "space.shared=true", "--set", "fidelity.repeats=1", "--channels", 8)
         command_line(*decide, *settings, "--out", folder, "--quiet")
         command_line("run", "--out", folder, "--epochs", 2, "--quiet")
 

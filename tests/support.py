@@ -17,11 +17,11 @@ from spikenas.task import Task
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 TINY = (
-    *("--data", "digits", "--channels", "4", "--timesteps", "2", "--set", "train.epochs=2"),
+    *("--data", "digits", "--channels", "4", "--set", "train.epochs=2"),
     *("--set", "fidelity.channels=4", "--set", "fidelity.batch=8", "--set", "space.nodes=3"),
 )
 
-SMALL = ("--data", "digits", "--cells", 1, "--channels", 4, "--stem-stride", 1, "--timesteps", 2, "--quiet")
+SMALL = ("--data", "digits", "--cells", 1, "--channels", 4, "--stem-stride", 1, "--quiet")
 
 Spikenas = Callable[..., subprocess.CompletedProcess[str]]
 Main = Callable[..., tuple[int, str, str]]  # status, standard output, standard error

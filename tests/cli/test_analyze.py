@@ -8,7 +8,7 @@ from spikenas.space import Genotype, Space
 from support import Spikenas
 
 QUICK = (
-    *("--ops", "none,skip,conv1x1,conv3x3", "--set", "space.nodes=3", "--channels", "4", "--timesteps", "2"),
+    *("--ops", "none,skip,conv1x1,conv3x3", "--set", "space.nodes=3", "--channels", "4"),
     *("--stem-stride", "1", "--set", "fidelity.channels=4", "--set", "fidelity.batch=8", "--set", "fidelity.repeats=1"),
     *("--seeds", "5", "--draws", "6", "--workers", "1"),
 )

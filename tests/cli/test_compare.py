@@ -8,7 +8,7 @@ from spikenas.space import Genotype, Space
 from support import Spikenas
 
 QUICK = (
-    *("--data", "digits", "--channels", "4", "--timesteps", "2", "--stem-stride", "1"),
+    *("--data", "digits", "--channels", "4", "--stem-stride", "1"),
     *("--set", "fidelity.channels=4", "--set", "fidelity.batch=8", "--set", "fidelity.repeats=1", "--workers", "1"),
 )
 

@@ -20,7 +20,7 @@ from spikenas.cli import main
 from support import Spikenas, write_images
 
 CHEAP = (
-    *("--channels", "4", "--timesteps", "2", "--cells", "1", "--set", "space.nodes=3", "--set", "train.epochs=1"),
+    *("--channels", "4", "--cells", "1", "--set", "space.nodes=3", "--set", "train.epochs=1"),
     *("--set", "fidelity.channels=4", "--set", "fidelity.batch=8", "--set", "search.evaluations=4"),
 )
 EACH, NEW = 8, 5

@@ -83,8 +83,8 @@ def test_what_cannot_be_searched(run: Main, tmp_path: Path, arguments: tuple[obj
 
 def test_a_potential_has_nothing_to_be_above_where_it_is_not_reset_to(run: Main) -> None:
     reset = ("--set", "network.v_reset=0.5")
-    assert run("estimate", "0-3:conv3x3@0.25", *reset)[0] == 2
-    assert run("estimate", "0-3:conv3x3@0.25", *reset, "--neuron", "ilif")[0] == 0
+    assert run("estimate", "0-3:conv3x3@0.25", *reset, "--neuron", "lif")[0] == 2
+    assert run("estimate", "0-3:conv3x3@0.25", *reset)[0] == 0
 
 
 @pytest.mark.parametrize(

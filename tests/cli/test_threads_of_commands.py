@@ -15,7 +15,7 @@ from spikenas.training.checkpoint import Model
 from support import Main
 
 QUICK = (
-    *("--data", "digits", "--channels", "4", "--timesteps", "2", "--stem-stride", "1", "--set", "threads=1"),
+    *("--data", "digits", "--channels", "4", "--stem-stride", "1", "--set", "threads=1"),
     *("--set", "fidelity.channels=4", "--set", "fidelity.batch=8", "--set", "fidelity.repeats=1", "--quiet"),
 )
 

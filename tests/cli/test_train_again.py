@@ -139,7 +139,7 @@ def test_killed_anywhere_the_former_training_is_whole_somewhere(
 
 
 def test_again_in_python(tmp_path: Path) -> None:
-    task = sn.Task("digits", settings={"network.channels": 4, "network.timesteps": 2, "network.cells": 1})
+    task = sn.Task("digits", settings={"network.channels": 4, "network.cells": 1})
     sn.train(task, "0-3:conv3x3", epochs=1, out=tmp_path / "t", progress=False)
     first = (tmp_path / "t" / MODEL).read_bytes()
     sn.train(task, "0-3:conv3x3", epochs=2, out=tmp_path / "t", progress=False)

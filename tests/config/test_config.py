@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from spikenas._util.errors import ConfigError, GenotypeError
 from spikenas._util.files import read_toml
 from spikenas.cli.options import DATASET, EPOCHS, EXECUTOR, NETWORK, OPS, SEARCH, SEED, SET, SIZES, SPACE, TARGET, Given
-from spikenas.config import BudgetConfig, Config
+from spikenas.config import BudgetConfig, Config, TrainConfig
 from spikenas.space import Genotype, InputSpec
 from spikenas.space.texts import parse_input, read_genotype, read_genotypes
 
@@ -77,10 +77,55 @@ def test_a_value_that_is_absent_by_choice_survives_the_round_trip() -> None:
 def test_defaults() -> None:
     config = Config.parse({})
     assert config == Config()
-    assert (config.network.kind, config.network.channels, config.network.timesteps) == ("compact", "auto", 5)
+    assert (config.network.kind, config.network.channels, config.network.timesteps) == ("compact", "auto", 1)
+    assert (config.network.neuron, config.network.levels) == ("ilif", 4)
     assert (config.network.tau, config.network.v_threshold) == (4 / 3, 1.0)
     assert config.space.ops == ("skip", "conv3x3")
     assert config.budget == BudgetConfig()
+
+
+def recipe(config: Config) -> tuple[str, float, float, int]:
+    return config.train.optimiser, config.train.lr, config.train.momentum, config.train.batch
+
+
+PUBLISHED = ("sgd", 0.1, 0.9, 64)
+
+
+@pytest.mark.parametrize("values", [{"network": {"kind": "snasnet"}}, {"space": {"name": "spikenas-bench"}}], ids=str)
+def test_networks_of_the_papers_are_trained_as_they_were(values: dict[str, Any]) -> None:
+    config = Config.parse(values)
+    assert (config.network.kind, config.network.neuron, config.network.timesteps) == ("snasnet", "lif", 5)
+    assert recipe(config) == PUBLISHED
+    assert Config.parse(tomllib.loads(config.dump())) == config
+    assert recipe(config.but({"train.epochs": 3})) == PUBLISHED
+    assert recipe(config.but({"train.lr": 0.3, "train.batch": 16})) == ("sgd", 0.3, 0.9, 16), "what is set stays"
+    assert recipe(config.but({"train.optimiser": "sgd"})) == PUBLISHED
+    assert recipe(config.but({"train.optimiser": "muon"})) == ("muon", 0.1, 0.6, 128)
+
+
+def test_the_recipe_goes_with_the_kind_of_network() -> None:
+    published = Config().but({"network.kind": "snasnet"})
+    assert recipe(published) == PUBLISHED
+    back = published.but({"network.kind": "compact"})
+    assert recipe(back) == recipe(Config()) == ("muon", 0.1, 0.6, 128)
+    assert (back.network.neuron, back.network.timesteps) == ("ilif", 1)
+
+
+def test_rate_and_momentum_follow_the_optimiser() -> None:
+    by_sgd = Config.parse({"train": {"optimiser": "sgd"}})
+    assert recipe(by_sgd) == recipe(Config().but({"train.optimiser": "sgd"})) == ("sgd", 0.8, 0.9, 128)
+    assert recipe(by_sgd.but({"train.optimiser": "muon"})) == ("muon", 0.1, 0.6, 128)
+    assert recipe(by_sgd.but({"train.epochs": 3})) == ("sgd", 0.8, 0.9, 128)
+    assert recipe(Config.parse(tomllib.loads(by_sgd.dump()))) == ("sgd", 0.8, 0.9, 128)
+    assert {"lr", "momentum"}.isdisjoint(tomllib.loads(by_sgd.dump(given=True))["train"]), "nobody set them"
+    for key, expected in (("lr", ("sgd", 0.05, 0.9, 128)), ("momentum", ("sgd", 0.8, 0.05, 128))):
+        one = Config.parse({"train": {"optimiser": "sgd", key: 0.05}})
+        assert recipe(one) == expected
+        assert getattr(one.but({"train.optimiser": "muon"}).train, key) == 0.05, "what is set stays"
+    section = TrainConfig().but({"optimiser": "sgd"})
+    assert (section.lr, section.momentum) == (0.8, 0.9)
+    again = section.but({"optimiser": "muon"})
+    assert (again.lr, again.momentum) == (0.1, 0.6)
 
 
 def test_sizes_and_counts_take_units() -> None:

@@ -57,9 +57,7 @@ def test_what_the_data_decided_is_given_up_with_them() -> None:
     assert anew.but({"network.neuron": "lif"}).network.timesteps == 5
 
 
-def test_networks_of_the_papers_have_lif(monkeypatch: pytest.MonkeyPatch) -> None:
-    field = NetworkConfig.model_fields["neuron"]
-    monkeypatch.setattr(field, "default", "ilif")  # as if that were the default
+def test_networks_of_the_papers_have_lif() -> None:
     assert (network().neuron, network().timesteps) == ("ilif", 1)
     for made in (network(kind="snasnet"), Config.parse({"space": {"name": "spikenas-bench"}}).network):
         assert (made.kind, made.neuron, made.timesteps) == ("snasnet", "lif", 5)

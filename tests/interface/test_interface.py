@@ -22,7 +22,7 @@ from spikenas.nas import Trial
 from spikenas.snn import lif_kernels
 from support import write_images
 
-QUICK = {"network.timesteps": 2, "fidelity.batch": 8, "fidelity.channels": 4, "space.nodes": 3, "train.epochs": 2}
+QUICK = {"fidelity.batch": 8, "fidelity.channels": 4, "space.nodes": 3, "train.epochs": 2}
 ONE = "0-1:conv3x3 1-3:conv3x3"
 
 

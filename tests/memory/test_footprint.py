@@ -16,6 +16,7 @@ from spikenas.space import SNASNET_OPS, Cell, Edge, Genotype, InputSpec, Op, mak
 QUICK = settings(max_examples=60, deadline=None)
 OPS = (*SNASNET_OPS, Op("dwconv3x3"), Op("conv5x5"), Op("conv3x3", 0.5))
 TINY = InputSpec(1, 4, 4, 3)
+NEURONS = st.sampled_from(["lif", "ilif", "relu"])
 
 
 @st.composite
@@ -30,7 +31,7 @@ def connected() -> st.SearchStrategy[Genotype]:
 
 def cost(genotype: Genotype | str, spec: InputSpec = TINY, as_written: bool = False, **settings: Any) -> Footprint:
     found = Genotype.parse(genotype) if isinstance(genotype, str) else genotype
-    network = NetworkConfig(**{"channels": 2, "cells": len(found.cells)} | settings)
+    network = NetworkConfig(**{"channels": 2, "cells": len(found.cells), "neuron": "lif"} | settings)
     return footprint(make_plan(found, network, spec, as_written))
 
 
@@ -162,9 +163,9 @@ def test_each_core_has_its_code() -> None:
 
 
 @QUICK
-@given(connected(), st.integers(2, 40), st.integers(2, 40))  # with one channel, depthwise is an ordinary convolution
-def test_wider_never_costs_less(genotype: Genotype, one: int, other: int) -> None:
-    narrow, wide = (cost(genotype, channels=channels) for channels in sorted((one, other)))
+@given(connected(), st.integers(2, 40), st.integers(2, 40), NEURONS)  # with one channel, depthwise is an ordinary one
+def test_wider_never_costs_less(genotype: Genotype, one: int, other: int, neuron: str) -> None:
+    narrow, wide = (cost(genotype, channels=channels, neuron=neuron) for channels in sorted((one, other)))
     assert narrow.params <= wide.params
     assert sum(constants(narrow).values()) <= sum(constants(wide).values())  # code depends on what the widths divide by
     assert max(narrow.arena.live_bytes) <= max(wide.arena.live_bytes)
@@ -220,9 +221,9 @@ def test_as_written_never_has_fewer_parameters_or_smaller_tables(genotype: Genot
 
 
 @QUICK
-@given(connected())
-def test_layers_add_up(genotype: Genotype) -> None:
-    found = cost(genotype, channels=6)
+@given(connected(), NEURONS)
+def test_layers_add_up(genotype: Genotype, neuron: str) -> None:
+    found = cost(genotype, channels=6, neuron=neuron)
     assert found.params == sum(layer.params for layer in found.layers)
     assert found.flash_bytes == found.code_bytes + sum(layer.flash_bytes for layer in found.layers)
     assert sum(layer.ram_bytes for layer in found.layers) == sum(b.size_bytes for b in found.program.buffers)

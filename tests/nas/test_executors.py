@@ -298,7 +298,8 @@ def test_a_ray_of_others_is_left_running(ray: Any) -> None:
 
 def test_a_real_score_is_the_same_in_another_process() -> None:
     images = np.random.default_rng(0).random((8, 1, 8, 8), np.float32)
-    network, fidelity = NetworkConfig(cells=1, channels=4, timesteps=2), FidelityConfig(channels=4, batch=8)
+    network = NetworkConfig(cells=1, channels=4, neuron="lif", timesteps=2)
+    fidelity = FidelityConfig(channels=4, batch=8)
     factory = ScorerFactory(("sahd",), network, InputSpec(1, 8, 8, 10), images, None, fidelity)
     scorer = factory()
     with ProcessPool(factory, 2) as pool:

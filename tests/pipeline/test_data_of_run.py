@@ -16,7 +16,7 @@ from spikenas.data import Manifest
 from support import Spikenas, write_images
 
 QUICK = {
-    **{"network.channels": 4, "network.timesteps": 2, "network.cells": 1, "space.nodes": 3, "train.epochs": 1},
+    **{"network.channels": 4, "network.cells": 1, "space.nodes": 3, "train.epochs": 1},
     **{"fidelity.channels": 4, "fidelity.batch": 8, "search.evaluations": 3, "enhancement.enabled": False},
 }
 WORDS = [word for key, value in QUICK.items() for word in ("--set", f"{key}={str(value).lower()}")]

@@ -28,7 +28,6 @@ from spikenas.task import Task
 QUIET = Reporter()
 CONFIG = Config.parse(
     {
-        "network": {"timesteps": 2},
         "budget": {"flash": "16KiB"},
         "space": {"nodes": 3},
         "fidelity": {"channels": 4, "batch": 8},

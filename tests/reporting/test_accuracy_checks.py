@@ -132,11 +132,13 @@ def test_every_remedy_works_when_it_is_typed(run: SavedRun, folder: Path, tmp_pa
     copy = Path(shutil.copytree(folder, tmp_path / "run"))
     saved = load_run(copy)
     assert saved.evaluation
-    rates = dict(zip(saved.evaluation["firing_rates"], (0.001, 0.95), strict=False))
+    names, levels = list(saved.evaluation["firing_rates"]), saved.config.network.levels
+    rates, shares = ({names[0]: 0.001, names[1]: most} for most in (0.95 * levels, 0.95))
     assert saved.memory
     config = saved.config.but({f"budget.{name}": 3 * saved.memory[f"{name}_bytes"] for name in ("flash", "ram")})
     (copy / "config.toml").write_text(config.dump())
     worse = {"confusion": [[60, 0], [1, 0]], "quantised_confusion": [[60, 0], [1, 0]], "firing_rates": rates}
+    worse["active_shares"] = shares
     spoilt = replace(
         saved,
         evaluation={**saved.evaluation, "test_accuracy": 0.9, "quantised_test_accuracy": 0.8, **worse},
@@ -147,6 +149,7 @@ def test_every_remedy_works_when_it_is_typed(run: SavedRun, folder: Path, tmp_pa
     typed = [part for check in checks(spoilt) for part in commands(check.remedy)]
     assert {words[1] for words in typed} >= {"run", "quantise", "deploy"}
     assert sum("--class-weights" in words for words in typed) == 2
+    assert sum(word.startswith("network.v_threshold=") for words in typed for word in words) == 2
     for words in {tuple(words) for words in typed}:
         short = ("--set", "train.epochs=1", "--set", "search.evaluations=2") if words[1] == "run" else ()
         done = spikenas(*words[1:], *short, "--quiet")

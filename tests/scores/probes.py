@@ -9,7 +9,7 @@ from spikenas.space import Genotype, InputSpec, Plan, make_plan
 
 IMAGES = InputSpec(3, 16, 12, 5)
 EVENTS = InputSpec(2, 16, 12, 5, static=False)
-COMPACT = NetworkConfig(channels=4, timesteps=4)
+COMPACT = NetworkConfig(channels=4, neuron="lif", timesteps=4)
 SNASNET = NetworkConfig(kind="snasnet", channels=4, timesteps=4, hidden=24, votes=3)
 EVERY_OP = (
     "0-1:conv3x3 0-2:conv1x1 1-3:conv5x5 2-3:skip 0-3:skip / 0-1:dwconv3x3 1-2:avgpool3x3 2-3:conv7x7@0.5 0-3:skip"

@@ -17,7 +17,7 @@ from spikenas.scores.probe import NetworkScore, Probe, SpikeScore
 from spikenas.snn.synops import fan_out
 from spikenas.space import Genotype, InputSpec, Space, make_plan
 
-NETWORK = NetworkConfig(channels=32, timesteps=3)
+NETWORK = NetworkConfig(channels=32, neuron="lif", timesteps=3)
 INPUT = InputSpec(3, 32, 32, 10)
 FIDELITY = FidelityConfig(channels=4, batch=6, repeats=1)
 DEEP = Genotype.parse("0-1:conv3x3 1-2:conv3x3 2-3:conv3x3 / 0-1:conv3x3 1-3:conv3x3")
@@ -196,7 +196,7 @@ def test_synops_are_those_of_the_network_to_be_built() -> None:
 
 def test_fan_out_by_hand() -> None:
     plan = make_plan(Genotype.parse("0-3:conv3x3 0-1:conv1x1 1-3:skip"), NetworkConfig(channels=4, cells=1), INPUT)
-    found = fan_out(plan, plan.by_name["cell1.op1.lif"])
+    found = fan_out(plan, plan.by_name["cell1.op1.ilif"])
     assert found.shape == (1, 32, 32)
     assert found[0, 0, :3].tolist() == [4 * (4 + 1), 4 * (6 + 1), 4 * (6 + 1)]
     assert found[0, 5, 5] == 4 * (9 + 1)

@@ -88,7 +88,9 @@ def test_a_convolution_before_batchnorm_may_be_scaled() -> None:
 
 def test_synflow_of_two_layers_by_hand() -> None:
     """Stem, global pooling and classifier: each layer's share of R is R."""
-    probe = probe_of(plan_of("0-3:skip", NetworkConfig(channels=2, timesteps=3), InputSpec(1, 1, 1, 2)), samples=2)
+    probe = probe_of(
+        plan_of("0-3:skip", NetworkConfig(channels=2, neuron="lif", timesteps=3), InputSpec(1, 1, 1, 2)), samples=2
+    )
     stem, head = (w.detach().double() for w in weights(probe.network))
     flow = stem[:, 0, 1, 1].abs()  # of a kernel on one pixel only the centre meets it
     total = (head.abs() @ flow).sum()
@@ -128,7 +130,7 @@ def test_synflow_ignores_signs_and_data_and_grows_with_weights() -> None:
 
 
 def test_synflow_does_not_overflow() -> None:
-    wide = NetworkConfig(channels=64, timesteps=4)
+    wide = NetworkConfig(channels=64, neuron="lif", timesteps=4)
     probe = probe_of(plan_of(" / ".join(["0-1:conv7x7 1-2:conv7x7 2-3:conv7x7"] * 2), wide), samples=1)
     for weight in weights(probe.network):
         weight.data.fill_(1e10)
@@ -219,6 +221,6 @@ def test_without_weights_nothing_can_be_told() -> None:
 
 
 def test_one_timestep_where_an_op_that_only_feeds_back_never_runs() -> None:
-    plan = plan_of(FEEDBACK, NetworkConfig(channels=4, timesteps=1))
+    plan = plan_of(FEEDBACK, NetworkConfig(channels=4, neuron="lif", timesteps=1))
     for score in SCORES:
         assert math.isfinite(score.compute(probe_of(plan))), score.name

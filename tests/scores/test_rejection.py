@@ -24,7 +24,7 @@ def combined(*summaries: Rejection | None) -> float:
 
 
 def score(text: str, **changes: object) -> float:
-    settings = {"kind": "compact", "cells": 1, "channels": 8, "timesteps": 4, "stem_stride": 1}
+    settings = {"kind": "compact", "cells": 1, "channels": 8, "neuron": "lif", "timesteps": 4, "stem_stride": 1}
     images = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(3))
     network = NetworkConfig.model_validate(settings | changes)
     scorer = Scorer("cmrr", network, InputSpec(3, 16, 16, 10), images, FidelityConfig(channels=16, batch=8, repeats=2))

@@ -88,13 +88,15 @@ def test_every_score_ranks_networks_of_every_neuron(name: str, network: NetworkC
 
 def test_the_neuron_of_the_network_changes_no_score_of_the_usual_fidelity() -> None:
     usual = FidelityConfig(channels=4)
-    of_lif = scorer("cmrr", NetworkConfig(channels=8), usual)(CHAIN).score
+    of_lif = scorer("cmrr", NetworkConfig(channels=8, neuron="lif"), usual)(CHAIN).score
     for neuron in ("ilif", "relu"):
         network = NetworkConfig.model_validate({"channels": 8, "neuron": neuron})
         assert scorer("cmrr", network, usual)(CHAIN).score == of_lif
     assert scorer("cmrr", COUNTING.but({"timesteps": 3}), usual)(CHAIN).score == of_lif
     assert scorer("cmrr", COUNTING)(CHAIN).score != of_lif
-    assert scorer("cmrr", NetworkConfig(channels=8, timesteps=3), usual)(CHAIN).score != of_lif, "its own T"
+    assert scorer("cmrr", NetworkConfig(channels=8, neuron="lif", timesteps=3), usual)(CHAIN).score != of_lif, (
+        "its own T"
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from spikenas.space import Cell, Genotype, InputSpec, Plan, Space, make_plan
 
 STILL = InputSpec(3, 8, 8, 4)
 EVENTS = InputSpec(2, 8, 8, 4, static=False)
-COMPACT = NetworkConfig(channels=3, timesteps=3)
+COMPACT = NetworkConfig(channels=3, neuron="lif", timesteps=3)
 SNASNET = NetworkConfig(kind="snasnet", channels=3, timesteps=3, hidden=12, votes=2)
 SPACES = {feedback: Space.of(["skip", "conv3x3", "avgpool3x3"], feedback=feedback) for feedback in (False, True)}
 

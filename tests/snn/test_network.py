@@ -16,7 +16,7 @@ from spikenas.space import SNASNET_OPS, Genotype, InputSpec, LayerSpec, Op, Spac
 
 INPUT = InputSpec(3, 16, 12, 5)
 EVENTS = InputSpec(2, 16, 12, 5, static=False)
-COMPACT = NetworkConfig(channels=4, timesteps=4)
+COMPACT = NetworkConfig(channels=4, neuron="lif", timesteps=4)
 SNASNET = NetworkConfig(kind="snasnet", channels=4, timesteps=4, hidden=24, votes=3)
 
 FORWARD = [

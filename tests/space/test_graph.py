@@ -260,5 +260,5 @@ def test_in_a_network_of_another_threshold_they_are_two() -> None:
         )
         for text in ("0-3:conv3x3", "0-3:conv3x3@1.0", "0-3:conv3x3@0.5")
     }
-    thresholds = {text: plan.by_name["cell1.op1.lif"].threshold for text, plan in plans.items()}
+    thresholds = {text: plan.by_name["cell1.op1.ilif"].threshold for text, plan in plans.items()}
     assert thresholds == {"0-3:conv3x3": 0.5, "0-3:conv3x3@1.0": 1.0, "0-3:conv3x3@0.5": 0.5}

@@ -82,20 +82,20 @@ def test_the_layers_of_a_small_network() -> None:
         ("input", "input", (1, 8, 8), True),
         ("stem.conv", "conv", (4, 8, 8), True),
         ("stem.bn", "batchnorm", (4, 8, 8), True),
-        ("cell1.op1.lif", "neuron", (4, 8, 8), False),
+        ("cell1.op1.ilif", "neuron", (4, 8, 8), False),
         ("cell1.op1.conv", "conv", (4, 8, 8), False),
         ("cell1.op1.bn", "batchnorm", (4, 8, 8), False),
         ("reduction1.bn", "batchnorm", (4, 8, 8), False),
-        ("reduction1.lif", "neuron", (4, 8, 8), False),
+        ("reduction1.ilif", "neuron", (4, 8, 8), False),
         ("reduction1.conv", "conv", (8, 8, 8), False),
         ("reduction1.bn2", "batchnorm", (8, 8, 8), False),
         ("reduction1.pool", "avgpool", (8, 4, 4), False),
-        ("cell2.op1.lif", "neuron", (8, 4, 4), False),
+        ("cell2.op1.ilif", "neuron", (8, 4, 4), False),
         ("cell2.op1.conv", "conv", (8, 4, 4), False),
         ("cell2.op1.bn", "batchnorm", (8, 4, 4), False),
         ("cell2.value1", "sum", (8, 4, 4), False),
         ("head.bn", "batchnorm", (8, 4, 4), False),
-        ("head.lif", "neuron", (8, 4, 4), False),
+        ("head.ilif", "neuron", (8, 4, 4), False),
         ("head.pool", "globalpool", (8,), False),
         ("head.linear", "linear", (3,), False),
     ]
@@ -137,7 +137,7 @@ def test_the_head_of_snasnet() -> None:
 )
 def test_shapes_of_cells(size: tuple[int, int], stride: int, shapes: list[tuple[int, ...]]) -> None:
     plan = plan_of(" / ".join(["0-3:conv3x3"] * 3), InputSpec(1, *size, 3), stem_stride=stride)
-    assert [plan.by_name[f"cell{n}.op1.lif"].shape for n in (1, 2, 3)] == shapes
+    assert [plan.by_name[f"cell{n}.op1.ilif"].shape for n in (1, 2, 3)] == shapes
     assert plan.by_name["head.pool"].shape == (16,)
 
 
@@ -202,7 +202,7 @@ def test_a_delayed_skip_reads_a_value() -> None:
 def test_a_whole_branch_can_be_only_fed_back() -> None:
     plan = plan_of("0-1:skip 1-3:skip 0-2:conv3x3 2-1:conv1x1")
     assert plan.only_fed_back == {
-        f"cell1.{name}" for name in ("op1.lif", "op1.conv", "op1.bn", "op2.lif", "op2.conv", "op2.bn")
+        f"cell1.{name}" for name in ("op1.ilif", "op1.conv", "op1.bn", "op2.ilif", "op2.conv", "op2.bn")
     }
 
 
@@ -301,7 +301,7 @@ def test_a_disconnected_cell_can_be_planned_as_written() -> None:
 
 def test_too_small_an_image_says_where_and_what_would_help() -> None:
     text = " / ".join(["0-3:skip"] * 4)
-    assert plan_of(text, InputSpec(1, 8, 9, 3)).by_name["head.lif"].shape == (32, 1, 1)
+    assert plan_of(text, InputSpec(1, 8, 9, 3)).by_name["head.ilif"].shape == (32, 1, 1)
     with pytest.raises(ConfigError) as caught:
         plan_of(text, InputSpec(1, 7, 9, 3))
     message = str(caught.value)

@@ -40,12 +40,12 @@ def test_equal_canonical_forms_have_equal_lineages() -> None:
 
 def test_cells_with_a_common_beginning_share_it() -> None:
     stem = {"input", "stem.conv", "stem.bn"}
-    op1 = {"cell1.op1.lif", "cell1.op1.conv", "cell1.op1.bn"}
-    assert shared("0-1:conv3x3 1-3:conv3x3", "0-1:conv3x3 1-3:conv1x1") == stem | op1 | {"cell1.op2.lif"}
+    op1 = {"cell1.op1.ilif", "cell1.op1.conv", "cell1.op1.bn"}
+    assert shared("0-1:conv3x3 1-3:conv3x3", "0-1:conv3x3 1-3:conv1x1") == stem | op1 | {"cell1.op2.ilif"}
     assert shared("0-1:conv3x3 1-3:skip", "0-3:conv3x3 0-1:conv1x1") == {
         layer.name for layer in plan_of("0-3:conv3x3").layers
     }
-    assert shared("0-3:conv3x3", "0-3:conv5x5") == stem | {"cell1.op1.lif"}
+    assert shared("0-3:conv3x3", "0-3:conv5x5") == stem | {"cell1.op1.ilif"}
     assert shared("0-3:conv3x3", "0-3:conv3x3@0.5") == stem
 
 
@@ -60,7 +60,7 @@ def test_a_later_cell_is_shared_where_its_input_is() -> None:
     def second_cell(text: str) -> set[str]:
         return {name for name in shared("0-3:conv3x3 / 0-3:conv3x3", text) if name.startswith("cell2")}
 
-    whole = {"cell2.op1.lif", "cell2.op1.conv", "cell2.op1.bn"}
+    whole = {"cell2.op1.ilif", "cell2.op1.conv", "cell2.op1.bn"}
     assert second_cell("0-1:conv3x3 1-3:skip / 0-1:conv3x3 1-3:conv3x3") == whole
     assert second_cell("0-3:conv1x1 / 0-3:conv3x3") == set()
 

@@ -17,7 +17,7 @@ STATISTICS = Statistics((0.5,), (0.1,))
 
 
 def model(genotype: str, **settings: object) -> Model:
-    config = NetworkConfig(channels=4, timesteps=3).but(settings)
+    config = NetworkConfig(channels=4, neuron="lif", timesteps=3).but(settings)
     return Model(Network(make_plan(Genotype.parse(genotype), config, INPUT)), ("a", "b", "c"), STATISTICS)
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikenas.config import NetworkConfig, TrainConfig
+from spikenas.config import NetworkConfig, TrainConfig, usual_batch
 from spikenas.snn.network import Network
 from spikenas.space import Genotype, InputSpec, make_plan
 from spikenas.training.optimiser import Muon, make_optimiser, orthogonal
@@ -70,7 +70,7 @@ def test_what_is_plain_is_stepped_as_by_sgd() -> None:
 def test_muon_takes_the_convolutions_but_the_first_and_depthwise_ones() -> None:
     net = network()
     names = {id(parameter): name for name, parameter in net.named_parameters()}
-    groups = make_optimiser(net, TrainConfig()).param_groups
+    groups = make_optimiser(net, TrainConfig(), 128).param_groups
     taken = [[names[id(parameter)] for parameter in group["params"]] for group in groups]
     assert taken[0] == ["layers.cell1_op1_conv.weight", "layers.cell1_op2_conv.weight", "layers.cell1_op3_conv.weight"]
     assert {"layers.stem_conv.weight", "layers.cell1_op2_depthwise.weight", "layers.head_linear.weight"} <= set(
@@ -82,15 +82,26 @@ def test_muon_takes_the_convolutions_but_the_first_and_depthwise_ones() -> None:
 
 
 def test_sgd_is_pytorchs() -> None:
-    found = make_optimiser(network(), TrainConfig(optimiser="sgd", momentum=0.9))
+    found = make_optimiser(network(), TrainConfig(optimiser="sgd", momentum=0.9), 128)
     assert type(found) is torch.optim.SGD
     assert len(found.param_groups) == 2
 
 
 def test_a_network_of_one_convolution_has_nothing_for_muon() -> None:
     net = network("0-3:skip")
-    optimiser = make_optimiser(net, TrainConfig())
+    optimiser = make_optimiser(net, TrainConfig(), 128)
     F.cross_entropy(net(torch.randn(4, 1, 8, 8)), torch.arange(4)).backward()
     before = [parameter.detach().clone() for parameter in net.parameters()]
     optimiser.step()
     assert any(not torch.equal(old, new) for old, new in zip(before, net.parameters(), strict=True))
+
+
+def test_what_sgd_steps_has_a_rate_by_the_size_of_a_batch() -> None:
+    factors = {batch: make_optimiser(network(), TrainConfig(), batch).param_groups for batch in (16, 128)}
+    assert [group["lr_factor"] for group in factors[16]] == [1, 2, 2]
+    assert [group["lr_factor"] for group in factors[128]] == [1, 16, 16]
+
+
+@pytest.mark.parametrize(("images", "batch"), [(5, 16), (300, 16), (639, 32), (640, 64), (1_295, 128), (50_000, 128)])
+def test_few_images_are_stepped_by_fewer(images: int, batch: int) -> None:
+    assert usual_batch(images) == batch

@@ -14,10 +14,10 @@ from spikenas.training.short import ShortTraining, TrainingFactory, training_fac
 CONVS = Genotype.parse("0-1:conv3x3 1-3:conv3x3")
 
 
-def factory(seed: int = 0, **settings: object) -> TrainingFactory:
+def factory(seed: int = 0, neuron: str = "ilif", **settings: object) -> TrainingFactory:
     short = {"epochs": 1, "images": 200, "validation": 100, "channels": 4} | settings
-    task = Task.of(Config.parse({"seed": seed, "short_training": short, "data": {"validation_share": 0.3}}))
-    return training_factory(task)
+    values = {"seed": seed, "short_training": short, "data": {"validation_share": 0.3}, "network": {"neuron": neuron}}
+    return training_factory(Task.of(Config.parse(values)))
 
 
 def test_the_same_seed_gives_the_same_accuracy_in_another_process_too() -> None:
@@ -79,8 +79,10 @@ def test_a_training_that_diverges_has_no_score(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("change", [{"epochs": 2}, {"channels": 6}, {"lr": 0.1}, {"batch": 16}, {"timesteps": 3}])
 def test_the_digest_tells_settings_apart(change: dict[str, object]) -> None:
-    assert factory().digest == factory().digest != factory(**change).digest
-    assert factory().digest != factory(seed=1).digest
+    one, other = factory(neuron="lif"), factory(neuron="lif")
+    assert one.digest == other.digest != factory(neuron="lif", **change).digest
+    assert one.digest != factory(neuron="lif", seed=1).digest
+    assert one.digest != factory().digest, "neurons are a setting too"
 
 
 def test_is_an_evaluator() -> None:

@@ -180,6 +180,9 @@ NO_ENHANCE = Option(
     value=False,
 )
 EPOCHS = Option("epochs", "train.epochs", "Epochs of training.", int)
+TIME = Option(
+    "time", "train.time", "Time of training, such as 90s, 20m, 1h, in the place of epochs.", metavar="DURATION"
+)
 CLASS_WEIGHTS = Option(
     "class_weights",
     "train.class_weights",
@@ -187,7 +190,7 @@ CLASS_WEIGHTS = Option(
     metavar="<none|balanced>",
 )
 TWIN = Option("twin", "twin", "Train the same plan with relu neurons too, for comparison.", bool, value=True)
-TRAIN = (EPOCHS, CLASS_WEIGHTS)
+TRAIN = (EPOCHS, TIME, CLASS_WEIGHTS)
 QUANTISE = (
     Option(
         "bits",
@@ -252,6 +255,8 @@ class Given:
                 raise ConfigError(f"--set {assignment}: expected KEY=VALUE, such as train.lr=0.05")
             words[key.strip()] = _toml_value(text.strip())
             sources[key.strip()] = f"--set {key.strip()}"
+        if "train.epochs" in words and words.setdefault("train.time") is not None:
+            raise ConfigError(f"{sources['train.epochs']} and {sources['train.time']}: give one of them")
         return cls(words, sources, values.get("quiet", False), values.get("as_json", False), values)
 
 

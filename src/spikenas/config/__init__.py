@@ -31,6 +31,7 @@ from spikenas.config.sections import (
     SpaceConfig,
     TrainConfig,
     neurons_in_words,
+    usual_batch,
 )
 
 __all__ = [
@@ -66,4 +67,5 @@ __all__ = [
     "TrainConfig",
     "find_space",
     "neurons_in_words",
+    "usual_batch",
 ]

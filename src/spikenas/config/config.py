@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +15,7 @@ from spikenas._util.paths import user_path
 from spikenas.config.named import find_space, is_space, network_of
 from spikenas.config.section import Section, with_changes
 from spikenas.config.sections import (
+    SNASNET_RECIPE,
     BudgetConfig,
     DataConfig,
     EnhancementConfig,
@@ -60,7 +61,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        for section, values in self._following().items():
+        for section, values in self._following():
             old: Section = getattr(self, section)
             new = old.model_copy()
             for key, (value, rule) in values.items():
@@ -72,14 +73,17 @@ class Config(Section):
                     self._beyond[f"{section}.{key}"] = given
                 if is_set and taken == value:
                     new.__pydantic_fields_set__.discard(key)
-            if isinstance(new, NetworkConfig):
-                new.follow()
+            new.follow(values)
             self.__dict__[section] = new
         if self.network.kind == "snasnet" and self.fidelity.neuron not in ("lif", "network"):
             raise SettingError("fidelity.neuron", f"snasnet has lif neurons, got {self.fidelity.neuron}")
+        if self.network.kind == "snasnet" and self.twin:
+            raise SettingError("twin", "snasnet has lif neurons alone; a twin is one of the network compact")
+        if self.train.spike_penalty and self.network.neuron == "relu":
+            raise SettingError("train.spike_penalty", "relu neurons send no spikes; take 0")
         return self
 
-    def _following(self) -> dict[str, dict[str, tuple[Any, Callable[[Any, Any], Any]]]]:
+    def _following(self) -> Iterator[tuple[str, dict[str, tuple[Any, Callable[[Any, Any], Any]]]]]:
         """By section and key what other settings say, and what becomes of it beside a value that is set."""
         found: dict[str, dict[str, tuple[Any, Callable[[Any, Any], Any]]]] = {}
         if self.space.name is not None:
@@ -89,7 +93,10 @@ class Config(Section):
             limits, core = limits_of(self.budget.target)
             found["budget"] = {key: (value, _least) for key, value in limits.items()}
             found.setdefault("network", {})["core"] = (core, lambda given, value: value)
-        return found
+        yield from found.items()
+        by_muon = self.train.optimiser == "muon" and "optimiser" in self.train.model_fields_set
+        if self.network.kind == "snasnet" and not by_muon:
+            yield "train", {key: (value, _given) for key, value in SNASNET_RECIPE.items()}
 
     @property
     def _has_limits(self) -> bool:

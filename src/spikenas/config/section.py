@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError, model_validator
 
 from spikenas._util.errors import ConfigError, SettingError
 from spikenas._util.explain import explain
@@ -28,6 +28,14 @@ class Section(CheckedModel):
             super().__init__(**values)
         except ValidationError as error:
             raise ConfigError(self._first_problem(error, type(self).__name__, {})) from None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        self.follow()
+        return self
+
+    def follow(self, known: Collection[str] = ()) -> None:
+        """Fill in what follows from other settings here, where it is neither set nor known from elsewhere."""
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # it is no part of validating a section in another
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from spikenas._util.errors import SettingError
 from spikenas._util.units import Count, Duration, Size
@@ -20,6 +20,9 @@ Neuron = Literal["lif", "ilif", "relu"]
 USUAL_TIMESTEPS: Mapping[Neuron, int] = {"lif": 5, "ilif": 1, "relu": 1}
 Precision = Literal["auto", "no", "bf16", "fp16"]
 FREE_WIDTH = 32  # where nothing limits it
+_USUAL_BATCHES = 16, 32, 64, 128
+_LEAST_STEPS = 10  # of an epoch; with few images a large batch learns less in as many epochs
+SNASNET_RECIPE = {"optimiser": "sgd", "lr": 0.1, "momentum": 0.9, "batch": 64}  # what is published was trained so
 DEFAULT_THRESHOLD = 1.0  # of a neuron, where neither network nor op say another one
 
 # The most that a number can be: well above what the field uses, well below what makes a machine stand still.
@@ -124,7 +127,7 @@ class DataConfig(Section):
 class NetworkConfig(Section):
     """Everything of a network but its genotype (design, section 6)."""
 
-    following: ClassVar[frozenset[str]] = frozenset({"neuron", "timesteps"})
+    following = frozenset({"neuron", "timesteps"})
 
     kind: Literal["compact", "snasnet"] = "compact"
     cells: int = Field(2, ge=1, le=MOST_CELLS, description="number of cells; snasnet has two")
@@ -132,10 +135,12 @@ class NetworkConfig(Section):
         "auto", description="C1, doubled at reductions"
     )
     stem_stride: Literal[1, 2, "auto"] = Field("auto", description="auto: 1, or 2 where that doubles the width")
-    neuron: Neuron = Field("lif", description="ilif: integer-valued; relu: the twin that does not spike")
+    neuron: Neuron = Field(
+        "ilif", description="ilif: integer-valued; lif: binary, of snasnet; relu: the twin that does not spike"
+    )
     levels: int = Field(4, ge=1, le=MOST_LEVELS, description="D, most spikes of an ilif neuron in one timestep")
     timesteps: int = Field(
-        5, ge=1, le=MOST_TIMESTEPS, description="T; 1 for ilif and relu where it is not set; of events that of the data"
+        1, ge=1, le=MOST_TIMESTEPS, description="T; 5 for lif where it is not set; of events that of the data"
     )
     tau: float = Field(4 / 3, gt=1, le=10_000, description="membrane time constant in timesteps")
     v_threshold: float = Field(DEFAULT_THRESHOLD, ge=LEAST_THRESHOLD, le=MOST_THRESHOLD)
@@ -152,13 +157,8 @@ class NetworkConfig(Section):
     membrane_bits: Literal[8, 16] = Field(16, description="of a membrane potential on the device")
     core: Core = Field("cortex-m4", description="of the device, whose code is counted")
 
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        self.follow()
-        return self
-
-    def follow(self) -> None:
-        """Fill in what follows from the kind of network and of neuron, where it is not set.
+    def follow(self, known: Collection[str] = ()) -> None:
+        """Fill in what follows from the kind of network and of neuron.
 
         Raises:
             SettingError: The network has no such neurons.
@@ -295,19 +295,26 @@ class ExecutorConfig(Section):
 class TrainConfig(Section):
     """Surrogate-gradient training: Muon or SGD, a linear warm-up, half a cosine down to 0."""
 
+    following = frozenset({"lr", "momentum"})
+
     epochs: int = Field(60, ge=1, le=MOST_EPOCHS)
     time: Duration | None = Field(
         None, description="seconds, or a text such as '20m', in the place of epochs: training ends when they are over"
     )
-    batch: int = Field(128, ge=1, le=MOST_BATCH)
+    batch: int | None = Field(
+        None, ge=1, le=MOST_BATCH, description="images a step; absent: 128, or 16, 32, 64 for ten steps an epoch"
+    )
     optimiser: Literal["muon", "sgd"] = Field(
         "muon", description="muon: orthogonal steps of the convolutions; sgd: with Nesterov momentum"
     )
-    lr: float = Field(0.1, gt=0, le=_MOST_RATE)
-    momentum: float = Field(0.6, ge=0, lt=1)
+    lr: float = Field(0.1, gt=0, le=_MOST_RATE, description="0.8 for sgd where it is not set")
+    momentum: float = Field(0.6, ge=0, lt=1, description="0.9 for sgd where it is not set")
     weight_decay: float = Field(5e-4, ge=0, le=1)
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the training in which the rate rises to lr")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    spike_penalty: float = Field(
+        0.0, ge=0, le=1_000, description="added to the loss where each neuron sends one spike a timestep: fewer spikes"
+    )
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced: in the loss each class counts the same, however many images it has"
     )
@@ -319,6 +326,17 @@ class TrainConfig(Section):
     precision: Precision = Field("auto", description="auto: bf16 where the device has it, but not for lif")
     tensorboard: bool = False
 
+    def follow(self, known: Collection[str] = ()) -> None:
+        """Fill in the rate and momentum of the optimiser."""
+        usual = {"lr": 0.8, "momentum": 0.9} if self.optimiser == "sgd" else {"lr": 0.1, "momentum": 0.6}
+        decided = self.model_fields_set | set(known)
+        self.__dict__.update({key: value for key, value in usual.items() if key not in decided})
+
+
+def usual_batch(images: int) -> int:
+    """Return how many of so many training images a step takes where that is not set."""
+    return max((batch for batch in _USUAL_BATCHES if _LEAST_STEPS * batch <= images), default=_USUAL_BATCHES[0])
+
 
 class QuantiseConfig(Section):
     """From the trained network to integers of `network.weight_bits`."""
@@ -328,7 +346,7 @@ class QuantiseConfig(Section):
         None,
         ge=0,
         le=MOST_EPOCHS,
-        description="of fine-tuning; absent: 0 where all weights have 8 bits, else a tenth of train.epochs",
+        description="of fine-tuning; absent: none where all weights have 8 bits, else a tenth of the training",
     )
     lr: float = Field(0.01, gt=0, le=_MOST_RATE, description="of fine-tuning")
     vectors: int = Field(20, ge=1, le=MOST_VECTORS, description="validation images that the firmware is tested with")

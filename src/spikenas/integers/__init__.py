@@ -7,13 +7,14 @@ from spikenas.integers.making import make_integers
 from spikenas.integers.reference import run_reference
 from spikenas.integers.rounding import Grid, leak_of, make_grid, quantise, weight_units
 from spikenas.integers.tensors import run_batch
-from spikenas.integers.tuning import RoundedNetwork, tuning_epochs, with_bits
+from spikenas.integers.tuning import RoundedNetwork, Tuning, tuning_of, with_bits
 
 __all__ = [
     "Folded",
     "Grid",
     "IntegerNetwork",
     "RoundedNetwork",
+    "Tuning",
     "as_bytes",
     "evaluate_integers",
     "fold",
@@ -25,7 +26,7 @@ __all__ = [
     "run_batch",
     "run_reference",
     "synops_of",
-    "tuning_epochs",
+    "tuning_of",
     "weight_units",
     "with_bits",
 ]

@@ -12,17 +12,19 @@ from spikenas.integers.folding import fold
 from spikenas.integers.integer_evaluation import input_scale
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.rounding import make_grid, quantise
-from spikenas.integers.tuning import RoundedNetwork, with_bits
+from spikenas.integers.tuning import RoundedNetwork, Tuning, with_bits
 from spikenas.task import Task
 from spikenas.training.checkpoint import Model, load_model
 from spikenas.training.loop import Progress, train
+
+_NONE = Tuning()
 
 
 def make_integers(
     model: Model,
     task: Task | None,
     bits: int,
-    epochs: int = 0,
+    tuning: Tuning = _NONE,
     folder: Path | None = None,
     progress: Progress = lambda done, total, epochs: None,
 ) -> tuple[IntegerNetwork, Model]:
@@ -32,7 +34,7 @@ def make_integers(
         model: The trained network.
         task: The data that it was trained on; None for images, where nothing is tuned.
         bits: Bits of a weight, 2, 4 or 8.
-        epochs: Epochs of fine-tuning.
+        tuning: How long it is fine-tuned.
         folder: Keeps the checkpoints of fine-tuning, which goes on from there; None keeps none.
         progress: Shows the fine-tuning; see `train`.
     Returns:
@@ -41,18 +43,18 @@ def make_integers(
         ConfigError: Event frames or fine-tuning without a task.
         RunError: The network is one that integers cannot hold.
     """
-    if task is None and (epochs or not model.network.plan.input.static):
+    if task is None and (tuning or not model.network.plan.input.static):
         raise ConfigError("fine-tuning, and the scale of event frames, need the data: give the task")
     scale = 1 / 255 if task is None else input_scale(task.dataset)
     model = with_bits(model, bits)
     grid = make_grid(fold(model), scale)
-    if task and epochs:
+    if task and tuning:
         rounded = RoundedNetwork(model, grid, scale)
         config = task.config.but(
             {
-                "train.epochs": epochs,
+                "train.epochs": tuning.epochs or 1,
+                "train.time": tuning.seconds,
                 "train.lr": task.config.quantise.lr,
-                "train.time": None,
                 "train.optimiser": "sgd",
                 "train.momentum": 0.9,
                 "train.warmup": 0.0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,7 +18,24 @@ from spikenas.space.building import make_plan
 from spikenas.space.plan import RELU_BOUND, RELU_LEVELS, LayerSpec, Plan
 from spikenas.training.checkpoint import Model
 
-_TUNED_SHARE = 10  # of the training's epochs one in so many, where weights have fewer than 8 bits
+_TUNED_SHARE = 10  # of the training's epochs or time one in so many, where weights have fewer than 8 bits
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Says how long a fine-tuning is.
+
+    Attributes:
+        epochs: In epochs, where it is not in seconds.
+        seconds: In seconds.
+    """
+
+    epochs: int = 0
+    seconds: float | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.epochs or self.seconds)
 
 
 def with_bits(model: Model, weight_bits: int) -> Model:
@@ -28,12 +47,15 @@ def with_bits(model: Model, weight_bits: int) -> Model:
     return Model(network.eval(), model.classes, model.statistics, model.task)
 
 
-def tuning_epochs(config: Config, plan: Plan) -> int:
-    """Return how many epochs of fine-tuning a network gets, as `quantise.epochs` says."""
+def tuning_of(config: Config, plan: Plan) -> Tuning:
+    """Return how much fine-tuning a network gets, as `quantise.epochs` says."""
     if config.quantise.epochs is not None:
-        return config.quantise.epochs
-    few = any(layer.weights and layer.bits < 8 for layer in plan.layers)
-    return max(1, config.train.epochs // _TUNED_SHARE) if few else 0
+        return Tuning(config.quantise.epochs)
+    if all(layer.bits == 8 for layer in plan.layers if layer.weights):
+        return Tuning()
+    if config.train.time is not None:
+        return Tuning(seconds=config.train.time / _TUNED_SHARE)
+    return Tuning(max(1, config.train.epochs // _TUNED_SHARE))
 
 
 class RoundedNetwork(Network):

@@ -21,7 +21,7 @@ from spikenas.data import Split
 from spikenas.deployment import deploy as write_firmware
 from spikenas.deployment import random_vectors, test_vectors
 from spikenas.enhancement import Enhancer
-from spikenas.integers import IntegerNetwork, make_integers, tuning_epochs, with_bits
+from spikenas.integers import IntegerNetwork, Tuning, make_integers, tuning_of, with_bits
 from spikenas.integers.integer_evaluation import IntegerEvaluation
 from spikenas.interface.products import Firmware, Found, RunResult
 from spikenas.nas import TrialStore
@@ -85,6 +85,7 @@ def train(
     genotype: Genotype | str,
     *,
     epochs: int | None = None,
+    time: str | float | None = None,
     out: str | Path | None = None,
     again: bool = False,
     progress: bool = True,
@@ -95,6 +96,7 @@ def train(
         task: Its section `train` says how.
         genotype: What to train, such as `found.best`.
         epochs: In the place of `train.epochs`.
+        time: Seconds, or a text such as "20m", in the place of epochs.
         out: Keeps model, checkpoint and settings; a training that was stopped, or that had fewer epochs, goes on from
             there. None keeps nothing.
         again: Whether to train anew what was trained in `out`, with these settings; the former is set aside there.
@@ -110,8 +112,12 @@ def train(
     _expect(genotype, Genotype, str)
     check_machine(task.config)
     task = task.sized()
-    if epochs is not None:
-        task = task.but({"train.epochs": epochs})
+    if epochs is not None and time is not None:
+        raise ConfigError("train: epochs and time are both given; give one of them")
+    if time is not None:
+        task = task.but({"train.time": time})
+    elif epochs is not None:
+        task = task.but({"train.epochs": epochs, "train.time": None})
     plan = task.plan(genotype)
     if out is not None:
         hold_data(user_path(out), task, again)
@@ -151,14 +157,13 @@ def quantise(
     if tuning is not None:
         QuantiseConfig.parse({"epochs": tuning}, given={"epochs": "tuning"})
     planned = with_bits(model, bits)
-    if tuning is None:
-        tuning = tuning_epochs(task.config, planned.plan) if task else 0
+    length = Tuning(tuning or 0) if tuning is not None or task is None else tuning_of(task.config, planned.plan)
     with (
         _reporting(progress) as report,
         threads(task.config.threads if task else None),
-        report.task("fine-tuning") if tuning else nullcontext(show_nothing) as advance,
+        report.task("fine-tuning") if length else nullcontext(show_nothing) as advance,
     ):
-        network, _ = make_integers(planned, task, bits, tuning, progress=shown(advance))
+        network, _ = make_integers(planned, task, bits, length, progress=shown(advance))
     return replace(network, task=task)
 
 

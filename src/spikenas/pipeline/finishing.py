@@ -13,6 +13,7 @@ from spikenas._util.errors import ConfigError, DeployError, DivergedError, RunEr
 from spikenas._util.progress import Reporter, counted, show_nothing
 from spikenas._util.run_files import (
     FIRMWARE,
+    LOG,
     MISTAKES,
     MODEL,
     NIR,
@@ -30,7 +31,7 @@ from spikenas.integers import (
     leak_of,
     make_integers,
     synops_of,
-    tuning_epochs,
+    tuning_of,
     with_bits,
 )
 from spikenas.memory import violations
@@ -52,7 +53,7 @@ from spikenas.targets import TARGETS, find_target, known_name
 from spikenas.task import Task
 from spikenas.training import loop
 from spikenas.training.checkpoint import Model, load_model
-from spikenas.training.epochs import Epoch
+from spikenas.training.epochs import Epoch, read_log
 from spikenas.training.evaluation import evaluate as evaluate_model
 
 _CLIPPED = 0.01  # share of the updates of a LIF above which 8-bit membranes are warned of
@@ -103,11 +104,11 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> Quantisation:
     if state.damage:
         _log.warning("%s; made anew", state.damage.partition(";")[0])
     bits = task.config.quantise.weight_bits or task.config.network.weight_bits
-    epochs = tuning_epochs(task.config, with_bits(model, bits).network.plan)
+    tuning = tuning_of(task.config, with_bits(model, bits).network.plan)
     folder = run / TUNING / digest_of(json.dumps(state.made_of(), sort_keys=True))
     try:
-        with report.task("fine-tuning") if epochs else nullcontext(show_nothing) as progress:
-            network, rounded = make_integers(model, task, bits, epochs, folder if epochs else None, shown(progress))
+        with report.task("fine-tuning") if tuning else nullcontext(show_nothing) as progress:
+            network, rounded = make_integers(model, task, bits, tuning, folder if tuning else None, shown(progress))
     except DivergedError as error:
         lr = _smaller(task.config.quantise.lr, QuantiseConfig().lr)
         command = shlex.join(["spikenas", "quantise", "--out", str(run.folder), "--set", f"quantise.lr={lr:g}"])
@@ -123,11 +124,11 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> Quantisation:
     network.save(run / QUANTISED)
     values: Quantisation = {
         "weight_bits": network.plan.network.weight_bits,
-        "epochs": epochs,
+        "epochs": len(read_log(folder / LOG)) if tuning else 0,
         "validation_accuracy": found.accuracy,
         "validation_accuracy_in_floating_point": real.accuracy,
         "clipped": found.clipped,
-        "model": str(((folder if epochs else run.folder) / MODEL).relative_to(run.folder)),
+        "model": str(((folder if tuning else run.folder) / MODEL).relative_to(run.folder)),
         "made_of": state.made_of(),
         "quantised_sha256": state.digest(QUANTISED) or "",
     }

@@ -138,7 +138,10 @@ def fix(run: RunFolder, config: Config, again: bool = False) -> None:
                 key, before, now = changed[0]
                 remedy = "choose another --out or remove it"
                 if stage.name == "train":
-                    remedy = f"'{train_again(run.folder, {key: now for key, _, now in changed})}' trains anew"
+                    asked = {key: now for key, _, now in changed}
+                    if asked.get("train.time", ...) is None:
+                        asked = {**asked, "train.epochs": config.train.epochs}
+                    remedy = f"'{train_again(run.folder, asked)}' trains anew"
                 raise RunError(f"{run.folder} was made with {key} = {before!r}, not {now!r}; {remedy}")
         if run.has(TRIALS) and not run.has(BEST) and old.device != config.device:
             raise RunError(f"{run.folder}: the search began on {old.device}, so it ends there, not on {config.device}")
@@ -173,7 +176,8 @@ def fix_training(folder: Path, config: Config, again: bool = False) -> None:
 
 def train_again(folder: Path, changes: Mapping[str, Any]) -> str:
     """Return the command that trains the network of a run anew, with some settings changed."""
-    words = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in changes.items()]
+    given = {key: value for key, value in changes.items() if value is not None}
+    words = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()]
     return shlex.join(
         ["spikenas", "train", "--again", "--out", str(folder), *(part for word in words for part in ("--set", word))]
     )
@@ -209,11 +213,13 @@ def _differences(old: Config, new: Config, section: str) -> Iterator[tuple[str, 
 
 
 def _refused(old: Config, new: Config, section: str) -> Iterator[tuple[str, Any, Any]]:
-    """Differences but for more epochs or time, with which a training goes on."""
+    """Differences but for more epochs or time, with which a training goes on; epochs do not count beside a time."""
+    timed = old.train.time is not None or new.train.time is not None
     return (
         (key, before, now)
         for key, before, now in _differences(old, new, section)
-        if key not in ("train.epochs", "train.time") or before is None or now is None or now < before
+        if not (key == "train.epochs" and timed)
+        and (key not in ("train.epochs", "train.time") or before is None or now is None or now < before)
     )
 
 

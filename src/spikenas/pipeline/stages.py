@@ -39,7 +39,7 @@ from spikenas._util.run_files import (
     TWIN,
 )
 from spikenas._util.sealed import read_sealed
-from spikenas.config import Config
+from spikenas.config import Config, TrainConfig
 from spikenas.records import (
     BEST_FILE,
     DATA_FILE,
@@ -146,6 +146,8 @@ class State:
                 "enhancement.enabled": False,
                 "search.front": None,
                 "train.time": seconds,
+                "train.epochs": TrainConfig().epochs,
+                "train.spike_penalty": 0.0,
             }
         )
         return State(self.folder / TWIN, config)
@@ -165,6 +167,7 @@ class State:
             "epochs": asked.epochs,
             "lr": asked.lr,
             "train_epochs": self.config.train.epochs,
+            "train_time": self.config.train.time,
         }
 
     @property

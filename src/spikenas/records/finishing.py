@@ -22,6 +22,7 @@ class MadeOf(TypedDict):
     epochs: Count | None
     lr: float
     train_epochs: Count
+    train_time: NotRequired[NotNegative | None]
 
 
 @with_config(CLOSED)

@@ -87,6 +87,7 @@ class Network(nn.Module):
     def __init__(self, plan: Plan, seed: int = 0, repeat: int = 0, only: Collection[str] | None = None) -> None:
         super().__init__()
         self.plan = plan
+        self.observer: LayerObserver | None = None  # is called with the spikes of each layer of neurons
         self.layers = nn.ModuleDict()
         self._stages = {
             stage: tuple(layer for layer in layers if layer.kind != "input" and (only is None or layer.name in only))
@@ -131,8 +132,12 @@ class Network(nn.Module):
         """
 
         def record_spikes(layer: LayerSpec, value: Tensor) -> None:
-            if record is not None and layer.kind == "neuron":
+            if layer.kind != "neuron":
+                return
+            if record is not None:
                 record.append(SpikeTrain(layer.name, value, self.plan.edges(layer)))
+            if self.observer:
+                self.observer(layer, value)
 
         return self.compute({"input": self.checked(x)}, record_spikes)[self.plan.layers[-1].name].mean(0)
 

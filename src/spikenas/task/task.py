@@ -11,7 +11,7 @@ from typing import Any
 from spikenas._util.errors import ConfigError, DataError
 from spikenas._util.markup import html_table
 from spikenas._util.units import format_size
-from spikenas.config import BudgetConfig, Config
+from spikenas.config import BudgetConfig, Config, usual_batch
 from spikenas.data import DataSet, Decoding, Manifest, OpenedData, Split, Statistics
 from spikenas.memory import Footprint, footprint
 from spikenas.memory.width import resolve_width
@@ -304,6 +304,7 @@ _log = logging.getLogger(__name__)
 _FROM_DATA = (
     *("fidelity.batch", "fidelity.timesteps"),
     *("data.channels", "data.image_size", "data.value_range", "network.timesteps", "train.crop", "train.flip"),
+    "train.batch",
 )
 _KEYS = {
     "data": "data.name",
@@ -362,6 +363,8 @@ def _with_derived_settings(config: Config, opened: OpenedData) -> tuple[Config, 
     if config.train.crop is None:
         config = config.but({"train.crop": min(_decoding(config, opened).shape[1:]) // 8})
     data = opened.divide(config.seed, _decoding(config, opened))
+    if config.train.batch is None:
+        config = config.but({"train.batch": usual_batch(len(data.train))})
     most = {"fidelity.batch": (max(2, len(data.train)), "training images")}
     if data.timesteps is not None:
         most["fidelity.timesteps"] = (data.timesteps, "timesteps of the event frames")

@@ -23,7 +23,7 @@ from spikenas._util.run_files import CHECKPOINT, LOG, MODEL
 from spikenas._util.seeding import seed_of
 from spikenas._util.threads import threads
 from spikenas._util.units import format_duration
-from spikenas.config import Config, TrainConfig
+from spikenas.config import Config, TrainConfig, usual_batch
 from spikenas.data import DataSet, Split, Statistics
 from spikenas.data.transforms import augment, normalise
 from spikenas.snn.network import Network
@@ -31,6 +31,7 @@ from spikenas.space.plan import Plan
 from spikenas.training.checkpoint import load_tensors, load_weights, model_header, save_tensors
 from spikenas.training.epochs import Epoch, asked_of, behind, is_complete, is_logged, kept_epoch, write_log
 from spikenas.training.optimiser import make_optimiser
+from spikenas.training.penalty import SpikePenalty
 from spikenas.training.precision import precision_of
 from spikenas.training.rounds import Progressed, further, learning_rate
 
@@ -98,19 +99,21 @@ def _train(
     accelerator.wait_for_everyone()  # the first may have set a former training aside
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
+    is_new = network is None
     network = network or Network(plan, config.seed)
-    optimiser = make_optimiser(network, settings)
+    images_here, held_out = dataset.train.load(), dataset.validation.load()
+    share = len(images_here) // accelerator.num_processes
+    batch = min(settings.batch or usual_batch(len(images_here)), share)
+    if not batch:
+        raise RunError(f"{accelerator.num_processes} processes cannot share {len(images_here)} training images")
+    optimiser = make_optimiser(network, settings, batch * accelerator.num_processes)
     before = _resume(network, optimiser, plan, folder, settings) if folder else None
     epochs = list(before.epochs) if before else []
     rounds = further(before.rounds if before else (), settings)
     header = model_header(plan, dataset.classes, statistics)
-    images_here, held_out = dataset.train.load(), dataset.validation.load()
+    penalty = SpikePenalty(network, settings.spike_penalty) if settings.spike_penalty else None
     weights = class_weights(images_here, len(dataset.classes), settings.class_weights, accelerator.device)
     model, optimiser = accelerator.prepare(network.to(memory_format=torch.channels_last), optimiser)
-    share = len(images_here) // accelerator.num_processes
-    batch = min(settings.batch, share)
-    if not batch:
-        raise RunError(f"{accelerator.num_processes} processes cannot share {len(images_here)} training images")
     steps_per_epoch = share // batch
     measure = _Measure(accelerator, settings, epochs, clock)
     while not is_complete(epochs, settings):
@@ -131,7 +134,7 @@ def _train(
             with accelerator.autocast():
                 outputs = model(x)
             loss = item_losses(outputs.float(), labels, weights, settings.label_smoothing).mean()
-            accelerator.backward(loss)
+            accelerator.backward(loss + penalty.take() if penalty else loss)
             optimiser.step()
             optimiser.zero_grad()
             sums += _sums(loss.detach() * len(labels), outputs.detach(), labels)
@@ -142,7 +145,7 @@ def _train(
                 break
             if step < steps_per_epoch:
                 progress(*measure.shown(done, steps_per_epoch), epochs)
-        if measure.timed and done >= asked_of(settings):
+        if measure.timed and done >= asked_of(settings) and is_new:
             _check_length(step, steps_per_epoch, batch, epochs, rounds)
         _check_finite(float(sums[0]), epoch, settings)
         validation, balanced = _validate(accelerator, model, held_out, statistics, plan, batch, weights)
@@ -274,14 +277,14 @@ def _validate(
     batch: int,
     weights: Tensor | None,
 ) -> tuple[list[float], float]:
-    """Run the images of a split; returns the sums, and the mean of the recalls of its classes."""
-    model.eval()
+    """Run the images of a split in float32; returns the sums, and the mean of the recalls of its classes."""
+    network = accelerator.unwrap_model(model).eval()
+    forward = type(network).forward  # that of the object has been made to compute in another precision
     sums = torch.zeros(3, dtype=torch.float64, device=accelerator.device)
     right = torch.zeros(plan.input.classes, dtype=torch.float64, device=accelerator.device)
     own = np.arange(accelerator.process_index, len(split), accelerator.num_processes)
     for images, labels in _batches(accelerator, split, own, batch):
-        with accelerator.autocast():
-            outputs = model(_prepared(images, statistics, plan)).float()
+        outputs = forward(network, _prepared(images, statistics, plan))
         sums += _sums(item_losses(outputs, labels, weights).sum(), outputs, labels)
         right += torch.bincount(labels[outputs.argmax(1) == labels], minlength=len(right))
     there = np.bincount(split.labels, minlength=len(right))

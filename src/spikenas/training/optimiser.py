@@ -3,8 +3,8 @@
 Muon sends the momentum of a convolution, as a matrix [outputs, inputs * kernel], to the nearest matrix whose singular
 values are all about 1. A direction that the gradient knows little of is then learnt as fast as one that it repeats.
 
-Sources: Jordan et al. 2024, kellerjordan.github.io/posts/muon (the step, and the coefficients of the iteration); Jordan
-2024, arXiv 2404.00498 (convolutions of constant norm, in later versions of its program).
+Sources: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks" (the step, the coefficients of
+the iteration); Jordan 2024, arXiv 2404.00498 (convolutions of constant norm, in later versions of its program).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from spikenas.snn.network import Network
 
 _ITERATIONS = 3  # of Newton and Schulz: singular values between about 0.4 and 1.3 are near enough to 1
 _COEFFICIENTS = 3.4445, -4.7750, 2.0315
-_PLAIN = {"plain": True, "lr_factor": 16.0}  # measured; a quarter of it learns less
+_FACTOR_OF_AN_ITEM = 1 / 8  # what is stepped by SGD has so many times the rate an item of a batch; measured
 
 
 class Muon(torch.optim.Optimizer):
@@ -92,8 +92,8 @@ def orthogonal(matrix: Tensor) -> Tensor:
     return x if wide else x.T
 
 
-def make_optimiser(network: Network, settings: TrainConfig) -> torch.optim.Optimizer:
-    """Make the optimiser of a network, as `train.optimiser` says.
+def make_optimiser(network: Network, settings: TrainConfig, batch: int) -> torch.optim.Optimizer:
+    """Make the optimiser of a network for steps of so many images, as `train.optimiser` says.
 
     Muon steps the convolutions, but for the first one, which reads images, and depthwise ones; SGD steps all else.
     Weight decay is on what is stepped by SGD, but not on BatchNorms and biases.
@@ -108,4 +108,5 @@ def make_optimiser(network: Network, settings: TrainConfig) -> torch.optim.Optim
     free = {"params": [p for p in others if p.dim() == 1], "weight_decay": 0.0}
     if settings.optimiser == "sgd":
         return torch.optim.SGD([decayed, free], settings.lr, settings.momentum, nesterov=settings.momentum > 0)
-    return Muon([{"params": matrices}, decayed | _PLAIN, free | _PLAIN], settings.lr, settings.momentum)
+    plain = {"plain": True, "lr_factor": batch * _FACTOR_OF_AN_ITEM}
+    return Muon([{"params": matrices}, decayed | plain, free | plain], settings.lr, settings.momentum)
