@@ -84,7 +84,7 @@ def test_defaults() -> None:
     assert config.budget == BudgetConfig()
 
 
-def recipe(config: Config) -> tuple[str, float, float, int]:
+def recipe(config: Config) -> tuple[str, float, float, int | None]:
     return config.train.optimiser, config.train.lr, config.train.momentum, config.train.batch
 
 
@@ -100,25 +100,25 @@ def test_networks_of_the_papers_are_trained_as_they_were(values: dict[str, Any])
     assert recipe(config.but({"train.epochs": 3})) == PUBLISHED
     assert recipe(config.but({"train.lr": 0.3, "train.batch": 16})) == ("sgd", 0.3, 0.9, 16), "what is set stays"
     assert recipe(config.but({"train.optimiser": "sgd"})) == PUBLISHED
-    assert recipe(config.but({"train.optimiser": "muon"})) == ("muon", 0.1, 0.6, 128)
+    assert recipe(config.but({"train.optimiser": "muon"})) == ("muon", 0.1, 0.6, None)
 
 
 def test_the_recipe_goes_with_the_kind_of_network() -> None:
     published = Config().but({"network.kind": "snasnet"})
     assert recipe(published) == PUBLISHED
     back = published.but({"network.kind": "compact"})
-    assert recipe(back) == recipe(Config()) == ("muon", 0.1, 0.6, 128)
+    assert recipe(back) == recipe(Config()) == ("muon", 0.1, 0.6, None)
     assert (back.network.neuron, back.network.timesteps) == ("ilif", 1)
 
 
 def test_rate_and_momentum_follow_the_optimiser() -> None:
     by_sgd = Config.parse({"train": {"optimiser": "sgd"}})
-    assert recipe(by_sgd) == recipe(Config().but({"train.optimiser": "sgd"})) == ("sgd", 0.8, 0.9, 128)
-    assert recipe(by_sgd.but({"train.optimiser": "muon"})) == ("muon", 0.1, 0.6, 128)
-    assert recipe(by_sgd.but({"train.epochs": 3})) == ("sgd", 0.8, 0.9, 128)
-    assert recipe(Config.parse(tomllib.loads(by_sgd.dump()))) == ("sgd", 0.8, 0.9, 128)
+    assert recipe(by_sgd) == recipe(Config().but({"train.optimiser": "sgd"})) == ("sgd", 0.8, 0.9, None)
+    assert recipe(by_sgd.but({"train.optimiser": "muon"})) == ("muon", 0.1, 0.6, None)
+    assert recipe(by_sgd.but({"train.epochs": 3})) == ("sgd", 0.8, 0.9, None)
+    assert recipe(Config.parse(tomllib.loads(by_sgd.dump()))) == ("sgd", 0.8, 0.9, None)
     assert {"lr", "momentum"}.isdisjoint(tomllib.loads(by_sgd.dump(given=True))["train"]), "nobody set them"
-    for key, expected in (("lr", ("sgd", 0.05, 0.9, 128)), ("momentum", ("sgd", 0.8, 0.05, 128))):
+    for key, expected in (("lr", ("sgd", 0.05, 0.9, None)), ("momentum", ("sgd", 0.8, 0.05, None))):
         one = Config.parse({"train": {"optimiser": "sgd", key: 0.05}})
         assert recipe(one) == expected
         assert getattr(one.but({"train.optimiser": "muon"}).train, key) == 0.05, "what is set stays"

@@ -128,6 +128,11 @@ class Naive:
 
     def neuron(self, x: Tensor, v: Tensor, threshold: float | None) -> tuple[Tensor, Tensor]:
         settings = self.settings
+        if settings.neuron == "ilif":
+            unit = threshold or settings.v_threshold
+            v = v * (1 - 1 / settings.tau) + x
+            sent = (v / unit).round().clamp(0, settings.levels)
+            return sent, v - sent * unit
         v = v + (x - (v - settings.v_reset)) / settings.tau
         fires = v >= (threshold or settings.v_threshold)
         return fires.to(x.dtype), torch.where(fires, torch.tensor(settings.v_reset, dtype=x.dtype), v)

@@ -17,6 +17,8 @@ from spikenas.space import SNASNET_OPS, Genotype, InputSpec, LayerSpec, Op, Spac
 INPUT = InputSpec(3, 16, 12, 5)
 EVENTS = InputSpec(2, 16, 12, 5, static=False)
 COMPACT = NetworkConfig(channels=4, neuron="lif", timesteps=4)
+USUAL = NetworkConfig(channels=4)
+COUNTING = USUAL.but({"timesteps": 4})
 SNASNET = NetworkConfig(kind="snasnet", channels=4, timesteps=4, hidden=24, votes=3)
 
 FORWARD = [
@@ -53,14 +55,19 @@ def batch(spec: InputSpec, timesteps: int = 4) -> torch.Tensor:
 
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("genotype", FORWARD + FEEDBACK)
-@pytest.mark.parametrize(("config", "spec"), [(COMPACT, INPUT), (SNASNET, INPUT), (COMPACT, EVENTS)])
+@pytest.mark.parametrize(
+    ("config", "spec"),
+    [(COMPACT, INPUT), (SNASNET, INPUT), (COMPACT, EVENTS), (USUAL, INPUT), (COUNTING, INPUT), (COUNTING, EVENTS)],
+)
 def test_forward_equals_the_naive_loop(genotype: str, config: NetworkConfig, spec: InputSpec, training: bool) -> None:
     network = double_network(genotype, config.but({"dropout": 0.0}), spec).train(training)
     x = batch(spec)
     wanted = Naive(copy.deepcopy(network))(x)
     record: list[SpikeTrain] = []
     torch.testing.assert_close(network(x, record), wanted, rtol=1e-9, atol=1e-9)
-    assert 0 < torch.cat([train.spikes.flatten() for train in record]).mean() < 1
+    sent = torch.cat([train.spikes.flatten() for train in record])
+    assert sent.max() == (config.levels if config.neuron == "ilif" else 1)
+    assert 0 < sent.mean() < sent.max()
 
 
 @pytest.mark.parametrize("genotype", [FORWARD[0], FEEDBACK[0]])
