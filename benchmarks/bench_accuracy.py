@@ -9,7 +9,7 @@ The time is the CPU time of `--threads` threads, one where it is not given, so t
 little; with `--clock wall` it is that of the clock on the wall. A line of JSON is written a training: seed, seconds,
 images seen, accuracy on the validation images, and all settings. What the file has already is not trained again, and a
 training that was stopped goes on from its checkpoint in `--runs`. `--test` also reads the test set, once, at the end,
-and makes integers: of 8 bits, and of 4 bits after fine-tuning.
+and makes integers: of 8 bits (fine-tuned where single layers have fewer), and of 4 bits after fine-tuning.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from spikenas._util.run_files import MODEL
 from spikenas.cli.options import SET, Given
 from spikenas.config import Config
 from spikenas.data.transforms import normalise
-from spikenas.integers import Tuning
+from spikenas.integers import Tuning, tuning_of
 from spikenas.integers.making import make_integers
 from spikenas.memory import footprint
 from spikenas.space import Genotype
@@ -85,10 +85,11 @@ def tested(plan: Plan, task: Task, folder: Path, seconds: float) -> dict[str, An
     """What the kept weights and their integers do on the test images, and what they take."""
     model, size = load_model(folder / MODEL), footprint(plan)
     result = model.evaluate(task.test)
+    planned = make_integers(model, task, 8, tuning_of(task.config, plan), folder / "planned")[0]
     few = make_integers(model, task, 4, Tuning(seconds=seconds / 10), folder / "tuning")[0]
     return {
         "test": result.accuracy,
-        "test_of_8_bits": make_integers(model, task, 8)[0].evaluate(task.test).accuracy,
+        "test_of_8_bits": planned.evaluate(task.test).accuracy,
         "test_of_4_bits": few.evaluate(task.test).accuracy,
         "synops": result.synops,
         "firing_rates": result.firing_rates,
