@@ -43,6 +43,7 @@ NOT_RUN = {
     "--add conv5x5": "howto/op.md has a smaller one",
     "^spikenas enhance": "what a run begins with",
     "--data digits --target stm32f103$|--bits 4 --tuning 6": "the tutorial does",
+    "--time 30s --twin": "howto/twin.md has a smaller one",
 }
 
 
