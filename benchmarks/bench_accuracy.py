@@ -76,6 +76,9 @@ def trained(task: Task, args: argparse.Namespace, folder: Path) -> dict[str, Any
         "train": epochs[-1].train_accuracy,
         "curve": [(epoch.seconds, epoch.validation_accuracy) for epoch in epochs],
     }
+    if not args.resnet8:
+        seen = load_model(folder / MODEL).evaluate(task.dataset.validation)
+        found |= {"synops": seen.synops, "firing_rates": seen.firing_rates}
     if args.test:
         found |= tested_resnet8(network, task, folder) if args.resnet8 else tested(plan, task, folder, args.seconds)
     return found
@@ -84,15 +87,12 @@ def trained(task: Task, args: argparse.Namespace, folder: Path) -> dict[str, Any
 def tested(plan: Plan, task: Task, folder: Path, seconds: float) -> dict[str, Any]:
     """What the kept weights and their integers do on the test images, and what they take."""
     model, size = load_model(folder / MODEL), footprint(plan)
-    result = model.evaluate(task.test)
     planned = make_integers(model, task, 8, tuning_of(task.config, plan), folder / "planned")[0]
     few = make_integers(model, task, 4, Tuning(seconds=seconds / 10), folder / "tuning")[0]
     return {
-        "test": result.accuracy,
+        "test": model.evaluate(task.test).accuracy,
         "test_of_8_bits": planned.evaluate(task.test).accuracy,
         "test_of_4_bits": few.evaluate(task.test).accuracy,
-        "synops": result.synops,
-        "firing_rates": result.firing_rates,
         "flash": size.flash_bytes,
         "ram": size.ram_bytes,
     }

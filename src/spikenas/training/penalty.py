@@ -33,7 +33,8 @@ class SpikePenalty:
     def _observe(self, layer: LayerSpec, spikes: Tensor) -> None:
         if layer.name in self._weights and self._network.training:
             weight = self._weights[layer.name] = self._weights[layer.name].to(spikes.device)
-            self._sums.append((spikes.float().mean(1).sum(0) * weight).sum())
+            by_place = spikes.sum((0, 1, 2), dtype=torch.float32)  # [H, W], or one number of a layer without places
+            self._sums.append((by_place * weight).sum() / spikes.shape[1])
 
     def take(self) -> Tensor:
         """Return the penalty of the forward pass that is behind."""
