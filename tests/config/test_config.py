@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from spikenas._util.errors import ConfigError, GenotypeError
 from spikenas._util.files import read_toml
 from spikenas.cli.options import DATASET, EPOCHS, EXECUTOR, NETWORK, OPS, SEARCH, SEED, SET, SIZES, SPACE, TARGET, Given
-from spikenas.config import BudgetConfig, Config, TrainConfig
+from spikenas.config import BudgetConfig, Config, NetworkConfig, TrainConfig
 from spikenas.space import Genotype, InputSpec
 from spikenas.space.texts import parse_input, read_genotype, read_genotypes
 
@@ -382,3 +382,27 @@ def test_genotype_files(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"genotypes\.txt: not a text file in UTF-8$"):
         list(read_genotypes(path, read))
+
+
+def test_what_follows_follows_also_where_it_was_written_down() -> None:
+    stored = Config.parse(tomllib.loads(Config().dump()))
+    assert stored.but({"network.neuron": "lif"}).network.timesteps == 5
+    by_sgd = stored.but({"train.optimiser": "sgd"})
+    assert (by_sgd.train.lr, by_sgd.train.momentum) == (0.8, 0.9)
+    assert stored.but({"train.epochs": 3}).train.lr == 0.1
+    chosen = Config.parse(tomllib.loads(Config().but({"train.lr": 0.03}).dump()))
+    assert chosen.but({"train.optimiser": "sgd"}).train.lr == 0.03, "what was chosen stays"
+
+
+def test_a_header_says_everything() -> None:
+    whole = NetworkConfig().model_dump()
+    assert NetworkConfig.of_header(whole) == NetworkConfig()
+    del whole["neuron"]
+    with pytest.raises(ConfigError, match="no neuron is named"):
+        NetworkConfig.of_header(whole)
+
+
+def test_a_network_that_does_not_spike_has_no_twin() -> None:
+    for network in ({"neuron": "relu"}, {"kind": "snasnet"}):
+        with pytest.raises(ConfigError, match="here: twin: "):
+            Config.parse({"twin": True, "network": network}, "here")

@@ -141,6 +141,14 @@ def test_synops_are_those_of_the_neurons_that_are_built() -> None:
     assert scorer("naswot", RELU)(genotype).synops is None
 
 
+def test_synops_of_candidates_that_are_scored_with_other_neurons_are_those_of_their_own() -> None:
+    network = NetworkConfig(channels=4, neuron="ilif")
+    by_lif = scorer("cmrr", network, FidelityConfig(channels=4))(CHAIN)
+    by_its_own = scorer("cmrr", network, FidelityConfig(channels=4, neuron="network"))(CHAIN)
+    assert by_lif.score != by_its_own.score
+    assert by_lif.synops == pytest.approx(by_its_own.synops, rel=1e-5)
+
+
 def test_entropy_of_counts_by_hand() -> None:
     spikes = torch.tensor([[[0.0], [3.0], [3.0], [1.0]], [[1.0], [0.0], [0.0], [0.0]]])  # counts 1, 3, 3, 1
     assert count_entropy(spikes) == pytest.approx(math.log(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 from typing import Annotated
@@ -44,7 +45,7 @@ def parse_duration(value: object) -> float:
         ValueError: The value is not a number of seconds, or numbers with the units d, h, m, s, the larger first.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) < 1e18 else math.inf
     text = str(value).lower()
     if re.fullmatch(r"\s*[0-9]{1,9}(?:\.[0-9]{1,9})?\s*", text):
         return float(text)
@@ -56,9 +57,12 @@ def parse_duration(value: object) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a time for people: `1 h 30 min`, `20 min`, `45 s`."""
+    """Return a time for people: `1 h 30 min`, `20 min`, `1 min 30 s`, `45 s`."""
     if seconds < 60:
         return f"{seconds:.3g} s"
+    if seconds < 600:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     minutes = round(seconds / 60)
     hours, minutes = divmod(minutes, 60)
     return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part)

@@ -77,6 +77,8 @@ class Config(Section):
             self.__dict__[section] = new
         if self.network.kind == "snasnet" and self.fidelity.neuron not in ("lif", "network"):
             raise SettingError("fidelity.neuron", f"snasnet has lif neurons, got {self.fidelity.neuron}")
+        if self.twin and self.network.neuron == "relu":
+            raise SettingError("twin", "the network itself has relu neurons, so it is its own twin")
         if self.network.kind == "snasnet" and self.twin:
             raise SettingError("twin", "snasnet has lif neurons alone; a twin is one of the network compact")
         if self.train.spike_penalty and self.network.neuron == "relu":
@@ -127,6 +129,9 @@ class Config(Section):
         values = self.model_dump(exclude_unset=True)
         if "budget.target" in changes:
             values = self._without_limits(values)
+        for section in {str(key).partition(".")[0] for key in changes} & {"network", "train"}:
+            for key in getattr(self, section).followed():
+                values.get(section, {}).pop(key, None)
         values = with_changes(values, self._beyond)
         name = changes.get("space.name")
         if isinstance(name, str) and is_space(name):

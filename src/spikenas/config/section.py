@@ -60,6 +60,12 @@ class Section(CheckedModel):
             where = (given or {}).get(error.key, f"{source}: {error.key}")
             raise ConfigError(f"{where}: {error.problem}") from None
 
+    def followed(self) -> list[str]:
+        """Return the keys whose values are those that follow from others, also where they were written down."""
+        values = self.model_dump(exclude=set(self.following))
+        usual = type(self).model_validate(values)
+        return [key for key in self.following if getattr(usual, key) == getattr(self, key)]
+
     def but(self, changes: Mapping[str, Any]) -> Self:
         """Return a validated copy with some settings changed.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from spikenas._util.errors import SettingError
+from spikenas._util.errors import ConfigError, SettingError
 from spikenas._util.units import Count, Duration, Size
 from spikenas.config.section import Section
 from spikenas.targets import Core, known_name
@@ -170,6 +170,18 @@ class NetworkConfig(Section):
             values["timesteps"] = USUAL_TIMESTEPS[self.neuron]
         if self.kind == "snasnet" and self.neuron != "lif":
             raise SettingError("network.neuron", f"snasnet has lif neurons, got {self.neuron}")
+
+    @classmethod
+    def of_header(cls, values: Mapping[str, Any]) -> Self:
+        """Read what the header of a file has, which says everything.
+
+        Raises:
+            ConfigError: It is none, or a setting is missing, as in a file of another version.
+        """
+        found = cls.model_validate(values)
+        if missing := cls.model_fields.keys() - found.model_fields_set:
+            raise ConfigError(f"no {min(missing)} is named")
+        return found
 
     @property
     def neurons(self) -> str:

@@ -57,7 +57,7 @@ def from_nir(graph: nir.NIRGraph) -> Model:
     """
     try:
         header = json.loads(graph.metadata[_METADATA])
-        settings = NetworkConfig.model_validate(header["network"])
+        settings = NetworkConfig.of_header(header["network"])
         plan = make_plan(Genotype.parse(header["genotype"]), settings, InputSpec(**header["input"]))
         classes, mean = tuple(header["classes"]), tuple(header["mean"])
     except (AttributeError, KeyError, TypeError, ValueError, GenotypeError, ConfigError):

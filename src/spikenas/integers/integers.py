@@ -142,7 +142,7 @@ class IntegerNetwork:
         try:
             plan = make_plan(
                 Genotype.parse(header["genotype"]),
-                NetworkConfig.model_validate(header["network"]),
+                NetworkConfig.of_header(header["network"]),
                 InputSpec(**header["input"]),
             )
             found: dict[str, dict[str, Integers]] = {}

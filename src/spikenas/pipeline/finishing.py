@@ -70,7 +70,8 @@ def train(run: RunFolder, task: Task, report: Reporter) -> list[Epoch]:
         with report.task("training") as progress:
             return loop.train(plan, task.dataset, task.statistics, task.config, run.folder, shown(progress))
     except DivergedError as error:
-        smaller = train_again(run.folder, {"train.lr": _smaller(settings.lr, TrainConfig().lr)})
+        usual = TrainConfig(optimiser=settings.optimiser).lr
+        smaller = train_again(run.folder, {"train.lr": _smaller(settings.lr, usual)})
         raise DivergedError(f"{error}: {smaller}") from None
 
 

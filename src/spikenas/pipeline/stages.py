@@ -222,13 +222,16 @@ def _deployed(state: State) -> bool:
     return bool(made) and set(made) == state.firmware.keys() and (own is None or device_folder(own) in made)
 
 
-def _has_twin(state: State) -> bool:
-    """Whether the twin is trained, evaluated and deployed as this run wants it."""
+def has_twin(state: State) -> bool:
+    """Say whether the twin is trained, evaluated and deployed as this run wants it."""
     twin = state.twin
     best, own = (one.values(BEST_FILE) for one in (state, twin))
     if best is None or own is None or best["genotype"] != own["genotype"] or not twin.has(CONFIG):
         return False
-    return load_config(twin.folder) == twin.config and next_stage(twin) is None and bool(twin.current_firmware)
+    try:
+        return load_config(twin.folder) == twin.config and next_stage(twin) is None and bool(twin.current_firmware)
+    except ConfigError:
+        return False
 
 
 def device_folder(target: str) -> str:
@@ -299,7 +302,7 @@ STAGES: dict[str, Stage] = {
             needs=MODEL,
             result=f"{TWIN}/{EVALUATION}",
             writes=(TWIN,),
-            done=_has_twin,
+            done=has_twin,
             wanted=lambda state: state.config.twin,
         ),
     )
@@ -324,6 +327,9 @@ def load_config(folder: Path) -> Config:
         ConfigError: It is not there or damaged, or is cut off though stages have begun.
     """
     config = Config.load(folder / CONFIG)
+    named = config.network.model_fields_set
+    if named and "neuron" not in named and (folder / TRIALS).exists():
+        raise ConfigError(f"{folder / CONFIG}: of another version, it has no network.neuron; choose another --out")
     missing = [name for name in Config().sections if name not in config.model_fields_set]
     if missing and (folder / TRIALS).exists():
         raise ConfigError(f"{folder / CONFIG}: cut off, it has no [{missing[0]}]; put it back, or choose another --out")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from spikenas._util.run_files import CONFIG, LOG, MODEL, TWIN
+from spikenas._util.run_files import LOG, MODEL
 from spikenas.memory import sizes
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import FRONT_COLUMNS, search_front
-from spikenas.pipeline.stages import State, next_stage
+from spikenas.pipeline.stages import State, has_twin, next_stage
 from spikenas.records import BEST_FILE, EVALUATION_FILE, QUANTISATION_FILE, footprint_file
 from spikenas.space.genotype import Genotype
 from spikenas.task import Task
@@ -48,7 +48,7 @@ def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
         values |= sizes(task.but({"network.weight_bits": bits}).cost(Genotype.parse(best["genotype"])))
     if firmware := {name: footprint_file(name).read(run.folder) for name in state.current_firmware}:
         values["firmware"] = firmware
-    if run.has(f"{TWIN}/{CONFIG}"):
+    if config.twin and has_twin(state):
         with RunFolder(state.twin.folder) as twin:
             values["twin"] = summarise(twin, task.with_config(state.twin.config))
     if config.search.front:

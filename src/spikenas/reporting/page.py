@@ -36,7 +36,7 @@ from spikenas.space.genotype import Genotype
 from spikenas.space.plan import Plan
 from spikenas.targets import find_target
 
-_NOT_COMPARED = ("score", "width, T", "time")  # of a network with its twin
+_NOT_COMPARED = ("score", "width", "time")  # of a network with its twin
 _FEW_CLASSES = 12  # whose tables are open
 
 

@@ -37,7 +37,7 @@ from spikenas.config import Config, NetworkConfig
 from spikenas.data.pictures import cut, pictured
 from spikenas.memory import Footprint, footprint, sizes
 from spikenas.nas.store import Trial, read_trials
-from spikenas.pipeline.stages import State, load_config, next_stage, require_whole_integers
+from spikenas.pipeline.stages import State, has_twin, load_config, next_stage, require_whole_integers
 from spikenas.records import (
     ANALYSIS_FILE,
     BEST_FILE,
@@ -310,7 +310,7 @@ def load_run(folder: str | Path) -> SavedRun:
         plan=plan,
         unreadable=reader.unreadable,
         undecided=undecided,
-        twin=reader.read(lambda: load_run(folder / TWIN)) if (folder / TWIN / CONFIG).exists() else None,
+        twin=reader.read(lambda: load_run(folder / TWIN)) if config.twin and has_twin(state) else None,
     )
     run.mistakes.extend(reader.pictures(run.tested))
     return run

@@ -26,7 +26,7 @@ from spikenas.config import USUAL_TIMESTEPS, FidelityConfig, NetworkConfig
 from spikenas.scores.catalogue import SCORES
 from spikenas.scores.probe import NetworkScore, PlanScore, Probe, SpikeScore
 from spikenas.scores.spikes import SpikeRun
-from spikenas.snn.network import Network, use_batch_statistics
+from spikenas.snn.network import Network, SpikeTrain, use_batch_statistics
 from spikenas.snn.synops import fan_out
 from spikenas.space.building import check_timesteps, make_plan
 from spikenas.space.genotype import Genotype
@@ -140,13 +140,34 @@ class Scorer:
                 for score, layers in zip(run.scores, measured, strict=True):
                     values[score.name].append(_value(score.combine, layers))
                 if run is self._runs[0]:
-                    rates.append(rate)
+                    rates.append(rate if self._scores_its_neurons else self._rates_of_its(genotype, plan, repeat))
             for network_score in self._network_scores:
                 values[network_score.name].append(_value(network_score.compute, self._probe(plan, repeat)))
         for plan_score in self._plan_scores:
             values[plan_score.name].append(float(plan_score.compute(plan)))
         scores = {name: _mean(found) for name, found in values.items()}
         return _Known(scores, self._synops(genotype, plan, rates) if rates else None)
+
+    @property
+    def _scores_its_neurons(self) -> bool:
+        """Whether candidates are scored with the neurons of the network that will be built."""
+        return self.network.neuron == self.full[0].neuron
+
+    def _rates_of_its(self, genotype: Genotype, scored: Plan, repeat: int) -> dict[str, float]:
+        """Return the spikes per neuron and timestep of the network that will be built, by the layers that are scored.
+
+        It has the width and the images of the candidate.
+        """
+        own = self.full[0]
+        timesteps = own.timesteps if self.input.static else self.network.timesteps
+        kind = {"neuron": own.neuron, "levels": own.levels, "timesteps": timesteps}
+        plan = _plan(genotype, self.network.but(kind), self.input)
+        record: list[SpikeTrain] = []
+        with torch.no_grad():
+            self._probe(plan, repeat).network(self.images, record)
+        rates = {train.name: float(train.spikes.float().mean()) for train in record}
+        pairs = zip(scored.neurons, plan.neurons, strict=True)
+        return {seen.name: rates[layer.name] for seen, layer in pairs if layer.name in rates}
 
     def _probe(self, plan: Plan, repeat: int) -> Probe:
         network = Network(plan, self.seed, repeat).to(self.images.device)

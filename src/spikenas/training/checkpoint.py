@@ -142,7 +142,7 @@ def load_model(path: Path) -> Model:
     try:
         plan = make_plan(
             Genotype.parse(header["genotype"]),
-            NetworkConfig.model_validate(header["network"]),
+            NetworkConfig.of_header(header["network"]),
             InputSpec(**header["input"]),
         )
         model = Model(Network(plan), tuple(header["classes"]), Statistics(*map(tuple, header["statistics"].values())))
