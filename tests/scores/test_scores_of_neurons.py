@@ -143,8 +143,8 @@ def test_synops_are_those_of_the_neurons_that_are_built() -> None:
 
 def test_synops_of_candidates_that_are_scored_with_other_neurons_are_those_of_their_own() -> None:
     network = NetworkConfig(channels=4, neuron="ilif")
-    by_lif = scorer("cmrr", network, FidelityConfig(channels=4))(CHAIN)
-    by_its_own = scorer("cmrr", network, FidelityConfig(channels=4, neuron="network"))(CHAIN)
+    by_lif = scorer("naswot", network, FidelityConfig(channels=4))(CHAIN)
+    by_its_own = scorer("naswot", network, FidelityConfig(channels=4, neuron="network"))(CHAIN)
     assert by_lif.score != by_its_own.score
     assert by_lif.synops == pytest.approx(by_its_own.synops, rel=1e-5)
 
