@@ -92,7 +92,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "scores.csv").write_text("genotype,score\n" + "".join(f"{one},{k**2}\n" for k, one in CELLS))
     (folder / "cells.txt").write_text("0-1:conv3x3 1-3:conv3x3\n0-3:conv3x3\n")
     for words in ("digits --epochs 2 --out runs/digits", "my-images --epochs 2 --out runs/my-images"):
-        typed("bash", "-c", f"spikenas run --no-enhance --target stm32f405 --data {words}", folder=folder)
+        typed("bash", "-c", f"spikenas run --no-enhance --target stm32f405 --channels 8 --data {words}", folder=folder)
     for name in "abc":
         shutil.copytree(folder / "runs" / "digits", folder / "runs" / name)
     return folder
