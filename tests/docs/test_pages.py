@@ -43,6 +43,8 @@ NOT_RUN = {
     "--add conv5x5": "howto/op.md has a smaller one",
     "^spikenas enhance": "what a run begins with",
     "--data digits --target stm32f103$|--bits 4 --tuning 6": "the tutorial does",
+    "compare --data digits --flash 16KiB,32KiB": "test_compare.py has smaller ones",
+    "^spikenas analyze --data digits$": "test_analyze.py does",
     "--time 30s --twin": "howto/twin.md has a smaller one",
 }
 
