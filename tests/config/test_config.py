@@ -406,3 +406,13 @@ def test_a_network_that_does_not_spike_has_no_twin() -> None:
     for network in ({"neuron": "relu"}, {"kind": "snasnet"}):
         with pytest.raises(ConfigError, match="here: twin: "):
             Config.parse({"twin": True, "network": network}, "here")
+
+
+def test_a_training_is_as_long_as_was_said_last() -> None:
+    timed = Config().but({"train.epochs": 5}).but({"train.time": "2m"})
+    assert (timed.train.time, timed.train.epochs) == (120, Config().train.epochs)
+    assert (back := timed.but({"train.epochs": 7}).train).time is None
+    assert back.epochs == 7
+    assert Config.parse(tomllib.loads(timed.dump())) == timed
+    with pytest.raises(ConfigError, match=r"^train\.epochs and train\.time: give one of them$"):
+        Config().but({"train.epochs": 5, "train.time": 60})

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -13,15 +12,8 @@ from spikenas._util.errors import ConfigError
 from spikenas.snn.ilif import ILIF, BoundedReLU, ilif_step, spikes_of
 from spikenas.space.plan import RELU_BOUND
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 NEAR = 1e-9  # of a half, where the order of additions decides
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def currents(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:

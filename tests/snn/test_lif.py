@@ -5,7 +5,7 @@ import math
 import multiprocessing
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numba
@@ -23,19 +23,12 @@ from spikenas.snn.lif import LIF, _TorchLIF, lif, lif_step
 
 Layer = Callable[..., Tensor]
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "lif.json").read_text())
 DEFAULTS = (4 / 3, 1.0, 0.0, 2.0)
 NEURONS = [DEFAULTS, (2.0, 0.5, -0.3, 3.0), (1.0, 1.0, 0.0, 2.0)]
 # Fewer and more columns than a block and a group of blocks have, with remainders of both.
 SHAPES = [(1,), (3, 5), (2, 4, 7, 9), (260,), (16_700,)]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def currents(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:

@@ -255,8 +255,6 @@ class Given:
                 raise ConfigError(f"--set {assignment}: expected KEY=VALUE, such as train.lr=0.05")
             words[key.strip()] = _toml_value(text.strip())
             sources[key.strip()] = f"--set {key.strip()}"
-        if "train.epochs" in words and words.setdefault("train.time") is not None:
-            raise ConfigError(f"{sources['train.epochs']} and {sources['train.time']}: give one of them")
         return cls(words, sources, values.get("quiet", False), values.get("as_json", False), values)
 
 

@@ -77,11 +77,11 @@ class Config(Section):
             self.__dict__[section] = new
         if self.network.kind == "snasnet" and self.fidelity.neuron not in ("lif", "network"):
             raise SettingError("fidelity.neuron", f"snasnet has lif neurons, got {self.fidelity.neuron}")
-        if self.twin and self.network.neuron == "relu":
+        if self.twin and not self.network.is_spiking:
             raise SettingError("twin", "the network itself has relu neurons, so it is its own twin")
         if self.network.kind == "snasnet" and self.twin:
             raise SettingError("twin", "snasnet has lif neurons alone; a twin is one of the network compact")
-        if self.train.spike_penalty and self.network.neuron == "relu":
+        if self.train.spike_penalty and not self.network.is_spiking:
             raise SettingError("train.spike_penalty", "relu neurons send no spikes; take 0")
         return self
 
@@ -120,13 +120,22 @@ class Config(Section):
     def but(self, changes: Mapping[str, Any], given: Mapping[str, str] | None = None) -> Config:
         """Return a validated and completed copy with some settings changed.
 
+        A training is as long as its epochs or its time say, whichever was set last.
+
         Args:
             changes: Values by dotted key, such as `network.channels`; a whole section is replaced under its name.
             given: For keys what they were given by, for messages.
         Raises:
-            ConfigError: A key is unknown or a value is wrong.
+            ConfigError: A key is unknown, a value is wrong, or both epochs and a time are given.
         """
+        given = {key: key for key in changes} | dict(given or {})
         values = self.model_dump(exclude_unset=True)
+        if changes.get("train.time") is not None:
+            if changes.get("train.epochs") is not None:
+                raise ConfigError(f"{given['train.epochs']} and {given['train.time']}: give one of them")
+            values.get("train", {}).pop("epochs", None)
+        elif changes.get("train.epochs") is not None:
+            changes = {**changes, "train.time": None}
         if "budget.target" in changes:
             values = self._without_limits(values)
         for section in {str(key).partition(".")[0] for key in changes} & {"network", "train"}:
@@ -138,7 +147,7 @@ class Config(Section):
             values.get("space", {}).pop("ops", None)
             for key in network_of(name, changes.get("data.name", self.data.name)):
                 values.get("network", {}).pop(key, None)
-        return self.parse(with_changes(values, changes), "settings", {key: key for key in changes} | dict(given or {}))
+        return self.parse(with_changes(values, changes), "settings", given)
 
     def like(self, other: Config, keys: Iterable[str]) -> Config:
         """Return a copy with some settings, by dotted key, as another configuration has them, where it has them set."""

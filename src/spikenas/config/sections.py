@@ -21,6 +21,7 @@ USUAL_TIMESTEPS: Mapping[Neuron, int] = {"lif": 5, "ilif": 1, "relu": 1}
 Precision = Literal["auto", "no", "bf16", "fp16"]
 FREE_WIDTH = 32  # where nothing limits it
 _USUAL_BATCHES = 16, 32, 64, 128
+_USUAL_STEPS = {"muon": {"lr": 0.1, "momentum": 0.6}, "sgd": {"lr": 0.8, "momentum": 0.9}}
 _LEAST_STEPS = 10  # of an epoch; with few images a large batch learns less in as many epochs
 SNASNET_RECIPE = {"optimiser": "sgd", "lr": 0.1, "momentum": 0.9, "batch": 64}  # what is published was trained so
 DEFAULT_THRESHOLD = 1.0  # of a neuron, where neither network nor op say another one
@@ -184,6 +185,11 @@ class NetworkConfig(Section):
         return found
 
     @property
+    def is_spiking(self) -> bool:
+        """Whether the neurons send spikes, as all but those of the twin do."""
+        return self.neuron != "relu"
+
+    @property
     def neurons(self) -> str:
         """The neurons and T, in words."""
         return neurons_in_words(self.neuron, self.levels, self.timesteps)
@@ -319,8 +325,8 @@ class TrainConfig(Section):
     optimiser: Literal["muon", "sgd"] = Field(
         "muon", description="muon: orthogonal steps of the convolutions; sgd: with Nesterov momentum"
     )
-    lr: float = Field(0.1, gt=0, le=_MOST_RATE, description="0.8 for sgd where it is not set")
-    momentum: float = Field(0.6, ge=0, lt=1, description="0.9 for sgd where it is not set")
+    lr: float = Field(_USUAL_STEPS["muon"]["lr"], gt=0, le=_MOST_RATE, description="0.8 for sgd where it is not set")
+    momentum: float = Field(_USUAL_STEPS["muon"]["momentum"], ge=0, lt=1, description="0.9 for sgd where it is not set")
     weight_decay: float = Field(5e-4, ge=0, le=1)
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the training in which the rate rises to lr")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
@@ -340,8 +346,8 @@ class TrainConfig(Section):
 
     def follow(self, known: Collection[str] = ()) -> None:
         """Fill in the rate and momentum of the optimiser."""
-        usual = {"lr": 0.8, "momentum": 0.9} if self.optimiser == "sgd" else {"lr": 0.1, "momentum": 0.6}
         decided = self.model_fields_set | set(known)
+        usual = _USUAL_STEPS[self.optimiser]
         self.__dict__.update({key: value for key, value in usual.items() if key not in decided})
 
 

@@ -86,7 +86,7 @@ def fold(model: Model) -> Folded:
             biases[layer.name] = _array(_module(network, layer), "bias")
         if layer.kind == "linear" and (pool := pooled_before(plan, layer)):
             factors[layer.name] = factors[layer.name] / pool.kernel**2
-        if plan.network.neuron == "relu" and layer.weights and _reads_neurons(plan, layer):
+        if not plan.network.is_spiking and layer.weights and _reads_neurons(plan, layer):
             factors[layer.name] = factors[layer.name] * (RELU_BOUND / plan.levels)
     mean = np.asarray(model.statistics.mean, dtype=np.float64)
     return Folded(program, originals, factors, biases, scales, mean)

@@ -60,7 +60,7 @@ def synops_of(network: IntegerNetwork, frames: NDArray[np.uint8]) -> float | Non
     Returns:
         Additions; None where neurons send activations, not spikes.
     """
-    if network.plan.network.neuron == "relu":
+    if not network.plan.network.is_spiking:
         return None
     fired: dict[str, torch.Tensor] = {}
     run_batch(network, torch.from_numpy(frames), fired=fired)

@@ -51,9 +51,8 @@ def make_integers(
     if task and tuning:
         rounded = RoundedNetwork(model, grid, scale)
         config = task.config.but(
-            {
-                "train.epochs": tuning.epochs or 1,
-                "train.time": tuning.seconds,
+            tuning.settings
+            | {
                 "train.lr": task.config.quantise.lr,
                 "train.optimiser": "sgd",
                 "train.momentum": 0.9,

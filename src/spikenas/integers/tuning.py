@@ -37,6 +37,11 @@ class Tuning:
         """Whether there is any."""
         return bool(self.epochs or self.seconds)
 
+    @property
+    def settings(self) -> dict[str, float]:
+        """The length, by the key of the configuration."""
+        return {"train.epochs": self.epochs} if self.seconds is None else {"train.time": self.seconds}
+
 
 def with_bits(model: Model, weight_bits: int) -> Model:
     """Return the same network, planned for weights of so many bits."""
@@ -82,7 +87,7 @@ class RoundedNetwork(Network):
             if isinstance(module, nn.BatchNorm2d):
                 module.weight.requires_grad_(False)
         for layer in self.plan.layers:
-            if layer.kind == "neuron" and self.plan.network.neuron == "relu":
+            if layer.kind == "neuron" and not self.plan.network.is_spiking:
                 self.layers[module_key(layer.name)] = _SteppedReLU()
 
     def train(self, mode: bool = True) -> RoundedNetwork:

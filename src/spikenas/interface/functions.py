@@ -112,12 +112,8 @@ def train(
     _expect(genotype, Genotype, str)
     check_machine(task.config)
     task = task.sized()
-    if epochs is not None and time is not None:
-        raise ConfigError("train: epochs and time are both given; give one of them")
-    if time is not None:
-        task = task.but({"train.time": time})
-    elif epochs is not None:
-        task = task.but({"train.epochs": epochs, "train.time": None})
+    length = {"train.epochs": epochs, "train.time": time}
+    task = task.but({key: value for key, value in length.items() if value is not None})
     plan = task.plan(genotype)
     if out is not None:
         hold_data(user_path(out), task, again)

@@ -30,7 +30,7 @@ def check_settings(config: Config) -> None:
     SCORES.check(config.search.score)
     if config.enhancement.by is not None:
         SCORES.check(config.enhancement.by, TRAINING)
-    if config.search.front == "synops" and config.network.neuron == "relu":
+    if config.search.front == "synops" and not config.network.is_spiking:
         raise ConfigError("search.front: relu neurons send no spikes, so there are no synops; params, flash or ram")
     if config.enhancement.analysis is not None and not user_path(config.enhancement.analysis).exists():
         raise ConfigError(f"{config.enhancement.analysis}: no such folder; 'spikenas analyze' makes one")

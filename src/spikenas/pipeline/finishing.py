@@ -214,7 +214,7 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
         with report.task("firmware") as progress:
             progress(0, 1, f"{name}: reference, build, run")
             inputs, frames = test_vectors(network, task.validation, vectors)
-            spiking = network.plan.network.neuron != "relu"
+            spiking = network.plan.network.is_spiking
             notes = {**asked, "target": device, "synops": synops_of(network, frames) if spiking else None}
             build(network, inputs, find_target(device) if device else None, run / FIRMWARE / name, _log.warning, notes)
             found[name] = footprint_file(name).read(run.folder)
@@ -237,7 +237,7 @@ def _smaller(lr: float, usual: float) -> float:
 
 
 def _write_nir(run: RunFolder, model: Model) -> None:
-    if model.plan.network.neuron == "relu":  # no spiking network
+    if not model.plan.network.is_spiking:
         return
     try:
         write_nir(run / NIR, model)

@@ -39,7 +39,7 @@ from spikenas._util.run_files import (
     TWIN,
 )
 from spikenas._util.sealed import read_sealed
-from spikenas.config import Config, TrainConfig
+from spikenas.config import Config
 from spikenas.records import (
     BEST_FILE,
     DATA_FILE,
@@ -146,7 +146,6 @@ class State:
                 "enhancement.enabled": False,
                 "search.front": None,
                 "train.time": seconds,
-                "train.epochs": TrainConfig().epochs,
                 "train.spike_penalty": 0.0,
             }
         )

@@ -215,7 +215,7 @@ def _headline(section: Section) -> str:
     if run.memory is None:
         return f"No network yet: {run.status}."
     memory = f"{format_size(run.memory['flash_bytes'])} of flash and {format_size(run.memory['ram_bytes'])} of RAM"
-    if run.config.network.neuron == "relu":
+    if not run.config.network.is_spiking:
         memory += "; not a spiking network but a twin of one, with ReLUs"
     if run.accuracy is None:
         return f"A network of {memory}, not evaluated yet."

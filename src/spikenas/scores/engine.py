@@ -139,7 +139,7 @@ class Scorer:
                 measured, rate = run.measure(plan, repeat)
                 for score, layers in zip(run.scores, measured, strict=True):
                     values[score.name].append(_value(score.combine, layers))
-                if run is self._runs[0]:
+                if run is self._runs[0] and self._counts_synops:
                     rates.append(rate if self._scores_its_neurons else self._rates_of_its(genotype, plan, repeat))
             for network_score in self._network_scores:
                 values[network_score.name].append(_value(network_score.compute, self._probe(plan, repeat)))
@@ -147,6 +147,11 @@ class Scorer:
             values[plan_score.name].append(float(plan_score.compute(plan)))
         scores = {name: _mean(found) for name, found in values.items()}
         return _Known(scores, self._synops(genotype, plan, rates) if rates else None)
+
+    @property
+    def _counts_synops(self) -> bool:
+        """Whether the network that will be built has a width, and sends spikes."""
+        return isinstance(self.full[0].channels, int) and self.full[0].is_spiking
 
     @property
     def _scores_its_neurons(self) -> bool:
@@ -174,10 +179,8 @@ class Scorer:
         use_batch_statistics(network)
         return Probe(network, self.images, self.labels, self.seed, repeat)
 
-    def _synops(self, genotype: Genotype, scored: Plan, rates: list[dict[str, float]]) -> float | None:
+    def _synops(self, genotype: Genotype, scored: Plan, rates: list[dict[str, float]]) -> float:
         network, input = self.full
-        if not isinstance(network.channels, int) or network.neuron == "relu":
-            return None
         plan = _plan(genotype, network, input)
         total = 0.0
         for seen, neurons in zip(scored.neurons, plan.neurons, strict=True):

@@ -88,7 +88,7 @@ def evaluate(
         RunError: The split has no images, or labels that the network has no output for.
     """
     network, plan = model.network.to(device).eval(), model.network.plan
-    spiking = plan.network.neuron != "relu"
+    spiking = plan.network.is_spiking
     tally = Tally(split, model.classes)
     sent: dict[str, Tensor] = {}
     active: dict[str, float] = {}
@@ -127,7 +127,7 @@ def evaluate(
 
 def _macs(plan: Plan, layer: LayerSpec) -> int:
     """Count the multiplications of a layer whose input is not spikes; once where it is static or averaged over T."""
-    spikes = layer.weights and plan.by_name[layer.terms[0].layer].kind == "neuron" and plan.network.neuron != "relu"
+    spikes = layer.weights and plan.by_name[layer.terms[0].layer].kind == "neuron" and plan.network.is_spiking
     if not layer.weights or spikes:
         return 0
     averaged = layer.kind == "linear" and not any(reader.kind == "neuron" for reader, _ in plan.readers[layer.name])
