@@ -1,6 +1,6 @@
 """Training images per second of one CIFAR-10 network: a step of the loop, a plain step, and a step through time.
 
-    python benchmarks/bench_train.py --out train.json [--rounds 7]
+    python benchmarks/bench_train.py --out train.json [--rounds 7] [--threads 2]
 
 `loop` is `spikenas.training.loop.train` itself, from images of bytes in memory: order, crops and mirroring,
 normalisation, forward, backward, optimiser and figures of each step. `plain` is the same network with ReLU, written in
@@ -8,7 +8,7 @@ plain PyTorch, on a batch that is ready: forward, backward, `torch.optim.SGD`. `
 by default before there were integer-valued neurons. The stepping peer is built from SpikingJelly's modules and runs one
 timestep after the other, as SNASNet does.
 
-One thread; figures are CPU time, medians over the rounds, in which all take turns.
+Figures are medians over the rounds, in which all take turns: CPU time of one thread, or wall time of several.
 """
 
 from __future__ import annotations
@@ -43,9 +43,12 @@ OURS = "loop, ilif, T = 1"
 
 
 def config_of(**changes: Any) -> Config:
+    threads = torch.get_num_threads()
     fixed = {"network.channels": 24, "network.stem_stride": 2, "network.neuron": "ilif", "network.timesteps": 1}
     return Config().but(
-        fixed | {"train.epochs": 1, "train.batch": 128, "train.crop": 4, "train.flip": True, "threads": 1} | changes
+        fixed
+        | {"train.epochs": 1, "train.batch": 128, "train.crop": 4, "train.flip": True, "threads": threads}
+        | changes
     )
 
 
@@ -87,8 +90,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     ours = config_of()
     batch = ours.train.batch
@@ -112,14 +116,22 @@ def main() -> None:
         plan = plan_of(config_of(**before))
         runs["stepping, LIF, T = 4"] = 64, steps(SteppingNetwork(Network(plan)), 64, bf16=False)
     images = {name: STEPS * size for name, (size, _) in runs.items()}
-    times = interleaved({name: run for name, (_, run) in runs.items()}, options.rounds, OURS, time.process_time)
+    clock = time.process_time if options.threads == 1 else time.perf_counter
+    times = interleaved({name: run for name, (_, run) in runs.items()}, options.rounds, OURS, clock)
     rate = images[OURS] / times[OURS]["median_s"]
     rows = []
     for name, row in times.items():
         own = row["ratio"] * images[OURS] / images[name]
         rows.append({"network": name, "images_per_s": images[name] / row["median_s"], "ours_over_it": own, **row})
         print(f"{name:28} {rows[-1]['images_per_s']:8.0f} images/s, ours is {own:.2f} times as fast", flush=True)
-    content = {"machine": machine(), "batch": batch, "bf16": BF16, "images_per_s": rate, "rows": rows}
+    content = {
+        "machine": machine(),
+        "threads": options.threads,
+        "batch": batch,
+        "bf16": BF16,
+        "images_per_s": rate,
+        "rows": rows,
+    }
     options.out.write_text(json.dumps(content, indent=1) + "\n")
 
 

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 from spikenas._util.errors import RunError
 from spikenas._util.run_files import CHECKPOINT, LOG, MODEL
@@ -16,7 +15,7 @@ from spikenas.space import Genotype, InputSpec, make_plan
 from spikenas.training.checkpoint import Model, load_model, load_tensors
 from spikenas.training.epochs import Epoch, kept_epoch, read_log
 from spikenas.training.evaluation import evaluate
-from spikenas.training.loop import Progress, class_weights, item_losses, train
+from spikenas.training.loop import Progress, train
 from spikenas.training.precision import has_bf16
 from support import load
 
@@ -192,25 +191,6 @@ def unequal_digits(least: int) -> DataSet:
     kept = ~np.isin(labels, (3, 8)) | (rank < least)
     train_split = whole.train.select(kept)
     return DataSet("digits", whole.classes, whole.shape, None, train_split, whole.validation, lambda: whole.test)
-
-
-def test_class_weights_are_1_in_the_mean_over_all_items() -> None:
-    digits = unequal_digits(10)
-    found = class_weights(digits.train, 11, "balanced", torch.device("cpu"))
-    assert found is not None
-    counts = np.bincount(digits.train.labels, minlength=11)
-    assert np.ptp(found.numpy()[:10] * counts[:10]) < 1e-3  # each class has the same weight in all
-    assert found[torch.from_numpy(digits.train.labels)].mean() == pytest.approx(1)
-    assert class_weights(digits.train, 11, "none", torch.device("cpu")) is None
-
-
-def test_equal_classes_have_the_same_loss_with_weights() -> None:
-    outputs, labels = torch.randn(12, 4, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 4
-    weights = class_weights(Split(labels.numpy(), np.zeros((12, 1))), 4, "balanced", torch.device("cpu"))
-    for smoothing in (0.0, 0.1):
-        plain, weighed = (item_losses(outputs, labels, w, smoothing) for w in (None, weights))
-        assert torch.equal(plain, weighed)
-        assert plain.mean() == pytest.approx(float(F.cross_entropy(outputs, labels, label_smoothing=smoothing)))
 
 
 def test_the_balanced_accuracy_is_the_mean_recall(tmp_path: Path) -> None:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast
-from numpy.typing import NDArray
-from torch import Tensor
 
 from spikenas._util.errors import DivergedError, RunError
 from spikenas._util.run_files import CHECKPOINT, LOG, MODEL
@@ -24,14 +20,13 @@ from spikenas._util.seeding import seed_of
 from spikenas._util.threads import threads
 from spikenas._util.units import format_duration
 from spikenas.config import Config, TrainConfig, usual_batch
-from spikenas.data import DataSet, Split, Statistics
-from spikenas.data.transforms import augment, normalise
+from spikenas.data import DataSet, Statistics
 from spikenas.snn.network import Network
 from spikenas.space.plan import Plan
 from spikenas.training.checkpoint import load_tensors, load_weights, model_header, save_tensors
 from spikenas.training.epochs import Epoch, asked_of, behind, is_complete, is_logged, kept_epoch, write_log
+from spikenas.training.learner import Learner, class_weights
 from spikenas.training.optimiser import make_optimiser
-from spikenas.training.penalty import SpikePenalty
 from spikenas.training.precision import precision_of
 from spikenas.training.rounds import Progressed, further, learning_rate
 
@@ -55,9 +50,10 @@ def train(
     """Train a network on the training split, and choose its weights on the validation split.
 
     The loop writes `model.safetensors`, `checkpoint.safetensors` and `train.csv` to the folder after every epoch, and
-    goes on from the checkpoint where there is one. On a CPU with the same number of threads an interrupted training
-    ends with the same bits. Where more epochs are asked for than the checkpoint was made for, they are a further round,
-    with a schedule of its own; the weights kept are chosen among the epochs of all rounds.
+    goes on from the checkpoint where there is one. On a CPU with the same number of threads, among which `Replicas`
+    divide a batch, an interrupted training ends with the same bits. Where more epochs are asked for than the checkpoint
+    was made for, they are a further round, with a schedule of its own; the weights kept are chosen among the epochs of
+    all rounds.
 
     With `train.time` the schedule follows the share of the time that is used, also by what a resumed training did
     before. The step in which it is over is the last; the model is whole then, after a last validation. More time is a
@@ -111,65 +107,60 @@ def _train(
     epochs = list(before.epochs) if before else []
     rounds = further(before.rounds if before else (), settings)
     header = model_header(plan, dataset.classes, statistics)
-    penalty = SpikePenalty(network, settings.spike_penalty) if settings.spike_penalty else None
     weights = class_weights(images_here, len(dataset.classes), settings.class_weights, accelerator.device)
-    model, optimiser = accelerator.prepare(network.to(memory_format=torch.channels_last), optimiser)
+    network.to(accelerator.device).to(memory_format=torch.channels_last)
+    learner = Learner(accelerator, network, plan, statistics, settings, batch, weights)
+    learner.replicas.networks[0], optimiser = accelerator.prepare(network, optimiser)
     steps_per_epoch = share // batch
     measure = _Measure(accelerator, settings, epochs, clock)
-    while not is_complete(epochs, settings):
-        epoch, step, lr, done = len(epochs), 0, 0.0, 0.0
-        torch.manual_seed(seed_of(config.seed, "dropout", epoch, accelerator.process_index))
-        generator = torch.Generator().manual_seed(seed_of(config.seed, "augment", epoch, accelerator.process_index))
-        order = torch.randperm(
-            len(images_here), generator=torch.Generator().manual_seed(seed_of(config.seed, "order", epoch))
-        )
-        sums = torch.zeros(3, dtype=torch.float64, device=accelerator.device)
-        model.train()
-        own = order.numpy()[accelerator.process_index :: accelerator.num_processes][: steps_per_epoch * batch]
-        for images, labels in _batches(accelerator, images_here, own, batch):
-            lr = learning_rate(measure(epoch + step / steps_per_epoch), settings, rounds)
-            for group in optimiser.param_groups:
-                group["lr"] = lr
-            x = _prepared(augment(images, generator, settings.crop or 0, bool(settings.flip)), statistics, plan)
-            with accelerator.autocast():
-                outputs = model(x)
-            loss = item_losses(outputs.float(), labels, weights, settings.label_smoothing).mean()
-            accelerator.backward(loss + penalty.take() if penalty else loss)
-            optimiser.step()
-            optimiser.zero_grad()
-            sums += _sums(loss.detach() * len(labels), outputs.detach(), labels)
-            step += 1
-            if step % _STEPS_BETWEEN_CHECKS == 0:
-                _check_finite(float(sums[0]), epoch, settings)
-            if (done := measure(epoch + step / steps_per_epoch)) >= asked_of(settings):
-                break
-            if step < steps_per_epoch:
-                progress(*measure.shown(done, steps_per_epoch), epochs)
-        if measure.timed and done >= asked_of(settings) and is_new:
-            _check_length(step, steps_per_epoch, batch, epochs, rounds)
-        _check_finite(float(sums[0]), epoch, settings)
-        validation, balanced = _validate(accelerator, model, held_out, statistics, plan, batch, weights)
-        learnt = accelerator.reduce(sums).tolist()
-        epochs.append(
-            Epoch(
-                epoch + 1,
-                lr,
-                learnt[0] / learnt[2],
-                learnt[1] / learnt[2],
-                validation[0] / validation[2],
-                validation[1] / validation[2],
-                measure.seconds() - behind(epochs, timed=True),
-                balanced,
+    with learner.replicas.side_by_side():
+        while not is_complete(epochs, settings):
+            epoch, step, lr, done = len(epochs), 0, 0.0, 0.0
+            learner.begin(config.seed, epoch)
+            order = torch.randperm(
+                len(images_here), generator=torch.Generator().manual_seed(seed_of(config.seed, "order", epoch))
             )
-        )
-        accelerator.log(
-            {f.name: getattr(epochs[-1], f.name) for f in fields(Epoch) if f.name != "epoch"}, step=epoch + 1
-        )
-        if folder and accelerator.is_main_process:
-            progressed = Progressed(epochs, rounds, measure.timed)
-            _save(accelerator.unwrap_model(model), optimiser, progressed, header, folder, settings)
-        accelerator.wait_for_everyone()
-        progress(*measure.shown(behind(epochs, measure.timed), steps_per_epoch), epochs)
+            sums = torch.zeros(3, dtype=torch.float64, device=accelerator.device)
+            own = order.numpy()[accelerator.process_index :: accelerator.num_processes][: steps_per_epoch * batch]
+            for images, labels in learner.batches(images_here, own):
+                lr = learning_rate(measure(epoch + step / steps_per_epoch), settings, rounds)
+                for group in optimiser.param_groups:
+                    group["lr"] = lr
+                sums += learner.learn(images, labels)
+                optimiser.step()
+                optimiser.zero_grad()
+                step += 1
+                if step % _STEPS_BETWEEN_CHECKS == 0:
+                    _check_finite(float(sums[0]), epoch, settings)
+                if (done := measure(epoch + step / steps_per_epoch)) >= asked_of(settings):
+                    break
+                if step < steps_per_epoch:
+                    progress(*measure.shown(done, steps_per_epoch), epochs)
+            if measure.timed and done >= asked_of(settings) and is_new:
+                _check_length(step, steps_per_epoch, batch, epochs, rounds)
+            _check_finite(float(sums[0]), epoch, settings)
+            validation, balanced = learner.validate(held_out)
+            learnt = accelerator.reduce(sums).tolist()
+            epochs.append(
+                Epoch(
+                    epoch + 1,
+                    lr,
+                    learnt[0] / learnt[2],
+                    learnt[1] / learnt[2],
+                    validation[0] / validation[2],
+                    validation[1] / validation[2],
+                    measure.seconds() - behind(epochs, timed=True),
+                    balanced,
+                )
+            )
+            accelerator.log(
+                {f.name: getattr(epochs[-1], f.name) for f in fields(Epoch) if f.name != "epoch"}, step=epoch + 1
+            )
+            if folder and accelerator.is_main_process:
+                progressed = Progressed(epochs, rounds, measure.timed)
+                _save(network, optimiser, progressed, header, folder, settings)
+            accelerator.wait_for_everyone()
+            progress(*measure.shown(behind(epochs, measure.timed), steps_per_epoch), epochs)
     if folder and accelerator.is_main_process and not is_logged(folder / LOG, epochs):
         write_log(folder / LOG, epochs)  # a kill may have come between it and the checkpoint
     accelerator.end_training()
@@ -244,67 +235,6 @@ def _accelerator(config: Config, plan: Plan, folder: Path | None) -> Accelerator
     if config.train.tensorboard:
         accelerator.init_trackers("tensorboard")
     return accelerator
-
-
-def _batches(
-    accelerator: Accelerator, split: Split, indices: NDArray[np.int64], batch: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    for start in range(0, len(indices), batch):
-        chosen = indices[start : start + batch]
-        images, labels = torch.from_numpy(split.fetch(chosen)), torch.from_numpy(split.labels[chosen])
-        yield images.to(accelerator.device), labels.to(accelerator.device)
-
-
-def _prepared(images: Tensor, statistics: Statistics, plan: Plan) -> Tensor:
-    """Normalise images [B, C, H, W] or [B, T, C, H, W], and arrange them as the network takes them."""
-    x = normalise(images, statistics.mean, statistics.std)
-    return x.contiguous(memory_format=torch.channels_last) if plan.input.static else x.transpose(0, 1)
-
-
-def _sums(loss: Tensor, outputs: Tensor, labels: Tensor) -> Tensor:
-    """Return the loss of a batch, the number of its items that are right, and that of all; on its device."""
-    correct = (outputs.argmax(1) == labels).sum()
-    return torch.stack([loss.double(), correct.double(), loss.new_full((), len(labels), dtype=torch.float64)])
-
-
-@torch.no_grad()
-def _validate(
-    accelerator: Accelerator,
-    model: torch.nn.Module,
-    split: Split,
-    statistics: Statistics,
-    plan: Plan,
-    batch: int,
-    weights: Tensor | None,
-) -> tuple[list[float], float]:
-    """Run the images of a split in float32; returns the sums, and the mean of the recalls of its classes."""
-    network = accelerator.unwrap_model(model).eval()
-    forward = type(network).forward  # that of the object has been made to compute in another precision
-    sums = torch.zeros(3, dtype=torch.float64, device=accelerator.device)
-    right = torch.zeros(plan.input.classes, dtype=torch.float64, device=accelerator.device)
-    own = np.arange(accelerator.process_index, len(split), accelerator.num_processes)
-    for images, labels in _batches(accelerator, split, own, batch):
-        outputs = forward(network, _prepared(images, statistics, plan))
-        sums += _sums(item_losses(outputs, labels, weights).sum(), outputs, labels)
-        right += torch.bincount(labels[outputs.argmax(1) == labels], minlength=len(right))
-    there = np.bincount(split.labels, minlength=len(right))
-    recalls = accelerator.reduce(right).cpu().numpy()[there > 0] / there[there > 0]
-    return accelerator.reduce(sums).tolist(), float(recalls.mean())
-
-
-def class_weights(split: Split, classes: int, kind: str, device: torch.device) -> Tensor | None:
-    """Return the weight of each class in the loss: its items' inverse share, 1 in the mean over all items."""
-    if kind == "none":
-        return None
-    counts = np.bincount(split.labels, minlength=classes)
-    weights = len(split) / (np.maximum(counts, 1) * np.count_nonzero(counts))
-    return torch.from_numpy(weights).float().to(device)
-
-
-def item_losses(outputs: Tensor, labels: Tensor, weights: Tensor | None, smoothing: float = 0.0) -> Tensor:
-    """Return the cross-entropy of each item in nats, times the weight of its class."""
-    losses = F.cross_entropy(outputs, labels, reduction="none", label_smoothing=smoothing)
-    return losses if weights is None else losses * weights[labels]
 
 
 def _save(
