@@ -42,7 +42,7 @@ from spikenas.training.epochs import Epoch, kept_epoch
 from spikenas.training.loop import train
 
 CELL = "0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3"
-WIDTH_24 = {"network.channels": 24, "network.stem_stride": 2, "network.timesteps": 1}  # 92.6 KiB of flash
+WIDTH_24 = {"network.channels": 24, "network.stem_stride": 2}  # 92.6 KiB of flash
 CLOCKS = {"cpu": time.process_time, "wall": time.perf_counter}
 
 
@@ -57,11 +57,14 @@ def trained(task: Task, args: argparse.Namespace, folder: Path) -> dict[str, Any
     """Train one network in a folder, where a training that was stopped goes on, and say what came of it."""
     plan = task.plan(Genotype.parse(args.genotype))
     task.dataset.train.load(), task.dataset.validation.load()
-    steps = 0
+    items, batch = len(task.dataset.train), task.config.train.batch or 0
+    images: int | None = None
 
     def count(done: int, total: int, epochs: Sequence[Epoch]) -> None:
-        nonlocal steps
-        steps += 1
+        nonlocal images
+        if images is None:
+            images = len(epochs) * (items // batch) * batch  # before this process
+        images += batch
 
     network: Any = ResNet8(plan.input.channels, plan.input.classes) if args.resnet8 else None
     clock = CLOCKS[args.clock]
@@ -70,7 +73,7 @@ def trained(task: Task, args: argparse.Namespace, folder: Path) -> dict[str, Any
     found: dict[str, Any] = {
         "params": sum(p.numel() for p in network.parameters()) if args.resnet8 else footprint(plan).params,
         "trained_s": sum(epoch.seconds for epoch in epochs),
-        "images": steps * (task.config.train.batch or 0),  # of this process
+        "images": images,
         "validation": kept.validation_accuracy,
         "last_validation": epochs[-1].validation_accuracy,
         "train": epochs[-1].train_accuracy,

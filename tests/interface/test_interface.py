@@ -344,3 +344,9 @@ def test_bits_are_those_of_the_settings(model: sn.Model, found: sn.Found) -> Non
         sn.quantise(model, tuning=True, progress=False)
     with pytest.raises(sn.SpikeNASError, match=r"^bits: expected 2, 4 or 8, got 3$"):
         sn.quantise(model, bits=3, progress=False)
+
+
+def test_a_setting_without_effect_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING", "spikenas"):
+        sn.Task("digits", settings={"network.tau": 2.0, "network.levels": 8})
+    assert caplog.messages == ["network.tau: ilif, D = 8, T = 1 does not use it"]

@@ -12,7 +12,7 @@ from spikenas.config import Config
 from spikenas.pipeline.stages import State, next_stage
 from support import SMALL, Main
 
-WITH_TWIN = ("run", *SMALL, "--no-enhance", "--epochs", 2, "--set", "search.evaluations=2", "--twin", "--out", "r")
+WITH_TWIN = ("run", *SMALL, "--no-enhance", "--epochs", 12, "--set", "search.evaluations=2", "--twin", "--out", "r")
 
 
 def stamps(folder: Path) -> dict[str, int]:
@@ -49,7 +49,7 @@ def test_a_twin_has_the_plan_the_items_and_the_time_of_its_run(
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "Beside an ordinary network" in page
 
-    status, out, err = run("train", "--out", "r", "--epochs", 4, "--json")
+    status, out, err = run("train", "--out", "r", "--epochs", 15, "--json")
     assert status == 0, err
     following = next_stage(State(folder, Config.load(folder / "config.toml")))
     assert following is not None

@@ -190,6 +190,26 @@ class NetworkConfig(Section):
         return self.neuron != "relu"
 
     @property
+    def without_effect(self) -> list[str]:
+        """Keys that have another value than the usual one, and that a network of this kind and neurons ignores."""
+        ignored = {"pool", "hidden", "votes", "dropout"} if self.kind == "compact" else set()
+        if self.neuron != "ilif":
+            ignored.add("levels")
+        if self.neuron != "lif":
+            ignored |= {"v_reset", "surrogate_alpha"}
+        if not self.has_membranes:
+            ignored.add("membrane_bits")
+            if self.neuron != "lif":
+                ignored.add("tau")
+        usual = type(self).model_fields
+        return sorted(key for key in ignored if getattr(self, key) != usual[key].get_default())
+
+    @property
+    def has_membranes(self) -> bool:
+        """Whether a potential outlives its timestep."""
+        return self.is_spiking and self.timesteps > 1
+
+    @property
     def neurons(self) -> str:
         """The neurons and T, in words."""
         return neurons_in_words(self.neuron, self.levels, self.timesteps)

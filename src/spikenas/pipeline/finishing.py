@@ -81,7 +81,8 @@ def check_integers(run: RunFolder, task: Task) -> None:
     Raises:
         RunError: Its tau is one that integer neurons do not have, or with these bits it exceeds its budget.
     """
-    leak_of(task.config.network.tau)
+    if task.config.network.has_membranes:
+        leak_of(task.config.network.tau)
     bits = task.config.quantise.weight_bits
     if bits and (best := BEST_FILE.find(run.folder)):
         cost = task.but({"network.weight_bits": bits}).cost(Genotype.parse(best["genotype"]))

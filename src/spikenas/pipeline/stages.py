@@ -51,6 +51,8 @@ from spikenas.records import (
 )
 from spikenas.training.epochs import Epoch, is_complete, read_log
 
+_TIMED_STEPS = 60  # of a training; the twin of a shorter one has as many epochs, since as many seconds may be too few
+
 T = TypeVar("T")
 
 
@@ -133,7 +135,10 @@ class State:
 
     @cached_property
     def twin(self) -> State:
-        """The run of the twin, with the settings that it is to have: relu neurons, no limits, the same time."""
+        """The run of the twin, with the settings that it is to have: relu neurons, no limits, the same time.
+
+        Where the training had a few steps, the twin's has as many epochs.
+        """
         asked = self.config
         seconds = asked.train.time or math.ceil(sum(epoch.seconds for epoch in self.epochs)) or 1
         config = asked.but(
@@ -145,11 +150,17 @@ class State:
                 "budget": {},
                 "enhancement.enabled": False,
                 "search.front": None,
-                "train.time": seconds,
+                "train.time": seconds if asked.train.time or self._steps >= _TIMED_STEPS else None,
                 "train.spike_penalty": 0.0,
             }
         )
         return State(self.folder / TWIN, config)
+
+    @property
+    def _steps(self) -> int:
+        """Steps of the training, as far as the files say."""
+        data, batch = self.values(DATA_FILE), self.config.train.batch
+        return len(self.epochs) * (data["items"]["train"] // batch) if data and batch else 0
 
     @property
     def is_stepped(self) -> bool:

@@ -98,10 +98,13 @@ class Task:
         opened: OpenedData | None = None,
         manifest: Manifest | None = None,
     ) -> None:
+        is_new = opened is None
         self._opened = opened = opened or OpenedData(asked.data, asked.seed, manifest)
         whole_name = {} if asked.data.name == opened.name else {"data.name": opened.name}
         self.asked = asked.but(whole_name)
         self.config, self._reason = _with_derived_settings((config or asked).but(whole_name), opened)
+        for key in self.config.network.without_effect if is_new else ():
+            _log.warning("network.%s: %s does not use it", key, self.config.network.neurons)
         self._decoding = _decoding(self.config, opened)
 
     def _derived(self, asked: Config, config: Config | None, opened: OpenedData | None) -> Task:
