@@ -225,3 +225,10 @@ def test_neighbours_in_the_sharing_order_have_layers_in_common() -> None:
     places = {text: order.index(number) for number, text in enumerate(texts)}
     assert abs(places["0-1:conv3x3 1-3:conv1x1"] - places["0-3:conv3x3"]) == 1
     assert abs(places["0-1:conv1x1 1-3:conv1x1"] - places["0-3:conv1x1"]) == 1
+
+
+def test_synops_that_nobody_asks_for_are_not_counted() -> None:
+    genotype = Genotype.parse("0-3:conv3x3")
+    asked, other = scorer()(genotype), scorer(synops=False)(genotype)
+    assert asked.synops is not None
+    assert (other.score, other.synops) == (asked.score, None)

@@ -32,6 +32,14 @@ def test_a_score_has_an_evaluator_for_each_initialisation_and_is_remembered(tmp_
         assert [result.score for result in executor.evaluate([ONE])] == scores[:1]
 
 
+@pytest.mark.parametrize("front", [None, "synops"])
+def test_synops_are_counted_where_a_front_is_asked_for(front: str | None, tmp_path: Path) -> None:
+    task = Task.of(CONFIG.but({"search.front": front, "search.strategy": "nsga2"}))
+    with EvaluatorFactory(task).make("cmrr", CONFIG.network, tmp_path)[0].executor as executor:
+        (found,) = executor.evaluate([ONE])
+    assert (found.synops is not None) == (front == "synops")
+
+
 def test_unknown_names(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"evaluator 'epoch 5': no score; without a table there are only cmrr.*train"):
         EvaluatorFactory(Task.of(CONFIG)).make("epoch 5", CONFIG.network, tmp_path)

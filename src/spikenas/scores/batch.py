@@ -31,12 +31,13 @@ def make_scorer(task: Task, *names: str) -> Scorer:
     return scorer_factory(task, *names)()
 
 
-def scorer_factory(task: Task, *names: str) -> ScorerFactory:
+def scorer_factory(task: Task, *names: str, synops: bool = True) -> ScorerFactory:
     """Make the factory of that scorer, for other processes; names and settings are checked here, not in a worker.
 
     Args:
         task: Task whose training images and configuration are used.
         names: Names of the scores; the first is the one that a search follows.
+        synops: Whether results have synaptic operations.
 
     Raises:
         ScoreError: A name is unknown.
@@ -59,6 +60,7 @@ def scorer_factory(task: Task, *names: str) -> ScorerFactory:
         config.fidelity,
         config.seed,
         config.device,
+        synops=synops,
     )
 
 

@@ -44,7 +44,8 @@ class ScoreResult:
         score: Score of the genotype; higher is better, -inf when it cannot be computed.
         seconds: Wall time of this call; near 0 when an equal network was scored before.
         synops: Synaptic operations per image that the network to be built would need at the measured firing rates; None
-            where no score uses spikes, the network has none, the genotype has no path, or the width is open.
+            where they are not asked for, no score uses spikes, the network has none, the genotype has no path, or the
+            width is open.
     """
 
     score: float
@@ -73,6 +74,8 @@ class Scorer:
         device: Device of PyTorch that computes.
         labels: Classes of the images, [B]; scores of whole networks need them.
         store_bytes: Memory for what candidates share; how much there is changes no score.
+        synops: Whether results have synaptic operations, which take a forward pass of their own where candidates are
+            scored with other neurons.
 
     Raises:
         ScoreError: A score is unknown, or needs labels where none are given.
@@ -89,6 +92,7 @@ class Scorer:
         device: str = "cpu",
         labels: Tensor | None = None,
         store_bytes: int = STORE_BYTES,
+        synops: bool = True,
     ) -> None:
         self.names = (names,) if isinstance(names, str) else tuple(names)
         self.images = images.to(device)
@@ -99,6 +103,7 @@ class Scorer:
         self.input = InputSpec(input.channels, height, width, input.classes, input.static)
         self.repeats = fidelity.repeats
         self.seed = seed
+        self._counts_synops = synops and isinstance(network.channels, int) and network.is_spiking
         self._known: dict[tuple[CellGraph, ...], _Known] = {}
         scores = [SCORES.find(name) for name in dict.fromkeys(self.names)]
         self._network_scores = [score for score in scores if isinstance(score, NetworkScore)]
@@ -147,11 +152,6 @@ class Scorer:
             values[plan_score.name].append(float(plan_score.compute(plan)))
         scores = {name: _mean(found) for name, found in values.items()}
         return _Known(scores, self._synops(genotype, plan, rates) if rates else None)
-
-    @property
-    def _counts_synops(self) -> bool:
-        """Whether the network that will be built has a width, and sends spikes."""
-        return isinstance(self.full[0].channels, int) and self.full[0].is_spiking
 
     @property
     def _scores_its_neurons(self) -> bool:
@@ -208,6 +208,7 @@ class ScorerFactory:
     seed: int = 0
     device: str = "cpu"
     store_bytes: int = STORE_BYTES
+    synops: bool = True
 
     def __call__(self) -> Scorer:
         """Make a new scorer, with nothing in its store."""
@@ -221,12 +222,14 @@ class ScorerFactory:
             self.device,
             None if self.labels is None else torch.from_numpy(self.labels),
             self.store_bytes,
+            self.synops,
         )
 
     @cached_property
     def digest(self) -> str:
         """Digest that is equal for equal factories of one version of the package."""
-        settings = self.network, self.input, self.fidelity, self.names, self.seed, self.device, self.images.shape
+        asked = self.names, self.seed, self.device, self.synops
+        settings = self.network, self.input, self.fidelity, *asked, self.images.shape
         data = [b"" if array is None else array.tobytes() for array in (self.images, self.labels)]
         return digest_of(version("spikenas"), *map(repr, settings), *data)
 

@@ -74,7 +74,8 @@ class EvaluatorFactory:
         self, name: str, number: int, network: NetworkConfig, folder: Path, candidates: int | None
     ) -> Evaluator:
         task = self.task.repeated(self.task.config.seed + number, {"network": network})
-        make = training_factory(task) if name == TRAINING else scorer_factory(task, name)
+        synops = task.config.search.front == "synops"
+        make = training_factory(task) if name == TRAINING else scorer_factory(task, name, synops=synops)
         (folder / VALUES_FOLDER).mkdir(parents=True, exist_ok=True)
         path = folder / VALUES_FOLDER / f"{name}-{task.config.seed}-{make.digest}.csv"
 
