@@ -3,7 +3,7 @@
     python benchmarks/bench_accuracy.py --data cifar10 --seconds 60 --out accuracy.jsonl --set train.optimiser=sgd
     python benchmarks/bench_accuracy.py --data FOLDER --seconds 600 --seeds 0,1,2 --neuron relu --out accuracy.jsonl
     python benchmarks/bench_accuracy.py --data cifar10 --seconds 600 --resnet8 --out accuracy.jsonl
-    python benchmarks/bench_accuracy.py --table --out accuracy.jsonl
+    python benchmarks/bench_accuracy.py --table --out accuracy.jsonl [--plot curves.svg]
 
 The time is the CPU time of `--threads` threads, one where it is not given, so that other work on the machine counts
 little; with `--clock wall` it is that of the clock on the wall. A line of JSON is written a training: seed, seconds,
@@ -20,9 +20,12 @@ import statistics
 import time
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import torch
 from common import machine
 from resnet8 import ResNet8
@@ -132,6 +135,20 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
         print(f"| {' | '.join(key)} | {images:,.0f} | {statistics.fmean(values):.2f}{spread} | {len(values)} |")
 
 
+def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw the validation accuracy over the time of training, a line for each row."""
+    mpl.rcParams["svg.hashsalt"] = "spikenas"
+    figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
+    for row in rows:
+        seconds, accuracies = zip(*row["curve"], strict=True)
+        label = f"{row['network'].split()[0]}, {row['params']:,} params, {row['seconds']:g} s"
+        axes.plot([s / 60 for s in accumulate(seconds)], [100 * one for one in accuracies], label=label)
+    axes.set(xlabel="minutes of training", ylabel="validation accuracy, %")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    figure.savefig(path, metadata={"Date": None})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="digits")
@@ -146,6 +163,7 @@ def main() -> None:
     parser.add_argument("--test", action="store_true", help="read the test set too")
     parser.add_argument("--runs", type=Path, default=Path("accuracy-runs"), help="folder of checkpoints and models")
     parser.add_argument("--table", action="store_true", help="show what the file holds, and train nothing")
+    parser.add_argument("--plot", type=Path, help="picture to draw of what the file holds")
     parser.add_argument("--out", type=Path, required=True, help="JSON lines, which are added to")
     args = parser.parse_args()
     for seed in [] if args.table else map(int, args.seeds.split(",")):
@@ -171,6 +189,8 @@ def main() -> None:
         )
     if rows := rows_of(args.out):
         show(rows)
+        if args.plot:
+            plot(rows, args.plot)
 
 
 if __name__ == "__main__":
