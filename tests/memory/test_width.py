@@ -181,6 +181,15 @@ def test_changes_that_make_room_only_together_are_named() -> None:
     for change in suggestions(str(caught.value)):
         assert len(change) > 1
         assert anything_fits(network.but(change), frames, SMALL, BudgetConfig(ram=least + 100)), change
+        for left_out in change:
+            fewer = {key: value for key, value in change.items() if key != left_out}
+            assert not anything_fits(network.but(fewer), frames, SMALL, BudgetConfig(ram=least + 100)), left_out
+
+
+def test_neurons_without_membranes_are_among_the_suggestions() -> None:
+    with pytest.raises(BudgetError) as caught:
+        resolve_width(NetworkConfig(neuron="lif", channels=16), DIGITS, SMALL, BudgetConfig(ram=2 * 1024))
+    assert {"neuron": "ilif", "timesteps": 1} in suggestions(str(caught.value))
 
 
 def test_a_smaller_image_is_among_the_suggestions() -> None:

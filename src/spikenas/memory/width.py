@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from heapq import nsmallest
@@ -152,8 +152,17 @@ def _what_would_do(
     for change in changes:
         together |= change
         if fits(together):
-            return f"would fit: {named(together)} together"
+            return f"would fit: {named(_needed(together, fits))} together"
     return "no change of the network or of the images makes room"
+
+
+def _needed(changes: dict[str, Any], fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Leave out what the others make room without."""
+    for key in changes:
+        fewer = {other: value for other, value in changes.items() if other != key}
+        if fits(fewer):
+            return _needed(fewer, fits)
+    return changes
 
 
 def _changes(network: NetworkConfig, input: InputSpec) -> Iterator[dict[str, Any]]:
@@ -166,7 +175,9 @@ def _changes(network: NetworkConfig, input: InputSpec) -> Iterator[dict[str, Any
     yield from ({"channels": width} for width in reversed(LADDER) if width < channels)
     if network.stem_stride == 1:
         yield {"stem_stride": 2}
-    if network.membrane_bits > 8:
+    if network.neuron == "lif" and network.kind == "compact" and input.static:
+        yield {"neuron": "ilif", "timesteps": 1}
+    if network.has_membranes and network.membrane_bits > 8:
         yield {"membrane_bits": 8}
     if network.weight_bits > 4:
         yield {"weight_bits": 4}
