@@ -79,6 +79,7 @@ def test_there_are_as_many_as_threads_have_a_share_worth_it() -> None:
     network = Network(PLAN, 0)
     assert [len(Replicas.of(network, batch, CPU).networks) for batch in (1, 64, 127, 128, 512)] == [1, 1, 1, 2, 2]
     assert len(Replicas.of(network, 512, torch.device("cuda")).networks) == 1
+    assert len(Replicas.of(network, 512, CPU, processes=2).networks) == 1
     torch.set_num_threads(1)
     assert len(Replicas.of(network, 512, CPU).networks) == 1
     torch.set_num_threads(2)

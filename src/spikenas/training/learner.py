@@ -43,7 +43,7 @@ class Learner:
         batch: int,
         weights: Tensor | None,
     ) -> None:
-        self.replicas = Replicas.of(network, batch, accelerator.device)
+        self.replicas = Replicas.of(network, batch, accelerator.device, accelerator.num_processes)
         self._accelerator, self._plan, self._statistics = accelerator, plan, statistics
         self._settings, self._weights, self._batch = settings, weights, batch
         strength = settings.spike_penalty

@@ -34,13 +34,14 @@ class Replicas:
         self._pool: ThreadPoolExecutor | None = None
 
     @classmethod
-    def of(cls, network: Network, batch: int, device: torch.device) -> Self:
+    def of(cls, network: Network, batch: int, device: torch.device, processes: int = 1) -> Self:
         """Make as many as are worth it for batches of so many images on a device.
 
-        There is one on a GPU, and where dropout draws random numbers, which threads would draw in any order.
+        There is one on a GPU, where several processes train, which add the gradients of one network each, and where
+        dropout draws random numbers, which threads would draw in any order.
         """
         dropped = any(isinstance(module, SharedDropout) and module.p for module in network.modules())
-        alone = device.type != "cpu" or dropped
+        alone = device.type != "cpu" or processes > 1 or dropped
         return cls(network, 1 if alone else max(1, min(torch.get_num_threads(), batch // LEAST_SHARE)))
 
     @contextmanager

@@ -1,0 +1,40 @@
+"""Several processes train one network, each with its share of the items."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spikenas._util.run_files import LOG
+from spikenas.training.epochs import read_log
+from support import SMALL, Main
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [1, 2])
+def test_two_processes_learn_what_one_does(run: Main, tmp_path: Path, threads: int) -> None:
+    for folder in ("one", "two"):
+        search = ("search", *SMALL, "--set", "search.evaluations=2", "--channels", 12, "--out", folder)
+        assert run(*search)[0] == 0
+    command = ("train", "--epochs", 15, "--set", f"threads={threads}", "--quiet", "--out")
+    assert run(*command, "one", "--set", "train.batch=256")[0] == 0
+    launched = (
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        "-m",
+        "spikenas",
+    )
+    told = subprocess.run(
+        [*launched, *map(str, command), "two", "--set", "train.batch=128"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    one, two = (read_log(tmp_path / folder / LOG) for folder in ("one", "two"))
+    assert len(two) == len(one) == 15
+    assert one[-1].validation_accuracy > 0.8
+    assert two[-1].validation_accuracy > one[-1].validation_accuracy - 0.1
