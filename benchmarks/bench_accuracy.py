@@ -60,14 +60,15 @@ def trained(task: Task, args: argparse.Namespace, folder: Path) -> dict[str, Any
     """Train one network in a folder, where a training that was stopped goes on, and say what came of it."""
     plan = task.plan(Genotype.parse(args.genotype))
     task.dataset.train.load(), task.dataset.validation.load()
-    items, batch = len(task.dataset.train), task.config.train.batch or 0
-    images: int | None = None
+    counted = folder / "images"
+    images, before = int(counted.read_text()) if counted.exists() else 0, -1
 
     def count(done: int, total: int, epochs: Sequence[Epoch]) -> None:
-        nonlocal images
-        if images is None:
-            images = len(epochs) * (items // batch) * batch  # before this process
-        images += batch
+        nonlocal images, before
+        images += task.config.train.batch or 0
+        if before not in (-1, len(epochs)):
+            counted.write_text(str(images))
+        before = len(epochs)
 
     network: Any = ResNet8(plan.input.channels, plan.input.classes) if args.resnet8 else None
     clock = CLOCKS[args.clock]

@@ -10,6 +10,7 @@ import torch
 
 from spikenas._util.errors import ConfigError
 from spikenas.config import Config, NetworkConfig, neurons_in_words
+from spikenas.memory import footprint
 from spikenas.snn import Network
 from spikenas.space import Genotype, InputSpec, make_plan
 
@@ -103,13 +104,13 @@ def test_in_words() -> None:
     ("settings", "ignored"),
     [
         ({"neuron": "lif", "levels": 8, "tau": 2.0, "v_reset": -0.5, "surrogate_alpha": 3.0}, ["levels"]),
-        ({"neuron": "lif", "timesteps": 1, "membrane_bits": 8, "tau": 2.0}, ["membrane_bits"]),
+        ({"neuron": "lif", "timesteps": 1, "membrane_bits": 8, "tau": 2.0}, []),
         ({"levels": 8, "tau": 2.0, "v_threshold": 0.5, "membrane_bits": 8}, ["membrane_bits", "tau"]),
         ({"timesteps": 4, "tau": 2.0, "membrane_bits": 8, "v_reset": 0.1}, ["v_reset"]),
         ({"surrogate_alpha": 3.0, "dropout": 0.1, "votes": 5, "pool": 3, "hidden": 9},
          ["dropout", "hidden", "pool", "surrogate_alpha", "votes"]),
         ({"neuron": "relu", "timesteps": 4, "levels": 8, "tau": 2.0, "v_threshold": 0.5, "membrane_bits": 8},
-         ["levels", "membrane_bits", "tau"]),
+         ["levels", "membrane_bits", "tau", "v_threshold"]),
         ({"kind": "snasnet", "dropout": 0.1, "votes": 5, "tau": 2.0}, []),
         ({"levels": 4, "tau": 4 / 3}, []),
     ],
@@ -119,19 +120,27 @@ def test_settings_that_the_neurons_do_not_have(settings: dict[str, Any], ignored
 
 
 @pytest.mark.parametrize(("neuron", "timesteps"), [("lif", 1), ("lif", 3), ("ilif", 1), ("ilif", 3), ("relu", 1)])
-@pytest.mark.parametrize("key", ["levels", "tau", "v_reset", "v_threshold", "surrogate_alpha"])
+@pytest.mark.parametrize("key", ["levels", "tau", "v_reset", "v_threshold", "surrogate_alpha", "membrane_bits"])
 def test_what_is_said_to_have_no_effect_changes_nothing_and_the_rest_does(
     neuron: str, timesteps: int, key: str
 ) -> None:
-    """A forward and a backward pass of one small network tell."""
-    other = {"levels": 2, "tau": 3.0, "v_reset": -0.5, "v_threshold": 0.4, "surrogate_alpha": 5.0}[key]
-    found = []
+    """A forward and a backward pass of one small network with the same weights tell, and what it takes."""
+    other = {"levels": 2, "tau": 3.0, "v_reset": -0.5, "v_threshold": 0.4, "surrogate_alpha": 5.0, "membrane_bits": 8}[
+        key
+    ]
+    found, costs = [], []
+    weights: dict[str, torch.Tensor] = {}
     for changes in ({}, {key: other}):
         made = network(neuron=neuron, timesteps=timesteps, cells=1, channels=4, **changes)
         plan = make_plan(Genotype.parse("0-1:conv3x3 1-3:conv3x3"), made, InputSpec(1, 8, 8, 3))
         net = Network(plan, 0)
+        weights = weights or net.state_dict()
+        net.load_state_dict(weights)
         x = 4 * torch.rand(16, 1, 8, 8, generator=torch.Generator().manual_seed(0))
         out = net(x)
         out.square().sum().backward()
         found.append([out.detach(), *(p.grad for p in net.parameters())])
-    assert all(map(torch.equal, *found)) == (key in made.without_effect)
+        cost = footprint(plan)
+        costs.append((cost.params, cost.flash_bytes, cost.ram_bytes))
+    same = costs[0] == costs[1] and all(map(torch.equal, *found))
+    assert same == (key in made.without_effect)

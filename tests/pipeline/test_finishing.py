@@ -15,3 +15,5 @@ def test_a_tau_is_refused_only_where_there_are_membranes(tmp_path: Path) -> None
         check_integers(folder, task)
         with pytest.raises(RunError, match=r"network.tau: integer neurons have at most 32 timesteps, got 400"):
             check_integers(folder, task.but({"network.timesteps": 2}))
+        with pytest.raises(RunError, match=r"network.tau: integer neurons have at most 32 timesteps, got 400"):
+            check_integers(folder, task.but({"network.neuron": "lif", "network.timesteps": 1}))

@@ -90,7 +90,10 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
     table.add_row("width", f"{values['channels']} channels, {neurons}")
     table.add_row("score", f"{values['score']:.5g} ({values['score_name']}), best of {values['scored']} scored")
     if "validation_accuracy" in values:
-        table.add_row("validation", f"{values['validation_accuracy']:.2%} after {values['epochs']} epochs")
+        table.add_row(
+            "validation",
+            f"{values['validation_accuracy']:.2%} after epoch {values['kept_epoch']} of {values['epochs']}",
+        )
     if "test_accuracy" in values:
         spiking = values["synops"] is not None
         operations = f"{values['synops']:,.0f} synops" if spiking else f"{values['macs']:,.0f} multiplications"

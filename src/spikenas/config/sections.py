@@ -197,17 +197,17 @@ class NetworkConfig(Section):
             ignored.add("levels")
         if self.neuron != "lif":
             ignored |= {"v_reset", "surrogate_alpha"}
+        if not self.is_spiking:
+            ignored.add("v_threshold")
         if not self.has_membranes:
-            ignored.add("membrane_bits")
-            if self.neuron != "lif":
-                ignored.add("tau")
+            ignored |= {"membrane_bits", "tau"}
         usual = type(self).model_fields
         return sorted(key for key in ignored if getattr(self, key) != usual[key].get_default())
 
     @property
     def has_membranes(self) -> bool:
-        """Whether a potential outlives its timestep."""
-        return self.is_spiking and self.timesteps > 1
+        """Whether the neurons have potentials on the device; those of ilif do not outlive their timestep."""
+        return self.neuron == "lif" or (self.neuron == "ilif" and self.timesteps > 1)
 
     @property
     def neurons(self) -> str:

@@ -29,7 +29,8 @@ def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
     if epochs:
         values["epochs"] = len(epochs)
         values["training_seconds"] = sum(epoch.seconds for epoch in epochs)
-        values["validation_accuracy"] = kept_epoch(epochs, config.train).validation_accuracy
+        kept = kept_epoch(epochs, config.train)
+        values["kept_epoch"], values["validation_accuracy"] = kept.epoch, kept.validation_accuracy
     integers = state.integers
     evaluation = EVALUATION_FILE.find(run.folder)
     if evaluation and evaluation["model_sha256"] == state.digest(MODEL):
