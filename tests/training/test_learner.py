@@ -1,10 +1,98 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from accelerate import Accelerator
+from torch import nn
 
-from spikenas.data import Split
-from spikenas.training.learner import class_weights, item_losses
+from spikenas._util.threads import threads
+from spikenas.config import Config
+from spikenas.data import Split, Statistics
+from spikenas.snn import Network
+from spikenas.space import Genotype, InputSpec, make_plan
+from spikenas.training import learner as module
+from spikenas.training.learner import Learner, class_weights, item_losses
+from spikenas.training.optimiser import make_optimiser
+
+CONFIG = Config.parse({"network": {"channels": 4}, "train": {"spike_penalty": 5.0, "crop": 0, "flip": False}})
+PLAN = make_plan(Genotype.parse("0-1:conv3x3 1-3:conv3x3 / 0-3:conv3x3"), CONFIG.network, InputSpec(1, 8, 8, 3))
+ITEMS = Split(np.arange(201) % 3, np.random.default_rng(0).integers(0, 256, (201, 1, 8, 8), dtype=np.uint8))
+
+
+def learner_of(replicas: int, **changes: Any) -> Learner:
+    settings = CONFIG.but({f"train.{key}": value for key, value in changes.items()}).train
+    network = Network(PLAN, 0)
+    optimiser = make_optimiser(network, settings, 128)
+    with threads(replicas):
+        made = Learner(Accelerator(cpu=True), network, optimiser, PLAN, Statistics((0.5,), (0.3,)), settings, 128, None)
+    assert len(made.replicas.networks) == replicas
+    return made
+
+
+def gradients(learner: Learner) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Those of the whole split and of its 201 items, an odd number, with BatchNorms that do not depend on the batch."""
+    with learner.replicas.side_by_side():
+        learner.begin(0, 0)
+        for network in learner.replicas.networks:
+            for layer in network.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.eval()
+        images, labels = torch.from_numpy(ITEMS.fetch(range(201))), torch.from_numpy(ITEMS.labels)
+        sums = learner.add_gradients(images, labels)
+    return [p.grad for p in learner.replicas.networks[0].parameters() if p.grad is not None], sums
+
+
+@pytest.mark.parametrize("penalty", [0.0, 5.0])
+def test_the_gradients_of_two_replicas_are_those_of_one(penalty: float) -> None:
+    (one, its_sums), (two, sums) = (gradients(learner_of(n, spike_penalty=penalty)) for n in (1, 2))
+    assert len(one) == len(two) == len(list(Network(PLAN, 0).parameters()))
+    for a, b in zip(one, two, strict=True):
+        torch.testing.assert_close(a, b, rtol=0.02, atol=1e-3)
+    torch.testing.assert_close(its_sums, sums, rtol=1e-5, atol=1e-3)
+    assert sums[2] == 201
+
+
+def test_the_penalty_is_a_part_of_them() -> None:
+    without, with_it = (gradients(learner_of(2, spike_penalty=penalty))[0] for penalty in (0.0, 5.0))
+    assert not all(map(torch.allclose, without, with_it))
+
+
+def test_two_replicas_validate_each_image_once_with_the_mean_of_their_statistics() -> None:
+    learner = learner_of(2)
+    with learner.replicas.side_by_side():
+        learner.begin(0, 0)
+        for images, labels in learner.batches(ITEMS, np.arange(128)):
+            learner.learn(images, labels, 0.05)
+        found, balanced = learner.validate(ITEMS)
+    first, second = learner.replicas.networks
+    assert all(map(torch.equal, first.buffers(), second.buffers()))
+    x = (torch.from_numpy(ITEMS.fetch(range(201))).float() / 255 - 0.5) / 0.3
+    with torch.no_grad():
+        outputs = second.eval()(x)
+    labels = torch.from_numpy(ITEMS.labels)
+    assert found[1:] == [int((outputs.argmax(1) == labels).sum()), 201]
+    assert found[0] == pytest.approx(float(F.cross_entropy(outputs, labels, reduction="sum")), rel=1e-4)
+    assert balanced == pytest.approx(found[1] / 201)  # the classes are of one size
+
+
+def test_each_replica_of_each_epoch_varies_its_images_in_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = []
+
+    def noted(images: torch.Tensor, generator: torch.Generator, crop: int, flip: bool) -> torch.Tensor:
+        seeds.append(generator.initial_seed())
+        return images
+
+    monkeypatch.setattr(module, "augment", noted)
+    learner = learner_of(2)
+    with learner.replicas.side_by_side():
+        for epoch in (0, 1, 1):
+            learner.begin(0, epoch)
+            for images, labels in learner.batches(ITEMS, np.arange(128)):
+                learner.learn(images, labels, 0.05)
+    assert len(seeds) == 6
+    assert len(set(seeds)) == 4
 
 
 def test_class_weights_are_1_in_the_mean_over_all_items() -> None:

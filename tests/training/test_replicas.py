@@ -1,4 +1,4 @@
-"""Replicas of a network share its weights, and what they learn is what one would."""
+"""Replicas of a network share its weights; where BatchNorms do not depend on the batch, they learn what one would."""
 
 import threading
 from pathlib import Path

@@ -142,7 +142,8 @@ def fix(run: RunFolder, config: Config, again: bool = False) -> None:
                     if asked.get("train.time", ...) is None:
                         asked = {**asked, "train.epochs": config.train.epochs}
                     remedy = f"'{train_again(run.folder, asked)}' trains anew"
-                raise RunError(f"{run.folder} was made with {key} = {before!r}, not {now!r}; {remedy}")
+                made = f"without {key}" if before is None else f"with {key} = {before!r}"
+                raise RunError(f"{run.folder} was made {made}, not {'without' if now is None else repr(now)}; {remedy}")
         if run.has(TRIALS) and not run.has(BEST) and old.device != config.device:
             raise RunError(f"{run.folder}: the search began on {old.device}, so it ends there, not on {config.device}")
     if not is_leader():

@@ -160,7 +160,10 @@ class State:
     def _steps(self) -> int:
         """Steps of the training, as far as the files say."""
         data, batch = self.values(DATA_FILE), self.config.train.batch
-        return len(self.epochs) * (data["items"]["train"] // batch) if data and batch else 0
+        if not data or not batch:
+            return 0
+        items = data["items"]["train"]
+        return len(self.epochs) * (items // min(batch, items))
 
     @property
     def is_stepped(self) -> bool:

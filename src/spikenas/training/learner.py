@@ -1,4 +1,4 @@
-"""A learner computes gradients and validation losses of a network in training."""
+"""A learner takes the steps of a training, and runs the validation images."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ from spikenas.training.replicas import Replicas
 
 
 class Learner:
-    """A learner has the replicas of a network, and what their loss is made of.
+    """A learner has the replicas of a network, its optimiser, and what the loss is made of.
 
     Args:
         accelerator: What the process computes with.
         network: The network, on its device.
+        optimiser: What steps its weights.
+        plan: The plan of the network.
         statistics: Mean and standard deviation of each channel, for normalisation.
         settings: How it is trained.
         batch: Images of a step of this process.
@@ -37,6 +39,7 @@ class Learner:
         self,
         accelerator: Accelerator,
         network: Network,
+        optimiser: torch.optim.Optimizer,
         plan: Plan,
         statistics: Statistics,
         settings: TrainConfig,
@@ -48,6 +51,7 @@ class Learner:
         self._settings, self._weights, self._batch = settings, weights, batch
         strength = settings.spike_penalty
         self._penalties = [SpikePenalty(one, strength) for one in self.replicas.networks if strength]
+        self.replicas.networks[0], self.optimiser = accelerator.prepare(network, optimiser)
         self._generators: list[torch.Generator] = []
 
     def begin(self, seed: int, epoch: int) -> None:
@@ -66,8 +70,17 @@ class Learner:
             images, labels = torch.from_numpy(split.fetch(chosen)), torch.from_numpy(split.labels[chosen])
             yield images.to(self._accelerator.device), labels.to(self._accelerator.device)
 
-    def learn(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Compute the gradients of a step; returns the sum of the losses, the number of right answers, and of all."""
+    def learn(self, images: Tensor, labels: Tensor, lr: float) -> Tensor:
+        """Take a step; returns the sum of the losses, the number of right answers, and that of all."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        sums = self.add_gradients(images, labels)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        return sums
+
+    def add_gradients(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Add the gradients of the mean loss of a batch to those of the network; returns what `learn` does."""
         shares = [part.tensor_split(len(self.replicas.networks)) for part in (images, labels)]
         sums = self.replicas.each(lambda number: self._learn(number, shares[0][number], shares[1][number], len(labels)))
         self.replicas.add_gradients()

@@ -30,7 +30,7 @@ from spikenas.training.optimiser import make_optimiser
 from spikenas.training.precision import precision_of
 from spikenas.training.rounds import Progressed, further, learning_rate
 
-LEAST_STEPS = 20  # of a training whose time is limited
+LEAST_STEPS = 20  # of the first round of a training whose time is limited
 _STEPS_BETWEEN_CHECKS = 50  # whether the loss is finite; each waits for a GPU
 
 Clock = Callable[[], float]
@@ -109,8 +109,7 @@ def _train(
     header = model_header(plan, dataset.classes, statistics)
     weights = class_weights(images_here, len(dataset.classes), settings.class_weights, accelerator.device)
     network.to(accelerator.device).to(memory_format=torch.channels_last)
-    learner = Learner(accelerator, network, plan, statistics, settings, batch, weights)
-    learner.replicas.networks[0], optimiser = accelerator.prepare(network, optimiser)
+    learner = Learner(accelerator, network, optimiser, plan, statistics, settings, batch, weights)
     steps_per_epoch = share // batch
     measure = _Measure(accelerator, settings, epochs, clock)
     with learner.replicas.side_by_side():
@@ -124,11 +123,7 @@ def _train(
             own = order.numpy()[accelerator.process_index :: accelerator.num_processes][: steps_per_epoch * batch]
             for images, labels in learner.batches(images_here, own):
                 lr = learning_rate(measure(epoch + step / steps_per_epoch), settings, rounds)
-                for group in optimiser.param_groups:
-                    group["lr"] = lr
-                sums += learner.learn(images, labels)
-                optimiser.step()
-                optimiser.zero_grad()
+                sums += learner.learn(images, labels, lr)
                 step += 1
                 if step % _STEPS_BETWEEN_CHECKS == 0:
                     _check_finite(float(sums[0]), epoch, settings)
@@ -136,8 +131,8 @@ def _train(
                     break
                 if step < steps_per_epoch:
                     progress(*measure.shown(done, steps_per_epoch), epochs)
-            if measure.timed and done >= asked_of(settings) and is_new:
-                _check_length(step, steps_per_epoch, batch, epochs, rounds)
+            if measure.timed and done >= asked_of(settings) and is_new and len(rounds) == 1:
+                _check_length(len(epochs) * steps_per_epoch + step, batch, settings)
             _check_finite(float(sums[0]), epoch, settings)
             validation, balanced = learner.validate(held_out)
             learnt = accelerator.reduce(sums).tolist()
@@ -158,7 +153,7 @@ def _train(
             )
             if folder and accelerator.is_main_process:
                 progressed = Progressed(epochs, rounds, measure.timed)
-                _save(network, optimiser, progressed, header, folder, settings)
+                _save(network, learner.optimiser, progressed, header, folder, settings)
             accelerator.wait_for_everyone()
             progress(*measure.shown(behind(epochs, measure.timed), steps_per_epoch), epochs)
     if folder and accelerator.is_main_process and not is_logged(folder / LOG, epochs):
@@ -196,21 +191,17 @@ class _Measure:
         return round(min(done, self._asked) * unit), round(self._asked * unit)
 
 
-def _check_length(
-    step: int, steps_per_epoch: int, batch: int, epochs: Sequence[Epoch], rounds: Sequence[float]
-) -> None:
-    """Check that the last round was long enough, which ends with so many steps behind these epochs.
+def _check_length(steps: int, batch: int, settings: TrainConfig) -> None:
+    """Check that the time given sufficed for more than a few steps.
 
     Raises:
-        RunError: It had a few steps.
+        RunError: It did not.
     """
-    begun, end = (0, *rounds)[-2:]
-    whole = sum(behind(epochs[:number], timed=True) >= begun for number in range(len(epochs)))
-    steps = whole * steps_per_epoch + step
     if steps < LEAST_STEPS:
+        given, many = format_duration(asked_of(settings)), "s" * (steps != 1)
         raise RunError(
-            f"train.time: {format_duration(end - begun)} suffice for {steps} step{'s' * (steps != 1)} of {batch} "
-            f"images, and learning takes at least {LEAST_STEPS}; give more time, or a smaller image, network or batch"
+            f"train.time: {given} suffice for {steps} step{many} of {batch} images, and learning takes at least "
+            f"{LEAST_STEPS}; give more time, or a smaller image, network or batch"
         )
 
 

@@ -51,8 +51,10 @@ class Replicas:
         each = max(1, torch.get_num_threads() // number)
         with threads(each), ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(each,)) as pool:
             self._pool = pool
-            yield
-        self._pool = None
+            try:
+                yield
+            finally:
+                self._pool = None
 
     def each(self, work: Callable[[int], R]) -> list[R]:
         """Call `work` with the number of every replica, at the same time; the first is computed in this thread."""
