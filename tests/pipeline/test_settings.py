@@ -140,7 +140,7 @@ def test_what_a_space_was_decided_by_is_fixed_with_it(tmp_path: Path) -> None:
     with RunFolder(tmp_path) as run:
         fix(run, Config())
         fix(run, Config().but({"enhancement.enabled": False}))
-        with pytest.raises(RunError, match=r"was made with enhancement\.by = None, not 'train'"):
+        with pytest.raises(RunError, match=r"was made without enhancement\.by, not 'train'"):
             fix(run, Config().but({"enhancement.by": "train"}))
         (tmp_path / "space.json").unlink()
         fix(run, Config().but({"enhancement.by": "train"}))

@@ -159,3 +159,13 @@ def test_what_is_linearised_has_no_neurons(network: NetworkConfig) -> None:
     probe = probe_of(plan_of(EVERY_OP, network))
     assert any(isinstance(module, ILIF | BoundedReLU) for module in probe.network.modules())
     assert not any(isinstance(module, ILIF | BoundedReLU) for module in _Linearised(probe.network).modules())
+
+
+def test_what_the_network_ignores_changes_no_score() -> None:
+    genotype = Genotype.parse("0-1:conv3x3 1-3:conv3x3 / 0-3:conv3x3")
+    usual, other = NetworkConfig(channels=8), NetworkConfig(channels=8, tau=30.0, v_reset=-0.5)
+    assert other.without_effect == ["tau", "v_reset"]
+    first, second = (
+        Scorer("cmrr", one, IMAGES, images(), FidelityConfig(channels=4))(genotype) for one in (usual, other)
+    )
+    assert first.score == second.score

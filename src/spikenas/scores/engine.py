@@ -246,7 +246,7 @@ class ScorerFactory:
 
 
 def at_fidelity(network: NetworkConfig, fidelity: FidelityConfig, static: bool) -> NetworkConfig:
-    """Return the network's settings with those of the fidelity in their place.
+    """Return the network's settings with those of the fidelity in their place; what the network ignores has no effect.
 
     Args:
         network: Settings of the network that will be built.
@@ -258,7 +258,9 @@ def at_fidelity(network: NetworkConfig, fidelity: FidelityConfig, static: bool) 
     """
     neuron = network.neuron if fidelity.neuron == "network" else fidelity.neuron
     own = network.timesteps if neuron == network.neuron or not static else USUAL_TIMESTEPS[neuron]
-    changes: dict[str, Any] = {"neuron": neuron, "timesteps": fidelity.timesteps or own}
+    usual = type(network).model_fields
+    changes: dict[str, Any] = {key: usual[key].get_default() for key in network.without_effect}
+    changes |= {"neuron": neuron, "timesteps": fidelity.timesteps or own}
     if fidelity.channels != "network":
         changes["channels"] = fidelity.channels
     reduced = network.but(changes)
