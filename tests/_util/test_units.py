@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -113,6 +115,12 @@ def test_what_is_no_time(text: object) -> None:
         ValueError, match=r"^expected a time such as 20m, 1h30m or 90s \(units d, h, m, s\), or seconds$"
     ):
         parse_duration(text)
+
+
+@pytest.mark.parametrize("value", ["367d", "8785h", 4e7, math.inf, 10**400])
+def test_times_of_more_than_a_year(value: object) -> None:
+    with pytest.raises(ValueError, match=r"^expected at most 366d$"):
+        parse_duration(value)
 
 
 @pytest.mark.parametrize(

@@ -330,7 +330,7 @@ def test_a_training_does_not_take_the_place_of_a_run_s_settings(task: sn.Task, t
     folder = shutil.copytree(trained, tmp_path / "run")
     (folder / "checkpoint.safetensors").unlink()
     before = (folder / "config.toml").read_bytes()
-    with pytest.raises(sn.SpikeNASError, match=r"was made with budget\."):
+    with pytest.raises(sn.SpikeNASError, match=r"was made without budget\.target"):
         sn.train(task.but({"network.channels": 4}), f"{ONE} / {ONE}", out=folder, progress=False)
     assert (folder / "config.toml").read_bytes() == before
 

@@ -13,7 +13,7 @@ def test_a_tau_is_refused_only_where_there_are_membranes(tmp_path: Path) -> None
     with RunFolder(tmp_path) as folder:
         task = Task.of(Config().but({"network.tau": 400.0}))
         check_integers(folder, task)
-        with pytest.raises(RunError, match=r"network.tau: integer neurons have at most 32 timesteps, got 400"):
+        with pytest.raises(RunError, match=r"network.tau: integer neurons have a tau of at most 32 timesteps, got 400"):
             check_integers(folder, task.but({"network.timesteps": 2}))
-        with pytest.raises(RunError, match=r"network.tau: integer neurons have at most 32 timesteps, got 400"):
+        with pytest.raises(RunError, match=r"network.tau: integer neurons have a tau of at most 32 timesteps, got 400"):
             check_integers(folder, task.but({"network.neuron": "lif", "network.timesteps": 1}))

@@ -13,6 +13,7 @@ _BYTES = {"": 1, "B": 1, "K": 1024, "KIB": 1024, "KB": 1000, "M": 1024**2, "MIB"
 _COUNTS = {"": 1, "K": 1000, "M": 1000**2}
 _MOST = 10**12  # of bytes and parameters; no device has more
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_MOST_SECONDS = 366 * _SECONDS["d"]
 _DURATION = r"\s*" + "".join(rf"(?:(?P<{unit}>[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?)\s*{unit}\s*)?" for unit in "dhms")
 
 
@@ -42,10 +43,18 @@ def parse_duration(value: object) -> float:
     """Return the seconds of `20m`, `1h30m`, `0.5 h` or a number of seconds; units in any case.
 
     Raises:
-        ValueError: The value is not a number of seconds, or numbers with the units d, h, m, s, the larger first.
+        ValueError: The value is not a number of seconds, or numbers with the units d, h, m, s, the larger first; or it
+            is more than a year.
     """
+    seconds = _seconds_of(value)
+    if seconds > _MOST_SECONDS:
+        raise ValueError("expected at most 366d")
+    return seconds
+
+
+def _seconds_of(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value) if abs(value) < 1e18 else math.inf
+        return math.copysign(math.inf, 1 if value > 0 else -1) if abs(value) > _MOST_SECONDS else float(value)
     text = str(value).lower()
     if re.fullmatch(r"\s*[0-9]{1,9}(?:\.[0-9]{1,9})?\s*", text):
         return float(text)
@@ -90,4 +99,4 @@ def _parse(value: object, units: dict[str, int], wanted: str) -> int:
 
 Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0, le=_MOST)]
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0, le=_MOST)]
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=366 * _SECONDS["d"])]  # in seconds
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]  # in seconds

@@ -302,7 +302,7 @@ def leak_of(tau: float) -> Leak:
         RunError: The tau is so large that potentials of 16 bits would hardly move.
     """
     if tau > _LARGEST_TAU:
-        raise RunError(f"network.tau: integer neurons have at most {_LARGEST_TAU} timesteps, got {tau}")
+        raise RunError(f"network.tau: integer neurons have a tau of at most {_LARGEST_TAU} timesteps, got {tau:g}")
     shift = next(shift for shift in range(14, -1, -1) if round(2**shift / tau) <= _LARGEST_LEAK)
     mul = round(2**shift / tau)
     while mul % 2 == 0 and shift:

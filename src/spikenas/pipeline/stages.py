@@ -236,13 +236,14 @@ def _deployed(state: State) -> bool:
 
 
 def has_twin(state: State) -> bool:
-    """Say whether the twin is trained, evaluated and deployed as this run wants it."""
+    """Say whether the twin is trained and evaluated, and deployed where the run is, as this run wants it."""
     twin = state.twin
     best, own = (one.values(BEST_FILE) for one in (state, twin))
     if best is None or own is None or best["genotype"] != own["genotype"] or not twin.has(CONFIG):
         return False
     try:
-        return load_config(twin.folder) == twin.config and next_stage(twin) is None and bool(twin.current_firmware)
+        deployed = state.config.budget.target is None or bool(twin.current_firmware)
+        return load_config(twin.folder) == twin.config and next_stage(twin) is None and deployed
     except ConfigError:
         return False
 

@@ -17,11 +17,13 @@ from spikenas.records import BEST_FILE
 from spikenas.space.genotype import Genotype
 from spikenas.task import Task
 
-_STAGES = ("train", "quantise", "evaluate", "deploy")
+_STAGES = ("train", "quantise", "evaluate")
 
 
 def make_twin(run: RunFolder, task: Task, report: Reporter) -> None:
-    """Train the twin of a run's network, make integers of it, evaluate it and write its firmware, unless it is done.
+    """Train the twin of a run's network, make integers of it, and evaluate it, unless it is done.
+
+    Where the run has a target, the firmware of the twin is written too.
 
     Raises:
         RunError: The integers cannot hold it, or its files are damaged.
@@ -38,7 +40,7 @@ def make_twin(run: RunFolder, task: Task, report: Reporter) -> None:
         fix(folder, twin.config, again=_is_of_another(twin, best["genotype"]))
         record_data(folder, own, Reporter())
         BEST_FILE.write(folder.folder, {**best, **sizes(own.cost(genotype))})
-        for name in _STAGES:
+        for name in (*_STAGES, "deploy") if task.config.budget.target else _STAGES:
             with folder.recording(name, f"spikenas {name} --out {folder.folder}"):
                 STAGES[name].function()(folder, own, own_report)
 

@@ -359,6 +359,8 @@ def _with_derived_settings(config: Config, opened: OpenedData) -> tuple[Config, 
                 f"{config.data.name}: event frames of shape [T, C, H, W] = {list(frames)} are not converted; leave "
                 "data.image_size and data.channels out"
             )
+        if "timesteps" in config.network.model_fields_set and config.network.timesteps != frames[0]:
+            _log.warning("network.timesteps: %d asked, all %d frames are taken", config.network.timesteps, frames[0])
         changes["network.timesteps"] = frames[0]
     if config.train.flip is None:
         changes["train.flip"] = opened.mirrored
