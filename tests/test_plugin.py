@@ -57,6 +57,7 @@ def test_a_mistyped_name_leads_to_it(installed: Path, tmp_path: Path, options: s
     assert f"did you mean {name!r}?" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_command_line_runs_with_all_of_them(installed: Path, tmp_path: Path) -> None:
     options = "--data stripes --score wide --strategy backwards --target teapot --evaluations 3 --workers 2 --cells 1"
     done = python(installed, tmp_path, "-m", "spikenas", "search", *options.split(), "--json", "--out", "r")

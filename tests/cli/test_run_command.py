@@ -92,7 +92,7 @@ def no_traceback(stderr: str) -> str:
         (["--params", "1.2Mio"], "--params: expected a count such as 1.2M"),
         (["--flash", "100"], "the smallest takes"),
         (["--ram", "720"], "would fit: --set network.cells=1"),
-        (["--neuron", "lif", "--ram", "900"], "would fit: --set network.membrane_bits=8 or --set network.cells=1"),
+        (["--neuron", "lif", "--ram", "900"], "or --set network.membrane_bits=8 or --set network.cells=1"),
         (["--ram", "600"], "no change of the network or of the images makes room"),
         (["--ops", "skip,conv9x9"], "unknown op 'conv9x9', did you mean"),
         (["--space", "nasbench"], "no such space 'nasbench', did you mean 'spikenas-bench'?"),

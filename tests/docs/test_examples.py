@@ -7,6 +7,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
 def test_example_runs_at_a_small_size(name: str, tmp_path: Path) -> None:
     command = [sys.executable, str(EXAMPLES / name), "--epochs", "1", "--out", str(tmp_path)]

@@ -21,6 +21,7 @@ def analysis(folder: Path, spec: AnalysisSpec, **values: dict[str, object]) -> A
     return Analysis(spec, AnalysisSubject.of(Task.of(Config.parse(BASE | values))), folder, Reporter(None))
 
 
+@pytest.mark.slow
 def test_removable_ops_are_taken_away_together(tmp_path: Path) -> None:
     space = {"ops": ["none", "skip", "conv1x1", "conv3x3"]}
     found = analysis(tmp_path, AnalysisSpec("convs", seeds=20, draws=12), space=space).run()

@@ -137,6 +137,7 @@ def test_a_budget_that_one_cell_meets_is_met(tmp_path: Path) -> None:
     assert Task.of(found.config).sized().config.network.channels == LADDER[0]
 
 
+@pytest.mark.slow
 def test_a_budget_that_fewer_cells_meet_is_met(tmp_path: Path) -> None:
     found = enhancer(tmp_path, {"budget": {"flash": 3300, "ram": 900}}).run()
     (cells,) = [one for one in found.decisions if one.key == "network.cells"]

@@ -43,6 +43,7 @@ def test_a_planted_interaction_is_the_surest() -> None:
     assert interactions[0].effect > 0
 
 
+@pytest.mark.slow
 def test_nothing_depends_on_the_order_of_the_ops() -> None:
     ops = ("none", "skip", "conv1x1", "conv3x3")
     one, other = Space.of(ops, cells=1), Space.of(ops[::-1], cells=1)

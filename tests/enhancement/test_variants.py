@@ -52,6 +52,7 @@ def test_first_draws_are_uniform() -> None:
     assert chi2 < count + 5 * (2 * count) ** 0.5
 
 
+@pytest.mark.slow
 def test_draws_are_the_same_in_another_process() -> None:
     code = (
         "import itertools; from spikenas.space import Space; from spikenas.enhancement.variants import whole; "

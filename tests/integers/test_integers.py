@@ -327,7 +327,7 @@ def test_a_tau_that_integers_do_not_have() -> None:
     leak_free = Case("0-3:conv3x3", neuron="ilif", timesteps=1).plan
     model = model_of(make_plan(leak_free.genotype, leak_free.network.but({"tau": 100}), leak_free.input))
     assert quantise(fold(model), 1 / 64, model.classes).leak == Leak(1, 0)
-    with pytest.raises(RunError, match=r"network\.tau: integer neurons have at most 32"):
+    with pytest.raises(RunError, match=r"network\.tau: integer neurons have a tau of at most 32"):
         leak_of(100)
 
 

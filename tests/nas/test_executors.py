@@ -296,6 +296,7 @@ def test_a_ray_of_others_is_left_running(ray: Any) -> None:
     assert ray.is_initialized()
 
 
+@pytest.mark.slow
 def test_a_real_score_is_the_same_in_another_process() -> None:
     images = np.random.default_rng(0).random((8, 1, 8, 8), np.float32)
     network = NetworkConfig(cells=1, channels=4, neuron="lif", timesteps=2)

@@ -210,6 +210,7 @@ def all_scores(make: ScorerFactory, genotype: Genotype) -> dict[str, float]:
     return make().all(genotype)
 
 
+@pytest.mark.slow
 def test_a_factory_makes_the_same_scorer_in_another_process() -> None:
     here = all_scores(factory(), DEEP)
     assert here == scorer(names=("sahd", "sahd-sum")).all(DEEP)
