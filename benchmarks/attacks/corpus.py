@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-NETWORK = ("--data", "digits", "--channels", "4", "--timesteps", "2", "--cells", "1")
+NETWORK = ("--data", "digits", "--channels", "4", "--cells", "1")
 QUICK = (
     *("--set", "space.nodes=3", "--set", "fidelity.channels=4", "--set", "fidelity.batch=8"),
     *("--set", "fidelity.repeats=1", "--set", "threads=1", "--quiet"),

@@ -93,8 +93,8 @@ def test_killed_ten_times_in_the_search_and_ten_times_in_the_training(tmp_path: 
 @pytest.mark.slow
 def test_an_analysis_that_is_killed_ends_with_the_same_files(tmp_path: Path) -> None:
     def analyse(folder: Path) -> subprocess.Popen[bytes]:
-        short = ("--set", "short_training.images=300", "--set", "short_training.epochs=5", "--set", "space.nodes=3")
-        asked = ("analyze", "--data", "digits", "--by", "cmrr,train", "--seeds", "5", "--draws", "4", *short, "--quiet")
+        short = ("--set", "short_training.images=200", "--set", "short_training.epochs=2", "--set", "space.nodes=3")
+        asked = ("analyze", "--data", "digits", "--by", "cmrr,train", "--seeds", "3", "--draws", "3", *short, "--quiet")
         return subprocess.Popen([sys.executable, "-m", "spikenas", *asked, "--out", str(folder)])
 
     def files(folder: Path) -> dict[str, bytes]:
@@ -105,7 +105,7 @@ def test_an_analysis_that_is_killed_ends_with_the_same_files(tmp_path: Path) -> 
     rng, killed = random.Random(time.time_ns()), 0
     for _ in range(MOST_ATTEMPTS):
         process = analyse(tmp_path / "parts")
-        time.sleep(rng.uniform(2, 15))
+        time.sleep(rng.uniform(2, 10))
         if process.poll() is not None:
             break
         process.kill()
