@@ -94,7 +94,7 @@ def test_killed_ten_times_in_the_search_and_ten_times_in_the_training(tmp_path: 
 def test_an_analysis_that_is_killed_ends_with_the_same_files(tmp_path: Path) -> None:
     def analyse(folder: Path) -> subprocess.Popen[bytes]:
         short = ("--set", "short_training.images=200", "--set", "short_training.epochs=2", "--set", "space.nodes=3")
-        asked = ("analyze", "--data", "digits", "--by", "cmrr,train", "--seeds", "3", "--draws", "3", *short, "--quiet")
+        asked = ("analyze", "--data", "digits", "--by", "cmrr,train", "--seeds", "5", "--draws", "2", *short, "--quiet")
         return subprocess.Popen([sys.executable, "-m", "spikenas", *asked, "--out", str(folder)])
 
     def files(folder: Path) -> dict[str, bytes]:
