@@ -15,6 +15,8 @@ from spikenas._util.files import read_text, write_atomically
 from spikenas._util.units import format_duration
 from spikenas.config import TrainConfig
 
+_AVERAGED = 5  # epochs, in choosing among them
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -88,10 +90,19 @@ def progress_of(epochs: Sequence[Epoch], settings: TrainConfig) -> str:
 
 
 def kept_epoch(epochs: Sequence[Epoch], settings: TrainConfig) -> Epoch:
-    """Return the epoch whose weights model.safetensors holds: the `last`, or the `best` on the validation images."""
+    """Return the epoch whose weights model.safetensors holds: the `last`, or the `best` on the validation images.
+
+    The best has the highest accuracy in the mean of it and the four epochs before it, so that one lucky epoch is not
+    taken for a good one; of equals it is the latest.
+    """
     if settings.keep == "last":
         return epochs[-1]
-    return max(epochs, key=lambda row: (judged_by(row, settings), -row.validation_loss, row.epoch))
+    judged = [judged_by(epoch, settings) for epoch in epochs]
+    means = [
+        math.fsum(own) / len(own)
+        for own in (judged[max(0, end - _AVERAGED) : end] for end in range(1, len(epochs) + 1))
+    ]
+    return max(zip(means, epochs, strict=True), key=lambda pair: (pair[0], pair[1].epoch))[1]
 
 
 def read_log(path: Path) -> list[Epoch]:
