@@ -1,12 +1,14 @@
 """Replicas of a network share its weights; where BatchNorms do not depend on the batch, they learn what one would."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from spikenas._util.threads import threads
 from spikenas.config import Config
 from spikenas.data import DataSet, Split, Statistics
 from spikenas.snn import Network
@@ -24,12 +26,10 @@ PLAN = make_plan(
 
 
 @pytest.fixture(autouse=True)
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    assert torch.get_num_threads() == 2
-    torch.set_num_threads(before)
+def two_threads() -> Iterator[None]:
+    with threads(2):
+        yield
+        assert torch.get_num_threads() == 2
 
 
 def gradients(replicas: Replicas, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -80,9 +80,8 @@ def test_there_are_as_many_as_threads_have_a_share_worth_it() -> None:
     assert [len(Replicas.of(network, batch, CPU).networks) for batch in (1, 64, 127, 128, 512)] == [1, 1, 1, 2, 2]
     assert len(Replicas.of(network, 512, torch.device("cuda")).networks) == 1
     assert len(Replicas.of(network, 512, CPU, processes=2).networks) == 1
-    torch.set_num_threads(1)
-    assert len(Replicas.of(network, 512, CPU).networks) == 1
-    torch.set_num_threads(2)
+    with threads(1):
+        assert len(Replicas.of(network, 512, CPU).networks) == 1
     random = make_plan(
         Genotype.parse("0-3:conv3x3 / 0-3:conv3x3"),
         CONFIG.but({"network.kind": "snasnet"}).network,

@@ -54,7 +54,9 @@ def parse_duration(value: object) -> float:
 
 def _seconds_of(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return math.copysign(math.inf, 1 if value > 0 else -1) if abs(value) > _MOST_SECONDS else float(value)
+        if abs(value) > _MOST_SECONDS:  # also a whole number that no float holds
+            return math.inf if value > 0 else -math.inf
+        return float(value)
     text = str(value).lower()
     if re.fullmatch(r"\s*[0-9]{1,9}(?:\.[0-9]{1,9})?\s*", text):
         return float(text)

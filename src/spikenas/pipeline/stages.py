@@ -140,7 +140,7 @@ class State:
         Where the training had a few steps, the twin's has as many epochs.
         """
         asked = self.config
-        seconds = asked.train.time or math.ceil(sum(epoch.seconds for epoch in self.epochs)) or 1
+        seconds = asked.train.time or math.ceil(sum(epoch.seconds for epoch in self.epochs))
         config = asked.but(
             {
                 "twin": False,

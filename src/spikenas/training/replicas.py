@@ -21,8 +21,7 @@ R = TypeVar("R")
 class Replicas:
     """Copies of a network that have its weights in common, each with gradients and BatchNorm statistics of its own.
 
-    The layers of a small network are too short to be divided among the threads of PyTorch one by one: on two cores
-    that makes training 1.4 to 1.6 times as fast as on one, and two replicas make it 1.7 to 1.8 times as fast.
+    The layers of a small network are too short to be divided among the threads of PyTorch one by one.
 
     Args:
         network: The network, which is the first of `networks`.
