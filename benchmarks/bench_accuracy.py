@@ -94,8 +94,8 @@ def trained(task: Task, args: argparse.Namespace, folder: Path) -> dict[str, Any
 def tested(plan: Plan, task: Task, folder: Path, seconds: float) -> dict[str, Any]:
     """What the kept weights and their integers do on the test images, and what they take."""
     model, size = load_model(folder / MODEL), footprint(plan)
-    planned = make_integers(model, task, 8, tuning_of(task.config, plan), folder / "planned")[0]
-    few = make_integers(model, task, 4, Tuning(seconds=seconds / 10), folder / "tuning")[0]
+    planned = make_integers(model, task, 8, tuning_of(task.config, plan), folder / "planned").network
+    few = make_integers(model, task, 4, Tuning(seconds=seconds / 10), folder / "tuning").network
     return {
         "test": model.evaluate(task.test).accuracy,
         "test_of_8_bits": planned.evaluate(task.test).accuracy,

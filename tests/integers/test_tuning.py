@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+import spikenas as sn
 from programs import Case, model_of
-from spikenas.integers import RoundedNetwork, fold, make_grid, quantise, with_bits
+from spikenas.integers import RoundedNetwork, Tuning, fold, make_grid, make_integers, quantise, with_bits
+from spikenas.task import Task
 
+CELL = "0-1:conv3x3 0-3:skip 1-3:conv3x3"
+QUICK = {"network.cells": 1, "network.channels": 8, "network.stem_stride": 1, "train.epochs": 3}
 CONVS = "0-1:conv3x3 0-2:skip 0-3:dwconv3x3 1-2:conv3x3 1-3:skip 2-3:conv3x3"
 
 
@@ -62,3 +66,43 @@ def test_other_bits_keep_the_weights() -> None:
     found = with_bits(model, 4)
     assert found.network.plan.by_name["cell1.op1.conv"].bits == 4
     assert all(torch.equal(a, b) for a, b in zip(model.network.parameters(), found.network.parameters(), strict=True))
+
+
+def test_gradients_are_no_longer_than_a_share_of_the_weights() -> None:
+    model = model_of(Case(CONVS, channels=4, weight_bits=4).plan)
+    rounded = RoundedNetwork(model, make_grid(fold(model), 1 / 64), 1 / 64).train()
+    norms = {}
+    for scale in (1e-3, 1e6):
+        rounded.zero_grad()
+        (rounded(torch.rand(4, 2, 9, 9, generator=torch.Generator().manual_seed(0))).square().sum() * scale).backward()
+        norms[scale] = {
+            name: float(weight.grad.norm() / weight.detach().norm())
+            for name, weight in rounded.named_parameters()
+            if weight.dim() > 1 and weight.grad is not None
+        }
+    assert max(norms[1e6].values()) == pytest.approx(0.03, rel=1e-4)
+    assert 0 < max(norms[1e-3].values()) < 0.01
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_weights_that_outgrew_their_grid_have_integers(bits: int) -> None:
+    model = model_of(Case(f"{CELL} / {CELL}", channels=8, weight_bits=bits, neuron="ilif", timesteps=1).plan)
+    grid = make_grid(fold(model), 1 / 64)
+    rng = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.network.parameters():
+            parameter *= 1 + 20 * torch.rand(parameter.shape, generator=rng) ** 4
+    assert quantise(fold(model), 1 / 64, model.classes, grid).constants
+
+
+@pytest.mark.parametrize(("lr", "tuned"), [(1e-4, True), (50.0, False)])
+def test_fine_tuning_that_does_harm_is_not_taken(lr: float, tuned: bool, caplog: pytest.LogCaptureFixture) -> None:
+    task = Task("digits", settings={**QUICK, "quantise.lr": lr}).sized()
+    model = sn.train(task, "0-1:conv3x3 1-3:conv3x3", progress=False)
+    plain = make_integers(model, task, 4)
+    made = make_integers(model, task, 4, Tuning(2))
+    assert made.tuned == tuned
+    assert ("fine-tuning did harm" in caplog.text) == (not tuned)
+    if not tuned:
+        assert made.model.network.state_dict().keys() == model.network.state_dict().keys()
+        assert made.network.evaluate(task.validation).accuracy == plain.network.evaluate(task.validation).accuracy

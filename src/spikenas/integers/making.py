@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
+from spikenas._util.class_figures import Figures
 from spikenas._util.errors import ConfigError
 from spikenas._util.run_files import MODEL
 from spikenas.integers.folding import fold
-from spikenas.integers.integer_evaluation import input_scale
+from spikenas.integers.integer_evaluation import evaluate_integers, input_scale
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.rounding import make_grid, quantise
 from spikenas.integers.tuning import RoundedNetwork, Tuning, with_bits
@@ -19,6 +22,22 @@ from spikenas.training.loop import Progress, train
 
 _NONE = Tuning()
 
+_log = logging.getLogger(__name__)
+
+
+class MadeIntegers(NamedTuple):
+    """Made integers are what becomes of a trained network.
+
+    Attributes:
+        network: The integers.
+        model: The network whose weights were rounded.
+        tuned: Whether that is the fine-tuned one.
+    """
+
+    network: IntegerNetwork
+    model: Model
+    tuned: bool
+
 
 def make_integers(
     model: Model,
@@ -27,8 +46,10 @@ def make_integers(
     tuning: Tuning = _NONE,
     folder: Path | None = None,
     progress: Progress = lambda done, total, epochs: None,
-) -> tuple[IntegerNetwork, Model]:
+) -> MadeIntegers:
     """Make integers of a trained network, after fine-tuning it with rounded weights where that is asked for.
+
+    Where the integers are surely worse on the validation images after it, they are made without it, with a warning.
 
     Args:
         model: The trained network.
@@ -37,8 +58,6 @@ def make_integers(
         tuning: How long it is fine-tuned.
         folder: Keeps the checkpoints of fine-tuning, which goes on from there; None keeps none.
         progress: Shows the fine-tuning; see `train`.
-    Returns:
-        The integers, and the network whose weights were rounded.
     Raises:
         ConfigError: Event frames or fine-tuning without a task.
         RunError: The network is one that integers cannot hold.
@@ -48,6 +67,7 @@ def make_integers(
     scale = 1 / 255 if task is None else input_scale(task.dataset)
     model = with_bits(model, bits)
     grid = make_grid(fold(model), scale)
+    plain = MadeIntegers(quantise(fold(model), scale, model.classes, grid), model, tuned=False)
     if task and tuning:
         rounded = RoundedNetwork(model, grid, scale)
         config = task.config.but(
@@ -63,5 +83,24 @@ def make_integers(
         )
         with nullcontext(folder) if folder else TemporaryDirectory() as place:
             train(model.network.plan, task.dataset, model.statistics, config, Path(place), progress, rounded)
-            model = with_bits(load_model(Path(place) / MODEL), bits)
-    return quantise(fold(model), scale, model.classes, grid), model
+            tuned = with_bits(load_model(Path(place) / MODEL), bits)
+        better = MadeIntegers(quantise(fold(tuned), scale, model.classes, grid), tuned, tuned=True)
+        before, after = (_validated(made.network, task) for made in (plain, better))
+        if not _is_worse(after, before):
+            return better
+        _log.warning(
+            "fine-tuning did harm, so the integers are made without it: %.2f%% of the validation images right with it, "
+            "%.2f%% without; a smaller quantise.lr than %g, or more epochs (--tuning), may help",
+            *(100 * after.accuracy, 100 * before.accuracy, task.config.quantise.lr),
+        )
+    return plain
+
+
+def _validated(network: IntegerNetwork, task: Task) -> Figures:
+    return evaluate_integers(network, task.dataset.validation, task.config.device).figures
+
+
+def _is_worse(after: Figures, before: Figures) -> bool:
+    """Whether fewer items, or fewer of the average class, are right, by more than chance explains."""
+    chance = before.accuracy - before.interval.low
+    return after.accuracy < before.accuracy - chance or after.balanced_accuracy < before.balanced_accuracy - chance

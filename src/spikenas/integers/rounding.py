@@ -28,7 +28,8 @@ _CLIPS = np.linspace(0.4, 1, 25)  # shares of the largest weight that are tried 
 _WIDE_THRESHOLD = 1 << 12  # at most, of a LIF that reads 32-bit sums
 _LARGEST_LEAK = 255
 _LARGEST_TAU = 32
-_TRIES = 8
+_MARGIN = 0.001  # of the first try to make a map coarser, doubled at each
+_TRIES = 16
 _DEAD = 1000  # a neuron whose weights are so many times smaller than the largest does not set the scale
 _SUM_MAX = 2**31 - 1
 _COARSEST = {8: 32, 4: 3.5, 2: 2}  # times coarser may worst sums make a map than weights of so many bits
@@ -168,14 +169,15 @@ class _Rounding:
     def network(self, grid: Grid, classes: tuple[str, ...]) -> IntegerNetwork:
         """Return the integers."""
         maps = dict(grid.maps)
-        for _ in range(_TRIES):
+        for number in range(_TRIES):
             self._round(Grid(maps, grid.ends))
             over = {name: values / MAP_MAX for name, values in self._integer_bounds().items() if values.max() > MAP_MAX}
             if not over:
                 break
             for name, factor in over.items():
                 group = self.groups[name]
-                maps[group] = maps[group] * np.maximum(factor * 1.001, 1)
+                margin = 1 + _MARGIN * 2**number  # coarser weights of few bits may add up to more than before
+                maps[group] = maps[group] * np.where(factor > 1, factor * margin, 1)
         else:
             raise RunError("no scale was found at which every map fits 16 bits")
         zero = tuple(map(int, self.zero))

@@ -159,8 +159,8 @@ def quantise(
         threads(task.config.threads if task else None),
         report.task("fine-tuning") if length else nullcontext(show_nothing) as advance,
     ):
-        network, _ = make_integers(planned, task, bits, length, progress=shown(advance))
-    return replace(network, task=task)
+        made = make_integers(planned, task, bits, length, progress=shown(advance))
+    return replace(made.network, task=task)
 
 
 def evaluate(

@@ -110,15 +110,15 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> Quantisation:
     folder = run / TUNING / digest_of(json.dumps(state.made_of(), sort_keys=True))
     try:
         with report.task("fine-tuning") if tuning else nullcontext(show_nothing) as progress:
-            network, rounded = make_integers(model, task, bits, tuning, folder if tuning else None, shown(progress))
+            made = make_integers(model, task, bits, tuning, folder if tuning else None, shown(progress))
     except DivergedError as error:
         lr = _smaller(task.config.quantise.lr, QuantiseConfig().lr)
         command = shlex.join(["spikenas", "quantise", "--out", str(run.folder), "--set", f"quantise.lr={lr:g}"])
         raise DivergedError(f"{error}: {command}") from None
-    held_out = task.dataset.validation
+    network, held_out = made.network, task.dataset.validation
     with report.task("integers") as progress:
         found = evaluate_integers(network, held_out, task.config.device, progress=counted(progress))
-        real = evaluate_model(rounded, held_out, task.config.device)
+        real = evaluate_model(made.model, held_out, task.config.device)
     for layer, share in found.clipped.items():
         if share > _CLIPPED:
             short = f"network.membrane_bits = {network.plan.network.membrane_bits}"
@@ -126,11 +126,11 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> Quantisation:
     network.save(run / QUANTISED)
     values: Quantisation = {
         "weight_bits": network.plan.network.weight_bits,
-        "epochs": len(read_log(folder / LOG)) if tuning else 0,
+        "epochs": len(read_log(folder / LOG)) if made.tuned else 0,
         "validation_accuracy": found.accuracy,
         "validation_accuracy_in_floating_point": real.accuracy,
         "clipped": found.clipped,
-        "model": str(((folder if tuning else run.folder) / MODEL).relative_to(run.folder)),
+        "model": str(((folder if made.tuned else run.folder) / MODEL).relative_to(run.folder)),
         "made_of": state.made_of(),
         "quantised_sha256": state.digest(QUANTISED) or "",
     }
