@@ -87,15 +87,16 @@ def trained(task: Task, args: argparse.Namespace, folder: Path) -> dict[str, Any
         seen = load_model(folder / MODEL).evaluate(task.dataset.validation)
         found |= {"synops": seen.synops, "firing_rates": seen.firing_rates}
     if args.test:
-        found |= tested_resnet8(network, task, folder) if args.resnet8 else tested(plan, task, folder, args.seconds)
+        found |= tested_resnet8(network, task, folder) if args.resnet8 else tested(plan, task, folder, args)
     return found
 
 
-def tested(plan: Plan, task: Task, folder: Path, seconds: float) -> dict[str, Any]:
+def tested(plan: Plan, task: Task, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     """What the kept weights and their integers do on the test images, and what they take."""
     model, size = load_model(folder / MODEL), footprint(plan)
-    planned = make_integers(model, task, 8, tuning_of(task.config, plan), folder / "planned").network
-    few = make_integers(model, task, 4, Tuning(seconds=seconds / 10), folder / "tuning").network
+    clock, tuning = CLOCKS[args.clock], tuning_of(task.config, plan)
+    planned = make_integers(model, task, 8, tuning, folder / "planned", clock=clock).network
+    few = make_integers(model, task, 4, Tuning(seconds=args.seconds / 10), folder / "tuning", clock=clock).network
     return {
         "test": model.evaluate(task.test).accuracy,
         "test_of_8_bits": planned.evaluate(task.test).accuracy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ from spikenas.integers.rounding import make_grid, quantise
 from spikenas.integers.tuning import RoundedNetwork, Tuning, with_bits
 from spikenas.task import Task
 from spikenas.training.checkpoint import Model, load_model
-from spikenas.training.loop import Progress, train
+from spikenas.training.loop import Clock, Progress, train
 
 _NONE = Tuning()
 
@@ -46,6 +47,7 @@ def make_integers(
     tuning: Tuning = _NONE,
     folder: Path | None = None,
     progress: Progress = lambda done, total, epochs: None,
+    clock: Clock = time.perf_counter,
 ) -> MadeIntegers:
     """Make integers of a trained network, after fine-tuning it with rounded weights where that is asked for.
 
@@ -58,6 +60,7 @@ def make_integers(
         tuning: How long it is fine-tuned.
         folder: Keeps the checkpoints of fine-tuning, which goes on from there; None keeps none.
         progress: Shows the fine-tuning; see `train`.
+        clock: Measures its time; see `train`.
     Raises:
         ConfigError: Event frames or fine-tuning without a task.
         RunError: The network is one that integers cannot hold.
@@ -82,7 +85,7 @@ def make_integers(
             }
         )
         with nullcontext(folder) if folder else TemporaryDirectory() as place:
-            train(model.network.plan, task.dataset, model.statistics, config, Path(place), progress, rounded)
+            train(model.network.plan, task.dataset, model.statistics, config, Path(place), progress, rounded, clock)
             tuned = with_bits(load_model(Path(place) / MODEL), bits)
         better = MadeIntegers(quantise(fold(tuned), scale, model.classes, grid), tuned, tuned=True)
         before, after = (_validated(made.network, task) for made in (plain, better))
