@@ -69,8 +69,9 @@ def make_integers(
         raise ConfigError("fine-tuning, and the scale of event frames, need the data: give the task")
     scale = 1 / 255 if task is None else input_scale(task.dataset)
     model = with_bits(model, bits)
-    grid = make_grid(fold(model), scale)
-    plain = MadeIntegers(quantise(fold(model), scale, model.classes, grid), model, tuned=False)
+    folded = fold(model)
+    grid = make_grid(folded, scale)
+    plain = MadeIntegers(quantise(folded, scale, model.classes, grid), model, tuned=False)
     if task and tuning:
         rounded = RoundedNetwork(model, grid, scale)
         config = task.config.but(
