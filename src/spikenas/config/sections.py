@@ -139,7 +139,7 @@ class NetworkConfig(Section):
     neuron: Neuron = Field(
         "ilif", description="ilif: integer-valued; lif: binary, of snasnet; relu: the twin that does not spike"
     )
-    levels: int = Field(4, ge=1, le=MOST_LEVELS, description="D, most spikes of an ilif neuron in one timestep")
+    levels: int = Field(7, ge=1, le=MOST_LEVELS, description="D, most spikes of an ilif neuron in one timestep")
     timesteps: int = Field(
         1, ge=1, le=MOST_TIMESTEPS, description="T; 5 for lif where it is not set; of events that of the data"
     )

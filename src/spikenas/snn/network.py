@@ -267,6 +267,14 @@ def _neurons(network: NetworkConfig, threshold: float) -> nn.Module:
             return BoundedReLU()
 
 
+def _batchnorm(network: NetworkConfig, channels: int) -> nn.BatchNorm2d:
+    """Make a BatchNorm whose scale spreads potentials over the levels of the neurons that read it."""
+    batchnorm = nn.BatchNorm2d(channels)
+    if network.neuron == "ilif":
+        nn.init.constant_(batchnorm.weight, max(1.0, (network.levels + 1) / 4))
+    return batchnorm
+
+
 def use_batch_statistics(network: nn.Module) -> None:
     """Turn dropout off, and let BatchNorm use the batch's own statistics and leave the running ones as they are."""
     network.eval()
@@ -295,7 +303,7 @@ def _module(plan: Plan, layer: LayerSpec) -> nn.Module:
                 device="meta",
             ).to_empty(device="cpu")
         case "batchnorm":
-            return nn.BatchNorm2d(channels)
+            return _batchnorm(network, channels)
         case "neuron":
             return _neurons(network, layer.threshold)
         case "avgpool":
