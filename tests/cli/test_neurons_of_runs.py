@@ -89,7 +89,7 @@ def test_a_potential_has_nothing_to_be_above_where_it_is_not_reset_to(run: Main)
 
 @pytest.mark.parametrize(
     ("neuron", "levels", "words"),
-    [("lif", None, "lif, T = 5"), ("ilif", 4, "ilif, D = 4, T = 1"), ("relu", None, "relu (not spiking), T = 1")],
+    [("lif", None, "lif, T = 5"), ("ilif", 7, "ilif, D = 7, T = 1"), ("relu", None, "relu (not spiking), T = 1")],
 )
 def test_estimate_says_the_neurons(run: Main, neuron: str, levels: int | None, words: str) -> None:
     status, out, _ = run("estimate", CELLS, "--neuron", neuron)

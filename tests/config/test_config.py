@@ -78,7 +78,7 @@ def test_defaults() -> None:
     config = Config.parse({})
     assert config == Config()
     assert (config.network.kind, config.network.channels, config.network.timesteps) == ("compact", "auto", 1)
-    assert (config.network.neuron, config.network.levels) == ("ilif", 4)
+    assert (config.network.neuron, config.network.levels) == ("ilif", 7)
     assert (config.network.tau, config.network.v_threshold) == (4 / 3, 1.0)
     assert config.space.ops == ("skip", "conv3x3")
     assert config.budget == BudgetConfig()

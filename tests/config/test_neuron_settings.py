@@ -112,7 +112,7 @@ def test_in_words() -> None:
         ({"neuron": "relu", "timesteps": 4, "levels": 8, "tau": 2.0, "v_threshold": 0.5, "membrane_bits": 8},
          ["levels", "membrane_bits", "tau", "v_threshold"]),
         ({"kind": "snasnet", "dropout": 0.1, "votes": 5, "tau": 2.0}, []),
-        ({"levels": 4, "tau": 4 / 3}, []),
+        ({"levels": 7, "tau": 4 / 3}, []),
     ],
 )  # fmt: skip
 def test_settings_that_the_neurons_do_not_have(settings: dict[str, Any], ignored: list[str]) -> None:

@@ -1,5 +1,6 @@
 import copy
 import random
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from spikenas.space import SNASNET_OPS, Genotype, InputSpec, LayerSpec, Op, Spac
 INPUT = InputSpec(3, 16, 12, 5)
 EVENTS = InputSpec(2, 16, 12, 5, static=False)
 COMPACT = NetworkConfig(channels=4, neuron="lif", timesteps=4)
-USUAL = NetworkConfig(channels=4)
+USUAL = NetworkConfig(channels=4, levels=4)  # which all of the networks below reach
 COUNTING = USUAL.but({"timesteps": 4})
 SNASNET = NetworkConfig(kind="snasnet", channels=4, timesteps=4, hidden=24, votes=3)
 
@@ -68,6 +69,15 @@ def test_forward_equals_the_naive_loop(genotype: str, config: NetworkConfig, spe
     sent = torch.cat([train.spikes.flatten() for train in record])
     assert sent.max() == (config.levels if config.neuron == "ilif" else 1)
     assert 0 < sent.mean() < sent.max()
+
+
+@pytest.mark.parametrize(
+    ("neurons", "scale"),
+    [({"neuron": "lif"}, 1), ({"neuron": "relu"}, 1), *(({"levels": levels}, start) for levels, start in ((1, 1), (4, 1.25), (7, 2)))],
+)
+def test_batchnorms_spread_potentials_over_the_levels(neurons: dict[str, Any], scale: float) -> None:
+    network = Network(make_plan(Genotype.parse(FORWARD[0]), NetworkConfig(channels=4, **neurons), INPUT))
+    assert {w.item() for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d) for w in m.weight} == {scale}
 
 
 @pytest.mark.parametrize("genotype", [FORWARD[0], FEEDBACK[0]])
