@@ -73,7 +73,7 @@ def test_forward_equals_the_naive_loop(genotype: str, config: NetworkConfig, spe
 
 @pytest.mark.parametrize(
     ("neurons", "scale"),
-    [({"neuron": "lif"}, 1), ({"neuron": "relu"}, 1), *(({"levels": levels}, start) for levels, start in ((1, 1), (4, 1.25), (7, 2)))],
+    [({"neuron": "lif"}, 1), ({"neuron": "relu"}, 1), ({"levels": 1}, 1), ({"levels": 4}, 1.25), ({"levels": 7}, 2)],
 )
 def test_batchnorms_spread_potentials_over_the_levels(neurons: dict[str, Any], scale: float) -> None:
     network = Network(make_plan(Genotype.parse(FORWARD[0]), NetworkConfig(channels=4, **neurons), INPUT))
