@@ -267,6 +267,18 @@ def _neurons(network: NetworkConfig, threshold: float) -> nn.Module:
             return BoundedReLU()
 
 
+class _Conv(nn.Conv2d):
+    """A convolution whose weights are left as they come."""
+
+    def reset_parameters(self) -> None: ...
+
+
+class _Linear(nn.Linear):
+    """A linear layer whose weights are left as they come."""
+
+    def reset_parameters(self) -> None: ...
+
+
 def _batchnorm(network: NetworkConfig, channels: int) -> nn.BatchNorm2d:
     """Make a BatchNorm whose scale spreads potentials over the levels of the neurons that read it."""
     batchnorm = nn.BatchNorm2d(channels)
@@ -287,21 +299,13 @@ def use_batch_statistics(network: nn.Module) -> None:
 def _module(plan: Plan, layer: LayerSpec) -> nn.Module:
     """Make the module of a layer, on [T * B, ...], or over time where it is a neuron; each kind of layer has one case.
 
-    Weights are left as they come: `Network` draws them.
+    Weights are left as they come, which takes half of the time: `Network` draws them.
     """
     network, channels = plan.network, layer.in_shape[0]
     match layer.kind:
         case "conv":
-            return nn.Conv2d(
-                channels,
-                layer.shape[0],
-                layer.kernel,
-                layer.stride,
-                padding=layer.kernel // 2,
-                groups=layer.groups,
-                bias=False,
-                device="meta",
-            ).to_empty(device="cpu")
+            padding, groups = layer.kernel // 2, layer.groups
+            return _Conv(channels, layer.shape[0], layer.kernel, layer.stride, padding, groups=groups, bias=False)
         case "batchnorm":
             return _batchnorm(network, channels)
         case "neuron":
@@ -315,8 +319,7 @@ def _module(plan: Plan, layer: LayerSpec) -> nn.Module:
         case "dropout":
             return SharedDropout(network.dropout)
         case "linear":
-            linear = nn.Linear(prod(layer.in_shape), layer.shape[0], bias=layer.bias, device="meta")
-            return linear.to_empty(device="cpu")
+            return _Linear(prod(layer.in_shape), layer.shape[0], bias=layer.bias)
         case "vote":
             return nn.AvgPool1d(layer.kernel)
         case "input":
