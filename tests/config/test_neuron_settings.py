@@ -144,3 +144,25 @@ def test_what_is_said_to_have_no_effect_changes_nothing_and_the_rest_does(
         costs.append((cost.params, cost.flash_bytes, cost.ram_bytes))
     same = costs[0] == costs[1] and all(map(torch.equal, *found))
     assert same == (key in made.without_effect)
+
+
+@pytest.mark.parametrize(
+    ("settings", "levels"),
+    [
+        ({}, 7),
+        ({"channels": 48}, 7),
+        ({"channels": 64}, 6),
+        ({"channels": 96}, 4),
+        ({"channels": 28, "cells": 3}, 7),
+        ({"channels": 48, "cells": 3}, 4),
+        ({"channels": 32, "weight_bits": 4}, 6),
+        ({"channels": 4096}, 1),
+        ({"channels": 4096, "levels": 7}, 7),
+        ({"channels": 4096, "neuron": "lif"}, 7),
+    ],
+)
+def test_wide_networks_have_fewer_levels_where_none_are_asked_for(settings: dict[str, Any], levels: int) -> None:
+    found = network(**settings)
+    assert found.levels == levels
+    narrow = found.but({"channels": 8, "cells": 2})
+    assert narrow.levels == (levels if "levels" in settings else 7)

@@ -6,7 +6,9 @@ import torch
 
 import spikenas as sn
 from programs import Case, model_of
+from spikenas._util.class_figures import Figures
 from spikenas.integers import RoundedNetwork, Tuning, fold, make_grid, make_integers, quantise, with_bits
+from spikenas.integers.making import _is_worse
 from spikenas.task import Task
 
 CELL = "0-1:conv3x3 0-3:skip 1-3:conv3x3"
@@ -68,20 +70,10 @@ def test_other_bits_keep_the_weights() -> None:
     assert all(torch.equal(a, b) for a, b in zip(model.network.parameters(), found.network.parameters(), strict=True))
 
 
-def test_gradients_are_no_longer_than_a_share_of_the_weights() -> None:
+def test_gradients_of_its_weights_are_to_be_bounded() -> None:
     model = model_of(Case(CONVS, channels=4, weight_bits=4).plan)
-    rounded = RoundedNetwork(model, make_grid(fold(model), 1 / 64), 1 / 64).train()
-    norms = {}
-    for scale in (1e-3, 1e6):
-        rounded.zero_grad()
-        (rounded(torch.rand(4, 2, 9, 9, generator=torch.Generator().manual_seed(0))).square().sum() * scale).backward()
-        norms[scale] = {
-            name: float(weight.grad.norm() / weight.detach().norm())
-            for name, weight in rounded.named_parameters()
-            if weight.dim() > 1 and weight.grad is not None
-        }
-    assert max(norms[1e6].values()) == pytest.approx(0.03, rel=1e-4)
-    assert 0 < max(norms[1e-3].values()) < 0.01
+    assert RoundedNetwork(model, make_grid(fold(model), 1 / 64), 1 / 64).most_gradient == 0.03
+    assert model.network.most_gradient is None
 
 
 @pytest.mark.parametrize("bits", [8, 4])
@@ -108,3 +100,12 @@ def test_fine_tuning_that_does_harm_is_not_taken(lr: float, tuned: bool, caplog:
         assert weights.keys() == own.keys()
         assert all(torch.equal(weights[name], own[name]) for name in weights)
         assert made.network.evaluate(task.validation).accuracy == plain.network.evaluate(task.validation).accuracy
+
+
+def test_one_item_of_a_rare_class_is_chance_but_not_many_of_a_frequent_one() -> None:
+    before = Figures.of([[995, 5], [0, 3]])
+    assert not _is_worse(Figures.of([[998, 2], [1, 2]]), before)
+    assert _is_worse(Figures.of([[900, 100], [0, 3]]), before)
+    alike = Figures.of([[90, 10], [10, 90]])
+    assert not _is_worse(Figures.of([[88, 12], [10, 90]]), alike)
+    assert _is_worse(Figures.of([[70, 30], [30, 70]]), alike)

@@ -57,7 +57,9 @@ def test_a_training_is_complete_by_its_epochs_or_by_its_time() -> None:
         ([0.2, 0.5, 0.8, 0.82, 0.81], 5),  # still learning: one that is a little lower is no worse
         ([0.9, 0.92, 1.0, 0.93, 0.94, 0.95, 0.96, 0.97, 0.97, 0.97, 0.97, 0.97], 12),  # the third was lucky
         ([0.9, 0.91, 0.92, 0.92, 0.92, 0.92, 0.4], 6),  # the last has collapsed
-        ([0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.88, 0.86, 0.84, 0.82, 0.8, 0.78], 7),  # over-fitting
+        ([0.2, 0.5, 0.8, 0.9, 0.92, 0.3], 5),  # while the mean still grew
+        ([0.3, 0.6, 0.75, 0.85, 0.9, 0.91, 0.5], 6),
+        ([0.7, 0.8, 0.9, 0.9, 0.9, 0.9, 0.88, 0.86, 0.84, 0.82, 0.8, 0.78], 6),  # over-fitting
         ([0.9] * 8, 8),
     ],
 )

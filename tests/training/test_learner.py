@@ -21,9 +21,10 @@ PLAN = make_plan(Genotype.parse("0-1:conv3x3 1-3:conv3x3 / 0-3:conv3x3"), CONFIG
 ITEMS = Split(np.arange(201) % 3, np.random.default_rng(0).integers(0, 256, (201, 1, 8, 8), dtype=np.uint8))
 
 
-def learner_of(replicas: int, **changes: Any) -> Learner:
+def learner_of(replicas: int, most_gradient: float | None = None, **changes: Any) -> Learner:
     settings = CONFIG.but({f"train.{key}": value for key, value in changes.items()}).train
     network = Network(PLAN, 0)
+    network.most_gradient = most_gradient
     optimiser = make_optimiser(network, settings, 128)
     with threads(replicas):
         made = Learner(Accelerator(cpu=True), network, optimiser, PLAN, Statistics((0.5,), (0.3,)), settings, 128, None)
@@ -52,6 +53,23 @@ def test_the_gradients_of_two_replicas_are_those_of_one(penalty: float) -> None:
         torch.testing.assert_close(a, b, rtol=0.02, atol=1e-3)
     torch.testing.assert_close(its_sums, sums, rtol=1e-5, atol=1e-3)
     assert sums[2] == 201
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize("most", [None, 1e-3])
+def test_a_step_is_as_long_as_bounded_gradients_allow(replicas: int, most: float | None) -> None:
+    learner = learner_of(replicas, optimiser="sgd", momentum=0.0, weight_decay=0.0, most_gradient=most)
+    weights = [p for p in learner.replicas.networks[0].parameters() if p.dim() > 1]
+    before = [weight.detach().clone() for weight in weights]
+    with learner.replicas.side_by_side():
+        learner.begin(0, 0)
+        images, labels = next(learner.batches(ITEMS, np.arange(128)))
+        learner.learn(images, labels, 1.0)
+    steps = [float((now.detach() - then).norm() / then.norm()) for now, then in zip(weights, before, strict=True)]
+    if most is None:
+        assert max(steps) > 2e-3
+    else:
+        assert max(steps) == pytest.approx(most, rel=1e-3)
 
 
 def test_the_penalty_is_a_part_of_them() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -92,6 +93,12 @@ class Figures:
     def balanced_accuracy(self) -> float:
         """Mean of the recalls of the classes that have items."""
         return sum(one.right / one.items for one in self.present) / len(self.present)
+
+    @property
+    def balanced_half_width(self) -> float:
+        """How far below the balanced accuracy the end of its 95 % interval is."""
+        halves = [one.right / one.items - wilson(one.right / one.items, one.items).low for one in self.present]
+        return math.sqrt(sum(half**2 for half in halves)) / len(halves)
 
     @property
     def largest(self) -> ClassFigures:

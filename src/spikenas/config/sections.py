@@ -17,6 +17,8 @@ from spikenas.targets import Core, known_name
 Bits = Literal[2, 4, 8]
 Fit = Literal["stretch", "crop", "pad"]
 Neuron = Literal["lif", "ilif", "relu"]
+USUAL_LEVELS = 7
+_LARGEST_SUMS = {8: 36_000, 4: 20_000, 2: 20_000}  # D times inputs of a map, by bits of a weight; measured
 USUAL_TIMESTEPS: Mapping[Neuron, int] = {"lif": 5, "ilif": 1, "relu": 1}
 Precision = Literal["auto", "no", "bf16", "fp16"]
 FREE_WIDTH = 32  # where nothing limits it
@@ -128,7 +130,7 @@ class DataConfig(Section):
 class NetworkConfig(Section):
     """Everything of a network but its genotype (design, section 6)."""
 
-    following = frozenset({"neuron", "timesteps"})
+    following = frozenset({"neuron", "timesteps", "levels"})
 
     kind: Literal["compact", "snasnet"] = "compact"
     cells: int = Field(2, ge=1, le=MOST_CELLS, description="number of cells; snasnet has two")
@@ -139,7 +141,9 @@ class NetworkConfig(Section):
     neuron: Neuron = Field(
         "ilif", description="ilif: integer-valued; lif: binary, of snasnet; relu: the twin that does not spike"
     )
-    levels: int = Field(7, ge=1, le=MOST_LEVELS, description="D, most spikes of an ilif neuron in one timestep")
+    levels: int = Field(
+        USUAL_LEVELS, ge=1, le=MOST_LEVELS, description="D, most spikes of an ilif neuron in one timestep; wide: fewer"
+    )
     timesteps: int = Field(
         1, ge=1, le=MOST_TIMESTEPS, description="T; 5 for lif where it is not set; of events that of the data"
     )
@@ -169,6 +173,9 @@ class NetworkConfig(Section):
             values["neuron"] = "lif" if self.kind == "snasnet" else type(self).model_fields["neuron"].default
         if "timesteps" not in self.model_fields_set:
             values["timesteps"] = USUAL_TIMESTEPS[self.neuron]
+        if "levels" not in self.model_fields_set:
+            last = self.channels << self.cells - 1 if self.neuron == "ilif" and isinstance(self.channels, int) else 0
+            values["levels"] = usual_levels(last, self.weight_bits)
         if self.kind == "snasnet" and self.neuron != "lif":
             raise SettingError("network.neuron", f"snasnet has lif neurons, got {self.neuron}")
 
@@ -218,6 +225,16 @@ class NetworkConfig(Section):
     def free_channels(self) -> int:
         """The width; an automatic one as it is without a budget."""
         return FREE_WIDTH if self.channels == "auto" else self.channels
+
+
+def usual_levels(channels: int, weight_bits: int) -> int:
+    """Return D of a network whose last cell has so many channels: 7, or fewer where sums of spikes get too large.
+
+    Maps have 16 bits and hold the worst input: the sums of three convolutions 3x3 and of the reduction, averaged over
+    2x2 pixels, D times each. Weights are coarsened until these fit; what is left of their bits has to suffice.
+    """
+    largest = 45 * channels  # 3 * 9 of the cell, 4 * 9 of the reduction, which reads half of the channels
+    return max(1, min(USUAL_LEVELS, _LARGEST_SUMS[weight_bits] // max(1, largest)))
 
 
 def neurons_in_words(neuron: Neuron, levels: int, timesteps: int) -> str:

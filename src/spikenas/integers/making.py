@@ -106,5 +106,5 @@ def _validated(network: IntegerNetwork, task: Task) -> Figures:
 
 def _is_worse(after: Figures, before: Figures) -> bool:
     """Whether fewer items, or fewer of the average class, are right, by more than chance explains."""
-    chance = before.accuracy - before.interval.low
-    return after.accuracy < before.accuracy - chance or after.balanced_accuracy < before.balanced_accuracy - chance
+    least_balanced = before.balanced_accuracy - before.balanced_half_width
+    return after.accuracy < before.interval.low or after.balanced_accuracy < least_balanced

@@ -19,7 +19,6 @@ from spikenas.space.plan import RELU_BOUND, RELU_LEVELS, LayerSpec, Plan
 from spikenas.training.checkpoint import Model
 
 _TUNED_SHARE = 10  # of the training's epochs or time one in so many, where weights have fewer than 8 bits
-_MOST_GRADIENT = 0.03  # of the norm of a layer's weights; measured
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,16 @@ class RoundedNetwork(Network):
 
     So does it through the rounding of activations, which a device has where they are no spikes.
 
-    BatchNorms keep their statistics and scales, so that the grid stays; their biases are trained.
+    BatchNorms keep their statistics and scales, so that the grid stays; their biases are trained. Gradients of weights
+    are bounded: after a long training the loss is so steep that the steps of a rate which suits a short one lead away.
 
     Args:
         model: The trained network.
         grid: The grid that its weights are rounded to.
         input_scale: What one step of the 8-bit input stands for, in the data's scale.
     """
+
+    most_gradient = 0.03  # measured
 
     def __init__(self, model: Model, grid: Grid, input_scale: float) -> None:
         super().__init__(model.network.plan)
@@ -122,22 +124,16 @@ class _SteppedReLU(BoundedReLU):
 
 
 class _Round(torch.autograd.Function):
-    """The nearest weight on the grid; the gradient passes, but for weights beyond its end.
-
-    A gradient longer than a share of the weights is shortened to it: after a long training the loss is so steep that
-    the steps of a rate which suits a short one lead away from it.
-    """
+    """The nearest weight on the grid; the gradient passes, but for weights beyond its end."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, weight: Tensor, unit: Tensor, bits: int, step: int) -> Tensor:
         most = (1 << bits - 1) - 1
         scaled = weight * unit / step
-        ctx.save_for_backward(scaled.abs() <= most + 0.5, weight.norm())
+        ctx.save_for_backward(scaled.abs() <= most + 0.5)
         return torch.where(unit != 0, scaled.round().clamp(-most, most) * step / unit, weight)
 
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        inside, norm = ctx.saved_tensors  # type: ignore[attr-defined]
-        gradient = grads[0] * inside
-        shorter = (_MOST_GRADIENT * norm / gradient.norm().clamp(min=1e-12)).clamp(max=1)
-        return gradient * shorter, None, None, None
+        (inside,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        return grads[0] * inside, None, None, None

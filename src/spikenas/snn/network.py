@@ -84,6 +84,8 @@ class Network(nn.Module):
             others would have computed. None builds all.
     """
 
+    most_gradient: float | None = None  # of the gradient of a layer's weights, as a share of their norm
+
     def __init__(self, plan: Plan, seed: int = 0, repeat: int = 0, only: Collection[str] | None = None) -> None:
         super().__init__()
         self.plan = plan

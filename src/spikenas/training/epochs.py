@@ -92,17 +92,17 @@ def progress_of(epochs: Sequence[Epoch], settings: TrainConfig) -> str:
 def kept_epoch(epochs: Sequence[Epoch], settings: TrainConfig) -> Epoch:
     """Return the epoch whose weights model.safetensors holds: the `last`, or the `best` on the validation images.
 
-    The best has the highest accuracy in the mean of it and the four epochs before it, so that one lucky epoch is not
-    taken for a good one; of equals it is the latest.
+    An epoch counts with its accuracy, or with the mean of it and the four before it where that is lower, so that one
+    lucky epoch is not taken for a good one. The best has the highest of these; of equals it is the latest.
     """
     if settings.keep == "last":
         return epochs[-1]
     judged = [judged_by(epoch, settings) for epoch in epochs]
-    means = [
-        math.fsum(own) / len(own)
+    counted = [
+        min(own[-1], math.fsum(own) / len(own))
         for own in (judged[max(0, end - _AVERAGED) : end] for end in range(1, len(epochs) + 1))
     ]
-    return max(zip(means, epochs, strict=True), key=lambda pair: (pair[0], pair[1].epoch))[1]
+    return max(zip(counted, epochs, strict=True), key=lambda pair: (pair[0], pair[1].epoch))[1]
 
 
 def read_log(path: Path) -> list[Epoch]:

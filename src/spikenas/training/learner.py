@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -51,6 +52,8 @@ class Learner:
         self._settings, self._weights, self._batch = settings, weights, batch
         strength = settings.spike_penalty
         self._penalties = [SpikePenalty(one, strength) for one in self.replicas.networks if strength]
+        self._bounded = [one for one in network.parameters() if one.dim() > 1] if network.most_gradient else []
+        self._most_gradient = network.most_gradient
         self.replicas.networks[0], self.optimiser = accelerator.prepare(network, optimiser)
         self._generators: list[torch.Generator] = []
 
@@ -75,6 +78,7 @@ class Learner:
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         sums = self.add_gradients(images, labels)
+        self._shorten_gradients()
         self.optimiser.step()
         self.optimiser.zero_grad()
         return sums
@@ -85,6 +89,13 @@ class Learner:
         sums = self.replicas.each(lambda number: self._learn(number, shares[0][number], shares[1][number], len(labels)))
         self.replicas.add_gradients()
         return torch.stack(sums).sum(0)
+
+    @torch.no_grad()
+    def _shorten_gradients(self) -> None:
+        for weight in self._bounded:
+            if weight.grad is not None:
+                longest = (self._most_gradient or math.inf) * weight.norm()
+                weight.grad *= (longest / weight.grad.norm().clamp(min=1e-12)).clamp(max=1)
 
     def _learn(self, number: int, images: Tensor, labels: Tensor, whole: int) -> Tensor:
         settings = self._settings
