@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from programs import Case, cases, frames_for, integers_of, model_of
 from spikenas._util.errors import RunError
-from spikenas.data import Split
-from spikenas.integers import IntegerNetwork, fold, leak_of, quantise, run_batch, run_reference, synops_of
+from spikenas.config import NetworkConfig
+from spikenas.data import Split, Statistics
+from spikenas.integers import IntegerNetwork, fold, leak_of, make_grid, quantise, run_batch, run_reference, synops_of
 from spikenas.integers.integers import Leak
 from spikenas.integers.rounding import on_grid, ratios
 from spikenas.memory import make_program
 from spikenas.memory.kernels import weight_steps
-from spikenas.space import make_plan
+from spikenas.snn import Network
+from spikenas.space import Genotype, InputSpec, make_plan
 from spikenas.training.checkpoint import Model, load_tensors, save_tensors
 from spikenas.training.evaluation import evaluate
 
@@ -350,3 +352,12 @@ def test_a_network_that_has_diverged() -> None:
     next(model.network.parameters()).data.fill_(float("nan"))
     with pytest.raises(RunError, match="not finite"):
         quantise(fold(model), 1 / 64, model.classes)
+
+
+@pytest.mark.parametrize(("cells", "channels"), [(1, 128), (2, 64), (2, 96), (2, 192), (3, 48)])
+def test_wide_networks_have_integers_with_the_levels_that_are_usual(cells: int, channels: int) -> None:
+    cell = "0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3"
+    network = NetworkConfig(channels=channels, cells=cells, stem_stride=2)
+    plan = make_plan(Genotype.parse(" / ".join([cell] * cells)), network, InputSpec(3, 16, 16, 10))
+    model = Model(Network(plan).eval(), tuple("0123456789"), Statistics((0.5,) * 3, (0.25,) * 3))
+    assert make_grid(fold(model), 1 / 255).maps
