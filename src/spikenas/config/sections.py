@@ -377,7 +377,7 @@ class TrainConfig(Section):
         None, ge=0, le=MOST_SIDE, description="padding of the random crop; absent: an eighth of the side; 0: off"
     )
     flip: bool | None = Field(None, description="mirror images at random; absent: not digits, idx and events")
-    keep: Literal["best", "last"] = Field("best", description="weights kept: of a good epoch after good ones, or the last")
+    keep: Literal["best", "last"] = Field("best", description="weights kept: of a good epoch among good ones, or last")
     precision: Precision = Field("auto", description="auto: bf16 where the device has it, but not for lif")
     tensorboard: bool = False
 
