@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -52,7 +51,6 @@ class Learner:
         self._settings, self._weights, self._batch = settings, weights, batch
         strength = settings.spike_penalty
         self._penalties = [SpikePenalty(one, strength) for one in self.replicas.networks if strength]
-        self._bounded = [one for one in network.parameters() if one.dim() > 1] if network.most_gradient else []
         self._most_gradient = network.most_gradient
         self.replicas.networks[0], self.optimiser = accelerator.prepare(network, optimiser)
         self._generators: list[torch.Generator] = []
@@ -92,9 +90,11 @@ class Learner:
 
     @torch.no_grad()
     def _shorten_gradients(self) -> None:
-        for weight in self._bounded:
-            if weight.grad is not None:
-                longest = (self._most_gradient or math.inf) * weight.norm()
+        if self._most_gradient is None:
+            return
+        for weight in self.replicas.networks[0].parameters():
+            if weight.dim() > 1 and weight.grad is not None:
+                longest = self._most_gradient * weight.norm()
                 weight.grad *= (longest / weight.grad.norm().clamp(min=1e-12)).clamp(max=1)
 
     def _learn(self, number: int, images: Tensor, labels: Tensor, whole: int) -> Tensor:
