@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -77,7 +80,10 @@ def train(
             the time is too short for a few steps.
     """
     with threads(config.threads):
-        return _train(plan, dataset, statistics, config, folder, progress, network, clock)
+        epochs = _train(plan, dataset, statistics, config, folder, progress, network, clock)
+    if _is_launched():
+        gc.collect()  # the threads of the group of processes have to end before the interpreter does, or it may abort
+    return epochs
 
 
 def _train(
@@ -212,8 +218,17 @@ def _check_finite(loss: float, epoch: int, settings: TrainConfig) -> None:
         )
 
 
+def _is_launched() -> bool:
+    """Say whether a launcher started this process beside others."""
+    return "WORLD_SIZE" in os.environ
+
+
 def _accelerator(config: Config, plan: Plan, folder: Path | None) -> Accelerator:
     AcceleratorState._reset_state(True)  # another training in this process may have had other settings
+    if _is_launched():
+        importlib.import_module(
+            "torch.distributed.nn"
+        )  # where it comes after the group, its defaults hold that for ever
     device = torch.device(config.device)
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
