@@ -7,7 +7,8 @@ import torch
 import spikenas as sn
 from programs import Case, model_of
 from spikenas._util.class_figures import Figures
-from spikenas.integers import RoundedNetwork, Tuning, fold, make_grid, make_integers, quantise, with_bits
+from spikenas._util.errors import DivergedError
+from spikenas.integers import RoundedNetwork, Tuning, fold, make_grid, make_integers, making, quantise, with_bits
 from spikenas.integers.making import _is_worse
 from spikenas.task import Task
 
@@ -87,19 +88,36 @@ def test_weights_that_outgrew_their_grid_have_integers(bits: int) -> None:
     assert quantise(fold(model), 1 / 64, model.classes, grid).constants
 
 
-@pytest.mark.parametrize(("lr", "tuned"), [(1e-4, True), (50.0, False)])
-def test_fine_tuning_that_does_harm_is_not_taken(lr: float, tuned: bool, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("lr", "harm"), [(1e-4, None), (50.0, "of the validation images")])
+def test_fine_tuning_that_does_harm_is_not_taken(lr: float, harm: str | None, caplog: pytest.LogCaptureFixture) -> None:
     task = Task("digits", settings={**QUICK, "quantise.lr": lr}).sized()
     model = sn.train(task, "0-1:conv3x3 1-3:conv3x3", progress=False)
     plain = make_integers(model, task, 4)
     made = make_integers(model, task, 4, Tuning(2))
-    assert made.tuned == tuned
-    assert ("fine-tuning did harm" in caplog.text) == (not tuned)
-    if not tuned:
+    assert (made.tuned, made.harmed) == (harm is None, harm is not None)
+    assert ("fine-tuning did harm" in caplog.text) == (harm is not None)
+    if harm:
+        assert harm in caplog.text
         weights, own = model.network.state_dict(), made.model.network.state_dict()
         assert weights.keys() == own.keys()
         assert all(torch.equal(weights[name], own[name]) for name in weights)
         assert made.network.evaluate(task.validation).accuracy == plain.network.evaluate(task.validation).accuracy
+
+
+def test_fine_tuning_that_diverges_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = Task("digits", settings=QUICK).sized()
+    model = sn.train(task, "0-1:conv3x3 1-3:conv3x3", progress=False)
+
+    def diverge(*_: object) -> None:
+        raise DivergedError("the training loss became nan in epoch 1; try a smaller learning rate than 0.1")
+
+    monkeypatch.setattr(making, "train", diverge)  # gradients are bounded, so that no rate allowed does it
+    made = make_integers(model, task, 4, Tuning(2))
+    assert made.harmed
+    assert not made.tuned
+    assert "loss became nan in epoch 1; a smaller quantise.lr than" in caplog.text
 
 
 def test_one_item_of_a_rare_class_is_chance_but_not_many_of_a_frequent_one() -> None:

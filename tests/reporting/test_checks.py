@@ -81,6 +81,9 @@ def test_accuracy_that_the_integers_lose(run: SavedRun) -> None:
     assert levels(of(run, "integers", evaluation=lost)) == ["warning"]
     tuned = {**(run.quantisation or {}), "epochs": 6}
     assert "--tuning 12" in of(run, "integers", evaluation=lost, quantisation=tuned)[0].remedy
+    harmed = {**(run.quantisation or {}), "tuning_did_harm": True}
+    remedy = of(run, "integers", evaluation=lost, quantisation=harmed)[0].remedy
+    assert f"--set quantise.lr={run.config.quantise.lr / 10:g}" in remedy
     assert levels(of(run, "integers", evaluation={**lost, "quantised_test_accuracy": 0.899})) == ["good"]
 
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from spikenas._util.class_figures import Figures
-from spikenas._util.errors import ConfigError
+from spikenas._util.errors import ConfigError, DivergedError
 from spikenas._util.run_files import MODEL
 from spikenas.integers.folding import fold
 from spikenas.integers.integer_evaluation import evaluate_integers, input_scale
@@ -33,11 +33,13 @@ class MadeIntegers(NamedTuple):
         network: The integers.
         model: The network whose weights were rounded.
         tuned: Whether that is the fine-tuned one.
+        harmed: Whether it was fine-tuned, and that did harm.
     """
 
     network: IntegerNetwork
     model: Model
     tuned: bool
+    harmed: bool = False
 
 
 def make_integers(
@@ -51,7 +53,8 @@ def make_integers(
 ) -> MadeIntegers:
     """Make integers of a trained network, after fine-tuning it with rounded weights where that is asked for.
 
-    Where the integers are surely worse on the validation images after it, they are made without it, with a warning.
+    Where it diverges, or the integers are surely worse on the validation images after it, they are made without it, and
+    a warning says so.
 
     Args:
         model: The trained network.
@@ -72,32 +75,39 @@ def make_integers(
     folded = fold(model)
     grid = make_grid(folded, scale)
     plain = MadeIntegers(quantise(folded, scale, model.classes, grid), model, tuned=False)
-    if task and tuning:
-        rounded = RoundedNetwork(model, grid, scale)
-        config = task.config.but(
-            tuning.settings
-            | {
-                "train.lr": task.config.quantise.lr,
-                "train.optimiser": "sgd",
-                "train.momentum": 0.9,
-                "train.warmup": 0.0,
-                "train.keep": "best",
-                "train.precision": "no",
-            }
-        )
+    if not (task and tuning):
+        return plain
+    try:
         with nullcontext(folder) if folder else TemporaryDirectory() as place:
-            train(model.network.plan, task.dataset, model.statistics, config, Path(place), progress, rounded, clock)
-            tuned = with_bits(load_model(Path(place) / MODEL), bits)
+            tuned = _tuned(RoundedNetwork(model, grid, scale), model, task, tuning, Path(place), progress, clock)
+    except DivergedError as error:
+        harm = str(error).partition(";")[0]
+    else:
         better = MadeIntegers(quantise(fold(tuned), scale, model.classes, grid), tuned, tuned=True)
         before, after = (_validated(made.network, task) for made in (plain, better))
         if not _is_worse(after, before):
             return better
-        _log.warning(
-            "fine-tuning did harm, so the integers are made without it: %.2f%% of the validation images right with it, "
-            "%.2f%% without; a smaller quantise.lr than %g, or more epochs (--tuning), may help",
-            *(100 * after.accuracy, 100 * before.accuracy, task.config.quantise.lr),
-        )
-    return plain
+        harm = f"{after.accuracy:.2%} of the validation images right with it, {before.accuracy:.2%} without"
+    lr = task.config.quantise.lr
+    remedy = f"a smaller quantise.lr than {lr:g}, or more epochs (--tuning), may help"
+    _log.warning("fine-tuning did harm, so the integers are made without it: %s; %s", harm, remedy)
+    return plain._replace(harmed=True)
+
+
+def _tuned(
+    rounded: RoundedNetwork, model: Model, task: Task, tuning: Tuning, place: Path, progress: Progress, clock: Clock
+) -> Model:
+    recipe = {
+        "train.lr": task.config.quantise.lr,
+        "train.optimiser": "sgd",
+        "train.momentum": 0.9,
+        "train.warmup": 0.0,
+        "train.keep": "best",
+        "train.precision": "no",
+    }
+    config = task.config.but(tuning.settings | recipe)
+    train(model.network.plan, task.dataset, model.statistics, config, place, progress, rounded, clock)
+    return with_bits(load_model(place / MODEL), model.network.plan.network.weight_bits)
 
 
 def _validated(network: IntegerNetwork, task: Task) -> Figures:

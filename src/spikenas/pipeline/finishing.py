@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
@@ -21,7 +20,7 @@ from spikenas._util.run_files import (
     TUNING,
 )
 from spikenas._util.seeding import digest_of
-from spikenas.config import QuantiseConfig, TrainConfig
+from spikenas.config import TrainConfig
 from spikenas.data.pictures import pictured, save_strip, strip
 from spikenas.deployment import deploy as build
 from spikenas.deployment import test_vectors, write_nir
@@ -108,13 +107,8 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> Quantisation:
     bits = task.config.quantise.weight_bits or task.config.network.weight_bits
     tuning = tuning_of(task.config, with_bits(model, bits).network.plan)
     folder = run / TUNING / digest_of(json.dumps(state.made_of(), sort_keys=True))
-    try:
-        with report.task("fine-tuning") if tuning else nullcontext(show_nothing) as progress:
-            made = make_integers(model, task, bits, tuning, folder if tuning else None, shown(progress))
-    except DivergedError as error:
-        lr = _smaller(task.config.quantise.lr, QuantiseConfig().lr)
-        command = shlex.join(["spikenas", "quantise", "--out", str(run.folder), "--set", f"quantise.lr={lr:g}"])
-        raise DivergedError(f"{error}: {command}") from None
+    with report.task("fine-tuning") if tuning else nullcontext(show_nothing) as progress:
+        made = make_integers(model, task, bits, tuning, folder if tuning else None, shown(progress))
     network, held_out = made.network, task.dataset.validation
     with report.task("integers") as progress:
         found = evaluate_integers(network, held_out, task.config.device, progress=counted(progress))
@@ -127,6 +121,7 @@ def quantise(run: RunFolder, task: Task, report: Reporter) -> Quantisation:
     values: Quantisation = {
         "weight_bits": network.plan.network.weight_bits,
         "epochs": len(read_log(folder / LOG)) if made.tuned else 0,
+        "tuning_did_harm": made.harmed,
         "validation_accuracy": found.accuracy,
         "validation_accuracy_in_floating_point": real.accuracy,
         "clipped": found.clipped,

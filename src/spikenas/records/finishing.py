@@ -27,10 +27,11 @@ class MadeOf(TypedDict):
 
 @with_config(CLOSED)
 class Quantisation(TypedDict):
-    """What quantise.json says of the integers."""
+    """What quantise.json says of the integers; the epochs of fine-tuning are 0 where that did harm."""
 
     weight_bits: Bits
     epochs: Count
+    tuning_did_harm: bool
     validation_accuracy: Share
     validation_accuracy_in_floating_point: Share
     clipped: dict[str, Share]

@@ -160,9 +160,12 @@ def _integers(run: SavedRun) -> Iterator[Check]:
         f"{found['test_accuracy']:.2%} in floating point"
     )
     if lost > _LOST:
-        bits, tuned = found["weight_bits"], run.quantisation["epochs"] if run.quantisation else 0
-        typed = command("quantise", "--out", run.folder, "--bits", bits, "--tuning", 2 * tuned or 6)
-        remedy = f"{'fine-tune longer' if tuned else 'fine-tune'}: {typed}{', or more bits' if bits < 8 else ''}"
+        bits, said = found["weight_bits"], run.quantisation
+        tuned, harmed = (said["epochs"], said["tuning_did_harm"]) if said else (0, False)
+        how = "fine-tune longer" if tuned else "fine-tune in smaller steps" if harmed else "fine-tune"
+        smaller = ("--set", f"quantise.lr={run.config.quantise.lr / 10:g}") if harmed else ()
+        typed = command("quantise", "--out", run.folder, "--bits", bits, "--tuning", 2 * tuned or 6, *smaller)
+        remedy = f"{how}: {typed}{', or more bits' if bits < 8 else ''}"
         yield Check("warning", "integers", finding, remedy)
     else:
         yield Check("good", "integers", finding)
