@@ -181,6 +181,48 @@ def test_a_file_that_cannot_be_written_is_named(run: Main, tmp_path: Path) -> No
     assert err == f"spikenas: {tmp_path}: Is a directory\n"
 
 
+DESIGN = "1x8x8 stride=1 ilif levels=3 / 8 0-3:conv3x3 / 12 bits=4 0-3:skip"
+
+
+def test_a_design_says_all_of_its_network(run: Main, tmp_path: Path) -> None:
+    settings = ("--set", "network.widths=[8, 12]", "--set", "network.layer_bits=['reduction1=4']", "--levels", 3)
+    options = ("--channels", 8, "--stem-stride", 1, "--input", "1x8x8", "--json")
+    _, genotype, _ = run("estimate", "0-3:conv3x3 / 0-3:skip", *settings, *options)
+    status, design, err = run("estimate", DESIGN, "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(design) == json.loads(genotype)
+    file = tmp_path / "designs.txt"
+    file.write_text(f"{DESIGN}\n0-3:conv3x3 / 0-3:skip\n")
+    _, out, _ = run("estimate", "--genotypes", file)
+    assert out.splitlines()[1].startswith(f"{DESIGN},{json.loads(design)['params']},")
+    assert "fits" in run("targets", DESIGN)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([DESIGN, "--channels", 4], "--channels: the design says it; leave it out"),
+        ([DESIGN, "--input", "3x8x8"], "--input: the design says it; leave it out"),
+        ([DESIGN, "--set", "network.widths=[8, 8]"], "network.widths: expected 2 numbers"),
+        (["1x8x8 / 8"], "design '1x8x8 / 8': cell 1: expected channels and edges"),
+        (["1x2x2 / 8 0-3:skip / 8 0-3:skip / 8 0-3:skip"], "2x2 images are too small for 3 cells"),
+    ],
+)
+def test_a_design_that_is_said_twice_or_wrongly(run: Main, arguments: list[object], message: str) -> None:
+    status, out, err = run("estimate", *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_line_that_is_no_design(run: Main, tmp_path: Path) -> None:
+    file = tmp_path / "designs.txt"
+    file.write_text(f"{DESIGN}\n1x8x8 slow / 8 0-3:skip\n")
+    status, _, err = run("estimate", "--genotypes", file)
+    assert status == 2
+    assert f"{file}, line 2: design '1x8x8 slow / 8 0-3:skip': 'slow' is none of" in err
+
+
 @pytest.mark.parametrize(
     "arguments", [["estimate", "0-3:skip", "--chanels", "4"], ["estimat"], ["show"], ["estimate", "0-3:skip", "more"]]
 )

@@ -21,7 +21,8 @@ from spikenas.pipeline.checking import check_settings
 from spikenas.targets import TARGETS, Target
 
 if TYPE_CHECKING:
-    from spikenas.space.plan import Plan
+    from spikenas.config import NetworkConfig
+    from spikenas.space.plan import InputSpec, Plan
 
 _CONFIG = Option("config", None, "Take the network's settings from a config.toml.", Path)
 _SEEN = (
@@ -38,12 +39,14 @@ _OutFile = Annotated[Path | None, typer.Option("--out", help="File to write; sta
 @command(_PLANNED, opt.JSON)
 def estimate(
     given: Given,
-    genotype: Annotated[str | None, typer.Argument(help="Such as '0-1:conv3x3 1-3:skip'.", show_default=False)] = None,
+    genotype: Annotated[
+        str | None, typer.Argument(help="Such as '0-1:conv3x3 1-3:skip', or a design.", show_default=False)
+    ] = None,
     genotypes: _Genotypes = None,
     out: _OutFile = None,
     as_written: Annotated[bool, typer.Option("--as-written", help="Keep dead edges, as the peers count.")] = False,
 ) -> None:
-    """Parameters, flash and RAM of genotypes, without building them."""
+    """Parameters, flash and RAM of genotypes or designs, without building them."""
     from spikenas.cli.tables import footprint_json, footprint_table
     from spikenas.memory import footprint
     from spikenas.space.texts import read_genotypes
@@ -100,7 +103,7 @@ def _loaded_targets() -> Iterator[Target]:
 def _planner(given: Given, as_written: bool) -> Callable[[str], Plan]:
     """Return a function that reads a genotype and plans it, by the options of a command."""
     from spikenas.space.building import make_plan
-    from spikenas.space.texts import bench_input, is_bench, parse_input, read_genotype
+    from spikenas.space.texts import bench_input, is_bench, is_design, parse_input, read_genotype
 
     whole = _settings(given)
     space, asked, shape = whole.space.name, given.values["classes"], given.values["input_shape"]
@@ -116,10 +119,26 @@ def _planner(given: Given, as_written: bool) -> Callable[[str], Plan]:
         spec = parse_input(shape or "3x32x32", classes)
 
     def plan_of(text: str) -> Plan:
+        if is_design(text):
+            return _design_plan(text, given, settings, spec)
         found = read_genotype(text, space, fixed)
-        return make_plan(found, settings.but({"cells": len(found.cells)}), spec, as_written)
+        return make_plan(found, settings.of_cells(len(found.cells)), spec, as_written)
 
     return plan_of
+
+
+def _design_plan(text: str, given: Given, settings: NetworkConfig, spec: InputSpec) -> Plan:
+    """Plan a design, which says itself what options say of genotypes."""
+    from spikenas.space.design import Design
+
+    design = Design.parse(text)
+    said = {**design.settings(), "space.name": None}
+    twice = next((key for key in given.words if key in said), None)
+    if twice or given.values["input_shape"] is not None:
+        raise ConfigError(
+            f"{given.sources.get(twice, '--input') if twice else '--input'}: the design says it; leave it out"
+        )
+    return design.plan(settings, spec)
 
 
 def _settings(given: Given) -> Config:

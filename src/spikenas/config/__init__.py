@@ -21,10 +21,7 @@ from spikenas.config.sections import (
     EnhancementConfig,
     ExecutorConfig,
     FidelityConfig,
-    Fit,
     NetworkConfig,
-    Neuron,
-    Precision,
     QuantiseConfig,
     SearchConfig,
     ShortTrainingConfig,
@@ -32,7 +29,9 @@ from spikenas.config.sections import (
     TrainConfig,
     neurons_in_words,
     usual_batch,
+    usual_levels,
 )
+from spikenas.config.values import Bits, Fit, Neuron, Precision
 
 __all__ = [
     "BENCH",
@@ -50,6 +49,7 @@ __all__ = [
     "MOST_THRESHOLD",
     "NAMED_SPACES",
     "USUAL_TIMESTEPS",
+    "Bits",
     "BudgetConfig",
     "Config",
     "DataConfig",
@@ -68,4 +68,5 @@ __all__ = [
     "find_space",
     "neurons_in_words",
     "usual_batch",
+    "usual_levels",
 ]

@@ -187,7 +187,7 @@ class Config(Section):
     def is_decided(self, key: str) -> bool:
         """Say whether a setting was asked for, by itself or by the name of a space."""
         section, _, name = key.partition(".")
-        if name in getattr(self, section).model_fields_set:
+        if name in getattr(self, section).model_fields_set or (key == "network.cells" and self.network.widths):
             return True
         if section == "space":
             return name == "ops" and self.space.name is not None

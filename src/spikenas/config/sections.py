@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,15 +11,21 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from spikenas._util.errors import ConfigError, SettingError
 from spikenas._util.units import Count, Duration, Size
 from spikenas.config.section import Section
+from spikenas.config.values import (
+    Bits,
+    Fit,
+    ImageSize,
+    LayerBits,
+    Neuron,
+    Precision,
+    positive_or,
+    two_numbers,
+)
 from spikenas.targets import Core, known_name
 
-Bits = Literal[2, 4, 8]
-Fit = Literal["stretch", "crop", "pad"]
-Neuron = Literal["lif", "ilif", "relu"]
 USUAL_LEVELS = 7
 _LARGEST_SUMS = {8: 33_000, 4: 20_000, 2: 12_000}  # D times inputs of a map, by bits; of 8 tried untrained
 USUAL_TIMESTEPS: Mapping[Neuron, int] = {"lif": 5, "ilif": 1, "relu": 1}
-Precision = Literal["auto", "no", "bf16", "fp16"]
 FREE_WIDTH = 32  # where nothing limits it
 _USUAL_BATCHES = 16, 32, 64, 128
 _USUAL_STEPS = {"muon": {"lr": 0.1, "momentum": 0.6}, "sgd": {"lr": 0.8, "momentum": 0.9}}
@@ -47,49 +52,6 @@ _MOST_OPS = 256
 _MOST_RATE = 100.0
 
 
-def _layer_bits(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(r"[a-z0-9_.]+=[248]", value):
-        return value
-    raise ValueError("expected a stage or layer and its bits, such as 'cell1=4'")
-
-
-LARGEST_SIDE = 1024  # pixels of an image as a network sees it
-
-
-def _image_size(value: object) -> int | str:
-    """Return a side as a number, and `24x24` too; other sizes as `WIDTHxHEIGHT`."""
-    match = (
-        re.fullmatch(r"\s*(\d{1,9})(?:\s*[xX×]\s*(\d{1,9}))?\s*", str(value)) if not isinstance(value, bool) else None
-    )
-    sides = [int(side) for side in match.groups() if side] if match and isinstance(value, int | str) else []
-    if not sides or not all(1 <= side <= LARGEST_SIDE for side in sides):
-        raise ValueError(f"expected a side in pixels such as 24, or WIDTHxHEIGHT such as 48x24, at most {LARGEST_SIDE}")
-    return sides[0] if len(set(sides)) == 1 else f"{sides[0]}x{sides[1]}"
-
-
-def _two_numbers(value: object) -> object:
-    """Return two numbers, the second larger."""
-    match value:
-        case [int() | float() as low, int() | float() as high] if low < high and not {bool} & {type(low), type(high)}:
-            return low, high
-    raise ValueError("expected two numbers, the second larger, such as [0, 4095]")
-
-
-ImageSize = Annotated[int | str, BeforeValidator(_image_size)]
-LayerBits = Annotated[str, BeforeValidator(_layer_bits)]
-
-
-def _positive_or(*words: str, most: int) -> BeforeValidator:
-    """A positive number, or one of a few words."""
-
-    def check(value: object) -> object:
-        if value in words or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most):
-            return value
-        raise ValueError(f"expected a number, at least 1 and at most {most}, or {' or '.join(map(repr, words))}")
-
-    return BeforeValidator(check)
-
-
 class DataConfig(Section):
     """Which images, and how they are brought to the network's input.
 
@@ -104,7 +66,7 @@ class DataConfig(Section):
     )
     channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; grey when absent if all images are")
     fit: Fit = Field("stretch", description="how images of another aspect ratio are brought to the size")
-    value_range: Annotated[tuple[float, float], BeforeValidator(_two_numbers)] | None = Field(
+    value_range: Annotated[tuple[float, float], BeforeValidator(two_numbers)] | None = Field(
         None, description="values of 16-bit and float pixels that become 0 and 255; by what is seen when absent"
     )
     validation_share: float = Field(0.1, gt=0, lt=1, description="share of the training images held out, stratified")
@@ -134,8 +96,11 @@ class NetworkConfig(Section):
 
     kind: Literal["compact", "snasnet"] = "compact"
     cells: int = Field(2, ge=1, le=MOST_CELLS, description="number of cells; snasnet has two")
-    channels: Annotated[int | Literal["auto"], _positive_or("auto", most=MOST_CHANNELS)] = Field(
-        "auto", description="C1, doubled at reductions"
+    channels: Annotated[int | Literal["auto"], positive_or("auto", most=MOST_CHANNELS)] = Field(
+        "auto", description="C1, doubled at reductions but for widths"
+    )
+    widths: tuple[Annotated[int, Field(ge=1, le=MOST_CHANNELS)], ...] = Field(
+        (), max_length=MOST_CELLS, description="channels of each cell, the first C1; absent: doubled at reductions"
     )
     stem_stride: Literal[1, 2, "auto"] = Field("auto", description="auto: 1, or 2 where that doubles the width")
     neuron: Neuron = Field(
@@ -174,8 +139,13 @@ class NetworkConfig(Section):
         if "timesteps" not in self.model_fields_set:
             values["timesteps"] = USUAL_TIMESTEPS[self.neuron]
         if "levels" not in self.model_fields_set:
-            last = self.channels << self.cells - 1 if self.neuron == "ilif" and isinstance(self.channels, int) else 0
+            last = self.cell_widths[-1] if self.neuron == "ilif" and isinstance(self.channels, int) else 0
             values["levels"] = usual_levels(last, self.weight_bits)
+        if self.widths and (len(self.widths), self.widths[0]) != (self.cells, self.channels):
+            problem = (
+                f"expected {self.cells} numbers, as network.cells says, the first {self.channels} (network.channels)"
+            )
+            raise SettingError("network.widths", f"{problem}; got {list(self.widths)}")
         if self.kind == "snasnet" and self.neuron != "lif":
             raise SettingError("network.neuron", f"snasnet has lif neurons, got {self.neuron}")
 
@@ -220,6 +190,20 @@ class NetworkConfig(Section):
     def neurons(self) -> str:
         """The neurons and T, in words."""
         return neurons_in_words(self.neuron, self.levels, self.timesteps)
+
+    @property
+    def cell_widths(self) -> tuple[int, ...]:
+        """Channels of each cell; `channels` is a number."""
+        return self.widths or tuple(int(self.channels) << cell for cell in range(self.cells))
+
+    def at_width(self, channels: int) -> Self:
+        """Return a copy of other channels, the widths of all cells in proportion."""
+        widths = tuple(max(1, round(width * channels / self.widths[0])) for width in self.widths)
+        return self.but({"channels": channels, "widths": widths})
+
+    def of_cells(self, cells: int) -> Self:
+        """Return a copy of another number of cells, whose widths are doubled where they are not those of as many."""
+        return self.but({"cells": cells, "widths": self.widths if len(self.widths) == cells else ()})
 
     @property
     def free_channels(self) -> int:
@@ -297,7 +281,7 @@ class EnhancementConfig(Section):
 class FidelityConfig(Section):
     """Says at what size a candidate is scored, apart from the network that will be built; as that one where absent."""
 
-    channels: Annotated[int | Literal["network"], _positive_or("network", most=MOST_CHANNELS)] = Field(
+    channels: Annotated[int | Literal["network"], positive_or("network", most=MOST_CHANNELS)] = Field(
         16, description="C1, or as the network"
     )
     neuron: Literal[Neuron, "network"] = Field("lif", description="or as the network")
@@ -307,7 +291,7 @@ class FidelityConfig(Section):
         le=MOST_TIMESTEPS,
         description="T; absent: as the network where it has this neuron, else 5 for lif and 1; all of events",
     )
-    image_size: Annotated[int | Literal["auto", "data"], _positive_or("auto", "data", most=MOST_SIDE)] = Field(
+    image_size: Annotated[int | Literal["auto", "data"], positive_or("auto", "data", most=MOST_SIDE)] = Field(
         "auto", description="side; auto: the last cell sees 8x8 maps, or as the data where those are smaller"
     )
     batch: int = Field(32, ge=2, le=MOST_BATCH, description="training images a candidate sees")
@@ -328,7 +312,7 @@ class ShortTrainingConfig(Section):
     timesteps: int | None = Field(
         2, ge=1, le=MOST_TIMESTEPS, description="T of images where the network has more; events have all"
     )
-    image_size: Annotated[int | Literal["auto", "data"], _positive_or("auto", "data", most=MOST_SIDE)] = Field(
+    image_size: Annotated[int | Literal["auto", "data"], positive_or("auto", "data", most=MOST_SIDE)] = Field(
         "auto", description="side; as fidelity.image_size"
     )
     batch: int = Field(32, ge=1, le=MOST_BATCH)

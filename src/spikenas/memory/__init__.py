@@ -1,6 +1,7 @@
 """Computes what a plan costs: learnable parameters, flash and RAM, without torch."""
 
 from spikenas.memory.budget import describe, sizes, violations
+from spikenas.memory.estimator import Estimator, Figures
 from spikenas.memory.lowering import make_program
 from spikenas.memory.model import Footprint, LayerCost, footprint
 from spikenas.memory.placement import Arena, make_arena
@@ -9,6 +10,8 @@ from spikenas.memory.program import Buffer, Program, Step
 __all__ = [
     "Arena",
     "Buffer",
+    "Estimator",
+    "Figures",
     "Footprint",
     "LayerCost",
     "Program",

@@ -177,8 +177,12 @@ def bits_in_words(plan: Plan, step: Step) -> int:
     Neighbours in a word are weights of neighbouring outputs, or of neighbouring inputs where these are activations.
     """
     layer = plan.by_name[step.layer]
-    neighbours = layer.in_shape[0] if step.record.reads == "activations" else layer.shape[0]
-    return layer.bits if layer.bits > 2 and neighbours % (32 // layer.bits) == 0 else 0
+    return words_of(layer.bits, layer.in_shape[0] if step.record.reads == "activations" else layer.shape[0])
+
+
+def words_of(bits: int, neighbours: int) -> int:
+    """Return the bits of weights that are read in words, where so many are neighbours; 0 where one by one."""
+    return bits if bits > 2 and neighbours % (32 // bits) == 0 else 0
 
 
 def bit_planes(plan: Plan) -> int:
@@ -188,8 +192,13 @@ def bit_planes(plan: Plan) -> int:
 
 def kernel_name(plan: Plan, step: Step) -> str:
     """Return the C function of a step; convolutions have one each for words of 8-bit and of 4-bit weights."""
-    name = (step.record.function or step.kernel).format(bits_in_words(plan, step) or "_any")
-    return f"{name}_planes" if step.record.planes and bit_planes(plan) > 1 else name
+    return function_of(step.record, bits_in_words(plan, step), bit_planes(plan))
+
+
+def function_of(kernel: Kernel, bits_in_words: int, planes: int) -> str:
+    """Return the C function of a kernel, for weights that are read in words or not, and so many bit planes."""
+    name = (kernel.function or kernel.name).format(bits_in_words or "_any")
+    return f"{name}_planes" if kernel.planes and planes > 1 else name
 
 
 def tables(plan: Plan, step: Step) -> dict[str, Table]:

@@ -38,19 +38,24 @@ def make_arena(program: Program) -> Arena:
     for buffer in zeroed:
         offsets[buffer.name] = end
         end += buffer.size_bytes
-    others = [buffer for buffer in buffers if buffer.name not in offsets]
-    orders: tuple[Callable[[Buffer], tuple[int, ...]], ...] = (
-        lambda b: (-b.size_bytes, b.first),
-        lambda b: (b.first - b.last, -b.size_bytes),
-        lambda b: (b.first, -b.size_bytes),
-    )
-    placed = (_place(sorted(others, key=order), zeroed, offsets) for order in orders)
-    size_bytes, found = min(placed, key=lambda one: one[0])
+    size_bytes, found = place([buffer for buffer in buffers if buffer.name not in offsets], zeroed, offsets)
     live = tuple(
         sum(buffer.size_bytes for buffer in buffers if buffer.first <= step <= buffer.last)
         for step in range(len(program.steps))
     )
     return Arena(found, end, size_bytes, live)
+
+
+def place(buffers: Iterable[Buffer], placed: list[Buffer], offsets: dict[str, int]) -> tuple[int, dict[str, int]]:
+    """Place buffers beside those that are placed already; returns the size of the whole, and where each begins."""
+    buffers = tuple(buffers)
+    orders: tuple[Callable[[Buffer], tuple[int, ...]], ...] = (
+        lambda b: (-b.size_bytes, b.first),
+        lambda b: (b.first - b.last, -b.size_bytes),
+        lambda b: (b.first, -b.size_bytes),
+    )
+    tried = (_place(sorted(buffers, key=order), placed, offsets) for order in orders)
+    return min(tried, key=lambda one: one[0])
 
 
 def _place(buffers: Iterable[Buffer], placed: list[Buffer], offsets: dict[str, int]) -> tuple[int, dict[str, int]]:

@@ -161,15 +161,28 @@ class Program:
 
     def _buffer(self, name: str, kind: BufferKind, first: int, last: int) -> Buffer:
         layer = self.plan.by_name.get(name) or self.plan.by_name[name.rpartition(".")[0]]
-        if kind == "spikes":  # each plane of each pixel begins with a byte of its own
-            pixels = layer.size // layer.shape[0] if len(layer.shape) == 3 else 1
-            size_bytes = pixels * bit_planes(self.plan) * -(-layer.shape[0] // 8)
-        else:
-            bits = {
-                "input": INPUT_BITS,
-                "membrane": self.plan.network.membrane_bits,
-                "activations": ACTIVATION_BITS,
-                "accumulator": ACCUMULATOR_BITS,
-            }.get(kind, MAP_BITS)
-            size_bytes = layer.size * bits // 8
-        return Buffer(name, layer.name, kind, aligned(size_bytes), first, last)
+        channels = layer.shape[0] if len(layer.shape) == 3 else layer.size
+        planes, membrane_bits = bit_planes(self.plan), self.plan.network.membrane_bits
+        size_bytes = bytes_of(kind, channels, layer.size // channels, planes, membrane_bits)
+        return Buffer(name, layer.name, kind, size_bytes, first, last)
+
+
+def bytes_of(kind: BufferKind, channels: int, pixels: int, planes: int, membrane_bits: int = 16) -> int:
+    """Return the aligned size of a buffer.
+
+    Args:
+        kind: What it holds.
+        channels: Channels, or numbers where there are no pixels.
+        pixels: Pixels of a channel.
+        planes: Bits that hold what a neuron sends.
+        membrane_bits: Bits of a membrane potential.
+    """
+    if kind == "spikes":  # each plane of each pixel begins with a byte of its own
+        return aligned(pixels * planes * -(-channels // 8))
+    bits = {
+        "input": INPUT_BITS,
+        "membrane": membrane_bits,
+        "activations": ACTIVATION_BITS,
+        "accumulator": ACCUMULATOR_BITS,
+    }.get(kind, MAP_BITS)
+    return aligned(channels * pixels * bits // 8)

@@ -68,7 +68,7 @@ def _larger(run: SavedRun) -> str:
     for channels in reversed(LADDER) if plan else ():
         if plan is None or channels <= plan.network.free_channels:
             break
-        wider = make_plan(plan.genotype, plan.network.but({"channels": channels}), plan.input)
+        wider = make_plan(plan.genotype, plan.network.at_width(channels), plan.input)
         if not violations(footprint(wider), run.config.budget):
             return f"a network of {channels} channels fits: {again(run, 'wider', '--channels', channels)}"
     return f"more cells: {again(run, 'deeper', '--cells', run.config.network.cells + 1)}"

@@ -261,15 +261,15 @@ def at_fidelity(network: NetworkConfig, fidelity: FidelityConfig, static: bool) 
     usual = type(network).model_fields
     changes: dict[str, Any] = {key: usual[key].get_default() for key in network.without_effect}
     changes |= {"neuron": neuron, "timesteps": fidelity.timesteps or own}
-    if fidelity.channels != "network":
-        changes["channels"] = fidelity.channels
     reduced = network.but(changes)
+    if fidelity.channels != "network":
+        reduced = reduced.at_width(fidelity.channels)
     check_timesteps(reduced, static, "network.timesteps" if fidelity.timesteps is None else "fidelity.timesteps")
     return reduced
 
 
 def _plan(genotype: Genotype, network: NetworkConfig, input: InputSpec) -> Plan:
-    return make_plan(genotype, network.but({"cells": len(genotype.cells)}), input)
+    return make_plan(genotype, network.of_cells(len(genotype.cells)), input)
 
 
 def _value(score: Callable[[Any], float], argument: Any) -> float:

@@ -2,6 +2,8 @@
 
 from spikenas.space.building import make_plan
 from spikenas.space.cell import Cell, Edge, parse_bench
+from spikenas.space.design import Design
+from spikenas.space.design_space import DesignSpace
 from spikenas.space.genotype import Genotype
 from spikenas.space.graph import Atom, CellGraph
 from spikenas.space.ops import BENCH_OPS, OPS, SNASNET_OPS, Op
@@ -15,6 +17,8 @@ __all__ = [
     "Atom",
     "Cell",
     "CellGraph",
+    "Design",
+    "DesignSpace",
     "Edge",
     "Genotype",
     "InputSpec",

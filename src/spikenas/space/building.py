@@ -40,11 +40,11 @@ def make_plan(genotype: Genotype, network: NetworkConfig, input: InputSpec, as_w
         raise GenotypeError(
             f"the network has {network.cells} cells (network.cells), the genotype {len(genotype.cells)}: {genotype}"
         )
-    builder = _Builder(network, input)
+    builder, widths = _Builder(network, input), network.cell_widths
     value = builder.stem(network.channels)
     for number, cell in enumerate(genotype.at_threshold(network.v_threshold).cells, start=1):
         if number > 1:
-            value = builder.reduction(f"reduction{number - 1}", value, network.channels << number - 1)
+            value = builder.reduction(f"reduction{number - 1}", value, widths[number - 1])
         value = builder.cell(f"cell{number}", value, _graph(genotype, number, cell, as_written))
     (builder.compact_head if network.kind == "compact" else builder.snasnet_head)(value)
     named = {layer.stage for layer in builder.layers} | {layer.name for layer in builder.layers if layer.weights}

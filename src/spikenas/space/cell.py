@@ -112,6 +112,13 @@ class Cell:
             edges[pair] = edge
         return cls(tuple(edges.get(pair, Edge()) for pair in pairs(nodes)), nodes)
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:  # cells are keys of what is kept for millions of designs
+        return hash((self.edges, self.nodes))
+
     @property
     def has_feedback(self) -> bool:
         """Whether any edge runs backward, live or not."""
@@ -137,6 +144,11 @@ class Cell:
     def canonical(self) -> CellGraph:
         """Canonical form of the cell; cells that are equal networks have equal ones."""
         return canonical_graph(self.nodes, tuple(self.links()))
+
+    @cached_property
+    def has_weights(self) -> bool:
+        """Whether it has a convolution that is no dead edge."""
+        return any(atom.op.spiking for atom in self.canonical.atoms)
 
     @cached_property
     def written(self) -> CellGraph:

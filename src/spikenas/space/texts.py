@@ -78,6 +78,11 @@ def is_bench(space: str | None) -> bool:
     return space is not None and space.partition(":")[0] == BENCH
 
 
+def is_design(text: str) -> bool:
+    """Say whether a text is that of a design rather than a genotype: it begins with an input."""
+    return re.match(r"\s*\d+x\d+x\d+\b", text) is not None
+
+
 def read_genotypes(path: Path, read: Callable[[str], T]) -> Iterator[tuple[str, T]]:
     """Read the lines of a file; empty lines and those that begin with # are passed over.
 
@@ -89,8 +94,8 @@ def read_genotypes(path: Path, read: Callable[[str], T]) -> Iterator[tuple[str, 
         The text of each line, and what was made of it.
 
     Raises:
-        ConfigError: The file cannot be read, or holds nothing.
-        GenotypeError: A line cannot be read; the message names it.
+        ConfigError: The file cannot be read, or holds nothing, or a line cannot be read as a design.
+        GenotypeError: A line cannot be read as a genotype; the message names it.
     """
     found = False
     for number, line in enumerate(read_text(path, ConfigError).splitlines(), start=1):
@@ -98,7 +103,7 @@ def read_genotypes(path: Path, read: Callable[[str], T]) -> Iterator[tuple[str, 
             found = True
             try:
                 yield line.strip(), read(line)
-            except GenotypeError as error:
-                raise GenotypeError(f"{path}, line {number}: {error}") from None
+            except (ConfigError, GenotypeError) as error:
+                raise type(error)(f"{path}, line {number}: {error}") from None
     if not found:
         raise ConfigError(f"{path}: no genotypes in it; expected one a line")

@@ -58,7 +58,7 @@ class ShortTraining:
         start = time.perf_counter()
         if not genotype.connected:
             return ScoreResult(-math.inf, 0.0)
-        settings = self.config.network.but({"cells": len(genotype.cells)})
+        settings = self.config.network.of_cells(len(genotype.cells))
         try:
             plan = make_plan(genotype, settings, self.input)
             epochs = train(plan, self.dataset, self.statistics, self.config, None)
@@ -109,6 +109,7 @@ def training_factory(task: Task) -> TrainingFactory:
     held_out = _share(dataset.validation, settings.validation, side, seed_of(config.seed, "short validation"))
     changes: dict[str, Any] = {
         "network.channels": settings.channels,
+        "network.widths": config.network.at_width(settings.channels).widths,
         "network.stem_stride": 1 if config.network.stem_stride == "auto" else config.network.stem_stride,
         "train.time": None,
         "train.epochs": max(settings.epochs, round(settings.epochs * settings.images / len(images[1]))),
