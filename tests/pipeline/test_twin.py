@@ -53,12 +53,20 @@ def test_a_twin_has_the_plan_the_items_and_the_time_of_its_run(
     assert status == 0, err
     following = next_stage(State(folder, Config.load(folder / "config.toml")))
     assert following is not None
+    _, shown, _ = run("evaluate", "--out", "r")
+    assert "spikenas run --twin --out r" in shown
     status, out, err = run("run", "--out", "r", "--json")
     assert status == 0, err
+    assert "accuracy with relu" in repr(sn.load(folder))
     again = json.loads(out)
     longer = Config.load(twin / "config.toml").train.time or 0
     assert again["training_seconds"] <= longer < again["training_seconds"] + 1
     assert (longer > (other.train.time or 0)) == (twin / "trainings" / "1").exists(), "trained anew, the former kept"
+
+    (twin / "evaluation.json").write_text('{"a":')
+    damaged = sn.load(folder)
+    assert damaged.twin is None
+    assert any("twin/evaluation.json" in line for line in damaged.unreadable)
 
 
 def test_a_run_that_wants_no_twin_has_none(run: Main, tmp_path: Path) -> None:

@@ -125,6 +125,14 @@ def test_training_that_is_not_done_or_does_not_generalise(run: SavedRun) -> None
     assert levels(of(run, "generalisation", epochs=[learnt, learnt])) == ["warning"]
 
 
+def test_training_that_learnt_nothing(run: SavedRun) -> None:
+    guessing = replace(run.epochs[-1], train_accuracy=0.1, validation_accuracy=0.11)
+    (found,) = of(run, "training", epochs=[guessing] * run.config.train.epochs)
+    assert found.level == "problem"
+    assert f"train.lr={run.config.train.lr / 10:g}" in found.remedy
+    assert of(run, "generalisation", epochs=[guessing, guessing]) == []
+
+
 def test_what_is_wrong_comes_first(run: SavedRun) -> None:
     found = levels(checks(replace(run, unreadable=["best.json: not valid JSON"])))
     order = ["problem", "warning", "unknown", "good"]

@@ -14,7 +14,7 @@ from spikenas._util.errors import RunError
 from spikenas._util.run_files import CHECKPOINT, LOG, MODEL
 from spikenas.config import Config
 from spikenas.training.checkpoint import load_model, load_tensors
-from spikenas.training.epochs import Epoch, behind, is_complete, read_log
+from spikenas.training.epochs import Epoch, behind, is_complete, kept_epoch, read_log
 from spikenas.training.loop import train
 
 STEPS = 300 // 32  # of an epoch
@@ -56,7 +56,7 @@ def test_it_ends_with_its_time_and_the_schedule_with_it(tmp_path: Path) -> None:
     assert seen == sorted(seen)
     assert read_log(tmp_path / LOG) == epochs
     model = load_model(tmp_path / MODEL).evaluate(DIGITS.validation)
-    assert model.accuracy == max(epoch.validation_accuracy for epoch in epochs)
+    assert model.accuracy == kept_epoch(epochs, config.train).validation_accuracy
 
 
 def test_a_time_that_ends_within_the_first_epoch_is_a_whole_training(tmp_path: Path) -> None:
@@ -103,6 +103,18 @@ def test_a_time_for_a_few_steps_is_too_short(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"^train.time: 20 s suffice for \d+ steps of 8 images, and learning takes at l"):
         run(tmp_path, timed(20, batch=8))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_time_that_is_surely_too_short_is_told_early(tmp_path: Path) -> None:
+    class Slow(Clock):
+        def __call__(self) -> float:
+            self.now += 19
+            return self.now
+
+    clock = Slow()
+    with pytest.raises(RunError, match=r"^train.time: 6 min 40 s suffice for 1[0-3] steps of 8 images"):
+        train(PLAN, DIGITS, STATISTICS, timed(400, batch=8), tmp_path, clock=clock)
+    assert clock.now - 1000 < 0.4 * 400
 
 
 def test_a_further_round_may_be_short(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from spikenas._util.units import format_size
 from spikenas.config import neurons_in_words
 from spikenas.memory import Footprint
 from spikenas.memory.fitting import Need
+from spikenas.pipeline.stages import STAGES
 from spikenas.space.plan import Plan
 from spikenas.targets import Target
 
@@ -122,7 +123,7 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
     table.add_row("files", values["folder"])
     table.add_row("report", f"{values['folder']}/report.html")
     if values["next"]:
-        table.add_row("next", f"spikenas {values['next']} --out {shlex.quote(values['folder'])}")
+        table.add_row("next", f"{STAGES[values['next']].typed} --out {shlex.quote(values['folder'])}")
     table.add_row("time", f"{seconds:.0f} s (this command)")
     return table
 

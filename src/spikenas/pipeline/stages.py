@@ -194,7 +194,7 @@ class Stage:
     """A stage reads the files of those before it, writes its own, and does nothing when it is done.
 
     Attributes:
-        name: The command, and in the history.
+        name: Name in the history, and of its command.
         work: Function that does it, as `module:function`; it takes the run folder, the task and the reporter, that of
             `enhance` the settings in the place of the task.
         result: The file that is written last, and says what came of it; a pattern where there are several.
@@ -204,6 +204,7 @@ class Stage:
         witness: Files that show that something depends on these sections.
         done: Whether there is nothing left to do.
         wanted: Whether a run has this stage, by its settings.
+        option: Option of `run` that asks for it, where it is no command of its own.
     """
 
     name: str
@@ -215,6 +216,12 @@ class Stage:
     fixes: tuple[str, ...] = ()
     witness: tuple[str, ...] = ()
     wanted: Callable[[State], bool] = lambda state: True
+    option: str = ""
+
+    @property
+    def typed(self) -> str:
+        """The command that does it, without a folder."""
+        return f"spikenas run {self.option}" if self.option else f"spikenas {self.name}"
 
     def function(self) -> Callable[..., Any]:
         """Import the function that does the work."""
@@ -318,6 +325,7 @@ STAGES: dict[str, Stage] = {
             writes=(TWIN,),
             done=has_twin,
             wanted=lambda state: state.config.twin,
+            option="--twin",
         ),
     )
 }

@@ -12,6 +12,7 @@ from spikenas.reporting.saved import SavedRun, Tested
 
 _WIDE = 0.05  # half the width of an interval of accuracy from which on the test set is small
 _GAP = 0.05  # difference of two accuracies that is worth a word, where it surely is one
+_LEARNT = 0.02  # of the way from guessing to all right, below which the training images teach nothing
 _POOR = 0.5  # times the mean recall below which a class is surely known badly
 _BEHIND = 0.02  # by which a balanced accuracy is lower than the accuracy
 
@@ -136,7 +137,12 @@ def _training(run: SavedRun) -> Iterator[Check]:
         found = difference(kept.train_accuracy, seen, kept.validation_accuracy, held_out)
         finding += f"; the difference is {100 * found.low:.1f} to {100 * found.high:.1f} points with 95 % confidence"
         surely = found.low > 0
-    if gap > _GAP and surely:
+    share = run.tested.figures.largest_share if run.tested else 0.0
+    if kept.train_accuracy < share + _LEARNT * (1 - share):
+        lr = run.config.train.lr / 10
+        remedy = f"a smaller learning rate: {again(run, 'slower', '--set', f'train.lr={lr:g}')}"
+        yield Check("problem", "training", f"hardly more than guessing was learnt: {finding}", remedy)
+    elif gap > _GAP and surely:
         decay = 2 * run.config.train.weight_decay or 5e-4
         remedy = f"more images, or more weight decay: {again(run, 'decay', '--set', f'train.weight_decay={decay:g}')}"
         yield Check("warning", "generalisation", f"over-fitting: {finding}", remedy)

@@ -141,7 +141,7 @@ class SavedRun:
 
     @property
     def frame(self) -> pandas.DataFrame:
-        """Return the trials, a row each, in the order of the search.
+        """Return the trials, a row each, in order.
 
         Raises:
             ConfigError: pandas is not installed.
@@ -150,6 +150,8 @@ class SavedRun:
 
     def __repr__(self) -> str:
         rows = {"run": str(self.folder), "status": self.status, **self.summary}
+        if self.twin and self.twin.accuracy is not None:
+            rows["accuracy with relu"] = f"{self.twin.accuracy:.2%}"
         width = max(map(len, rows)) + 2
         return "\n".join(f"{name:<{width}}{value}" for name, value in rows.items())
 
@@ -310,7 +312,7 @@ def load_run(folder: str | Path) -> SavedRun:
         plan=plan,
         unreadable=reader.unreadable,
         undecided=undecided,
-        twin=reader.read(lambda: load_run(folder / TWIN)) if config.twin and has_twin(state) else None,
+        twin=reader.twin(state),
     )
     run.mistakes.extend(reader.pictures(run.tested))
     return run
@@ -333,6 +335,16 @@ class _Reader:
 
     def find(self, file: JsonFile[R]) -> R | None:
         return self.read(lambda: file.find(self.folder))
+
+    def twin(self, state: State) -> SavedRun | None:
+        """Return the run of the twin once it is whole; what of it cannot be used is a line here."""
+        if not state.config.twin or not (self.folder / TWIN / CONFIG).exists():
+            return None
+        found = self.read(lambda: load_run(self.folder / TWIN))
+        if found is None or has_twin(state):
+            return found
+        self.unreadable.extend(found.unreadable)
+        return None
 
     def tensors(self, state: State) -> None:
         for name in (MODEL, CHECKPOINT):

@@ -34,6 +34,7 @@ from spikenas.training.precision import precision_of
 from spikenas.training.rounds import Progressed, further, learning_rate
 
 LEAST_STEPS = 20  # of the first round of a training whose time is limited
+_SEEN, _SURELY = 0.2, 0.7  # share of the time after which it shows, and of the steps that are too few even so
 _STEPS_BETWEEN_CHECKS = 50  # whether the loss is finite; each waits for a GPU
 
 Clock = Callable[[], float]
@@ -120,25 +121,25 @@ def _train(
     measure = _Measure(accelerator, settings, epochs, clock)
     with learner.replicas.side_by_side():
         while not is_complete(epochs, settings):
-            epoch, step, lr, done = len(epochs), 0, 0.0, 0.0
+            epoch, lr = len(epochs), 0.0
             learner.begin(config.seed, epoch)
             order = torch.randperm(
                 len(images_here), generator=torch.Generator().manual_seed(seed_of(config.seed, "order", epoch))
             )
             sums = torch.zeros(3, dtype=torch.float64, device=accelerator.device)
             own = order.numpy()[accelerator.process_index :: accelerator.num_processes][: steps_per_epoch * batch]
-            for images, labels in learner.batches(images_here, own):
-                lr = learning_rate(measure(epoch + step / steps_per_epoch), settings, rounds)
+            for step, (images, labels) in enumerate(learner.batches(images_here, own), start=1):
+                lr = learning_rate(measure(epoch + (step - 1) / steps_per_epoch), settings, rounds)
                 sums += learner.learn(images, labels, lr)
-                step += 1
                 if step % _STEPS_BETWEEN_CHECKS == 0:
                     _check_finite(float(sums[0]), epoch, settings)
-                if (done := measure(epoch + step / steps_per_epoch)) >= asked_of(settings):
+                done = measure(epoch + step / steps_per_epoch)
+                if measure.timed and is_new and len(rounds) == 1:
+                    _check_pace(epoch * steps_per_epoch + step, done, batch, settings)
+                if done >= asked_of(settings):
                     break
                 if step < steps_per_epoch:
                     progress(*measure.shown(done, steps_per_epoch), epochs)
-            if measure.timed and done >= asked_of(settings) and is_new and len(rounds) == 1:
-                _check_length(len(epochs) * steps_per_epoch + step, batch, settings)
             _check_finite(float(sums[0]), epoch, settings)
             validation, balanced = learner.validate(held_out)
             learnt = accelerator.reduce(sums).tolist()
@@ -197,17 +198,19 @@ class _Measure:
         return round(min(done, self._asked) * unit), round(self._asked * unit)
 
 
-def _check_length(steps: int, batch: int, settings: TrainConfig) -> None:
-    """Check that the time given sufficed for more than a few steps.
+def _check_pace(steps: int, seconds: float, batch: int, settings: TrainConfig) -> None:
+    """Check that the time given suffices for more than a few steps: once a part of it is over, and at its end.
 
     Raises:
-        RunError: It did not.
+        RunError: It does not, or surely will not.
     """
-    if steps < LEAST_STEPS:
-        given, many = format_duration(asked_of(settings)), "s" * (steps != 1)
+    share = min(1.0, seconds / asked_of(settings))
+    slow = _SURELY * LEAST_STEPS if share < 1 else LEAST_STEPS
+    if share >= _SEEN and steps < share * slow:
+        given, many = format_duration(asked_of(settings)), round(steps / share)
         raise RunError(
-            f"train.time: {given} suffice for {steps} step{many} of {batch} images, and learning takes at least "
-            f"{LEAST_STEPS}; give more time, or a smaller image, network or batch"
+            f"train.time: {given} suffice for {many} step{'s' * (many != 1)} of {batch} images, and learning takes at "
+            f"least {LEAST_STEPS}; give more time, or a smaller image, network or batch"
         )
 
 
