@@ -1,6 +1,6 @@
 """Draw random designs, keep those that fit, and say how long a million take.
 
-    python benchmarks/bench_designs.py --designs 1000000 [--flash 96KiB] [--ram 128KiB] [--out designs.json]
+    python benchmarks/bench_designs.py --designs 1000000 [--ops none,skip,conv3x3] [--flash 96KiB] [--ram 128KiB]
 
 One thread; CPU time, so that other work on the machine counts little. Beside it stands what the memory model takes for
 a design, as the median of some, and how many of the fitting designs of a sample it finds to fit too.
@@ -24,33 +24,36 @@ from spikenas.config import BudgetConfig, NetworkConfig
 from spikenas.memory import Estimator, footprint, violations
 from spikenas.space import Design, DesignSpace, InputSpec, Space
 
-OPS = ("none", "skip", "conv1x1", "conv3x3", "dwconv3x3")
-SPACE = DesignSpace(
-    Space.of(OPS),
-    ((32, 32), (24, 24), (16, 16)),
-    (3, 1),
-    neurons=(("ilif", 1), ("relu", 1)),
-    levels=(0, 3, 1),
-    bits=(8, 4, 2),
-)
 INPUT = InputSpec(3, 32, 32, 10)
 CHECKED = 500
+
+
+def space_of(ops: str) -> DesignSpace:
+    return DesignSpace(
+        Space.of(ops.split(",")),
+        ((32, 32), (24, 24), (16, 16)),
+        (3, 1),
+        neurons=(("ilif", 1), ("relu", 1)),
+        levels=(0, 3, 1),
+        bits=(8, 4, 2),
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--designs", type=int, default=100_000)
+    parser.add_argument("--ops", default="skip,conv3x3")
     parser.add_argument("--flash", type=parse_size, default=96 * 1024)
     parser.add_argument("--ram", type=parse_size, default=128 * 1024)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    network = NetworkConfig()
+    network, space = NetworkConfig(), space_of(args.ops)
     estimate, rng, limits = Estimator(network, INPUT), random.Random(0), BudgetConfig(flash=args.flash, ram=args.ram)
     connected = fitting = 0
     kept: list[Design] = []
     start = time.process_time()
     for _ in range(args.designs):
-        design = SPACE.sample(rng)
+        design = space.sample(rng)
         if not design.connected:
             continue
         connected += 1
@@ -71,7 +74,8 @@ def main() -> None:
         agreed += not violations(whole, limits)
     result = {
         "machine": machine(),
-        "space": SPACE.size,
+        "ops": args.ops,
+        "space": space.size,
         "designs": args.designs,
         "connected": connected,
         "fitting": fitting,
@@ -84,7 +88,7 @@ def main() -> None:
     }
     limits_in_words = f"{format_size(args.flash)} and {format_size(args.ram)}"
     print(
-        f"{args.designs:,} of {SPACE.size:.2g} designs in {seconds:.1f} s of CPU: {connected:,} connected, {fitting:,}"
+        f"{args.designs:,} of {space.size:.2g} designs in {seconds:.1f} s of CPU: {connected:,} connected, {fitting:,}"
     )
     print(f"fit {limits_in_words}; {result['peak_memory_mib']:.0f} MiB at the peak; the memory model takes")
     print(f"{result['memory_model_milliseconds']:.1f} ms each, and of {len(kept)} says that {agreed} fit")

@@ -16,7 +16,7 @@ from spikenas._util.run_files import BEST, CHECKPOINT, LOG, MODEL, TRAININGS, TR
 from spikenas.config import Config
 from spikenas.pipeline.stages import State, next_stage
 from spikenas.reporting import load_run
-from spikenas.training.epochs import read_log
+from spikenas.training.epochs import kept_epoch, read_log
 from support import Main
 
 
@@ -46,8 +46,9 @@ def test_more_epochs_go_on(run: Main, folder: Path, command: str) -> None:
     assert epochs[:2] == before
     assert len(epochs) == json.loads(out)["epochs"] == 4
     assert [(folder / name).read_bytes() for name in (BEST, TRIALS)] == searched
-    kept = max(epoch.validation_accuracy for epoch in epochs)
-    assert json.loads(out)["validation_accuracy"] == kept >= max(epoch.validation_accuracy for epoch in before)
+    kept = kept_epoch(epochs, Config.load(folder / "config.toml").train)
+    assert json.loads(out)["validation_accuracy"] == kept.validation_accuracy
+    assert max(epoch.validation_accuracy for epoch in epochs[2:]) > max(epoch.validation_accuracy for epoch in before)
     assert next_of(folder) == json.loads(out)["next"] == ("quantise" if command == "train" else None)
 
 

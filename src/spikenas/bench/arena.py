@@ -15,8 +15,9 @@ from typing import Self
 from spikenas._util.errors import BudgetError, ConfigError, DataError, NothingFoundError, RunError
 from spikenas._util.seeding import digest_of
 from spikenas.bench.correlation import live_convs
+from spikenas.bench.races import OPENING, RACE, RUNGS, race_on_table
 from spikenas.bench.results import Key, Result, ResultFile
-from spikenas.bench.table import Table
+from spikenas.bench.table import Lookup, Table
 from spikenas.config import BudgetConfig, SearchConfig
 from spikenas.memory import violations
 from spikenas.nas import CandidateEvaluation, Problem, Strategy, TrialStore, make_strategy, most_evaluations, search
@@ -58,6 +59,7 @@ class Arena:
         accuracies: True accuracies of all networks that fit, which no search is given; None where nobody knows them.
         setting: Digest of what the footprints depend on.
         search: Search settings; `previous` and `refine` of Algorithm 1 are read.
+        lookup: Gives what a table says by a metric such as `epoch 10`, which races need; None without a table.
     """
 
     limits: Limits
@@ -66,6 +68,7 @@ class Arena:
     accuracies: Mapping[NetworkKey, float] | None = None
     setting: str = ""
     search: SearchConfig = field(default_factory=SearchConfig)
+    lookup: Callable[[str], Lookup] | None = None
 
     def problem(self, evaluator: Evaluator) -> str:
         """Return the digest of what a search here with an evaluator depends on."""
@@ -77,6 +80,7 @@ class Arena:
             space.shared,
             self.search.previous,
             self.search.refine,
+            RUNGS,
         )
         return digest_of(evaluator.identity, self.setting, *map(str, shape), *self._networks)
 
@@ -86,12 +90,15 @@ class Arena:
         return sorted(map(repr, self.space.members or ())) + sorted(map(repr, (self.accuracies or {}).items()))
 
     def strategy(self, name: str, seed: int = 0, evaluations: int | None = None) -> Strategy:
-        """Make a strategy at its start.
+        """Make a strategy at its start; of a race that which opens it.
 
         Raises:
-            ConfigError: The strategy is unknown, cannot search this space, or its package is not installed.
+            ConfigError: The strategy is unknown, cannot search this space, or its package is not installed, or a race
+                is asked for where no table knows short trainings.
         """
-        settings = self.search.but({"strategy": name, "evaluations": evaluations})
+        if name == RACE and self.lookup is None:
+            raise ConfigError(f"strategy {RACE!r}: short trainings are looked up here, in a --table")
+        settings = self.search.but({"strategy": OPENING if name == RACE else name, "evaluations": evaluations})
         return make_strategy(settings, Problem(self.space, self.limits.memory, self.cost, seed))
 
     def run(self, key: Key, problem: str, evaluator: Evaluator) -> Result:
@@ -109,28 +116,41 @@ class Arena:
                 search(self.space, strategy, budget, self.cost, timed, store, most)
             wall = time.perf_counter() - start - timed.seconds
             trials = [trial for trial in store if trial.status == "scored"]
-        truth = list((self.accuracies or {}).values())
-        found, best, accuracy, regret, curve = None, -math.inf, None, None, list[float | None]()
+        found, best, seconds, curve = None, -math.inf, sum(trial.seconds for trial in trials), list[float | None]()
         for trial in trials:
             if trial.value is not None and trial.value > best and trial.meets(budget):
                 best, found = trial.value, trial.genotype
-                if self.accuracies is not None:
-                    accuracy = self.accuracies[network_key(Genotype.parse(found))]
-                    regret = round(100 * (max(truth) - accuracy), 6)
-            curve.append(None if found is None else best if self.accuracies is None else regret)
+            curve.append(None if found is None else best if self.accuracies is None else self._regret(found))
+        if name == RACE and self.lookup:
+            raced = race_on_table([trial for trial in trials if trial.meets(budget)], self.lookup)
+            if raced:
+                found, best, seconds = raced.genotype, raced.value, seconds + raced.seconds
+                curve.append(self._regret(found))
+        accuracy = None if found is None else self._accuracy(found)
         return Result(
             *key,
             problem,
             evaluations=len(trials),
             wall_seconds=wall,
-            evaluation_seconds=sum(trial.seconds for trial in trials),
+            evaluation_seconds=seconds,
             genotype=found,
             score=None if found is None else best,
             accuracy=accuracy,
-            regret=regret,
-            percentile=None if accuracy is None else _percentile(accuracy, truth),
+            regret=None if found is None else self._regret(found),
+            percentile=None if accuracy is None else _percentile(accuracy, list((self.accuracies or {}).values())),
             curve=tuple(curve),
         )
+
+    def _accuracy(self, genotype: str) -> float | None:
+        return None if self.accuracies is None else self.accuracies[network_key(Genotype.parse(genotype))]
+
+    def _regret(self, genotype: str) -> float | None:
+        accuracy = self._accuracy(genotype)
+        return None if accuracy is None else round(100 * (self._most - accuracy), 6)
+
+    @cached_property
+    def _most(self) -> float:
+        return max((self.accuracies or {}).values())
 
 
 class _TimedExecutor:
@@ -203,7 +223,7 @@ def table_arenas(
         raise DataError(
             f"{table.name}: no network that all of {', '.join(evaluator.name for evaluator in evaluators)} answer for"
         )
-    arenas = []
+    arenas, lookup = [], cache(table.lookup)
     for each in limits:
         within = [n for n in accuracies if each.convs is None or live_convs(n[:1]) <= each.convs]
         fitting = [n for n in within if not violations(cost(table.networks[n][0].genotype), each.memory)]
@@ -211,7 +231,7 @@ def table_arenas(
             raise BudgetError(f"{table.name}: none of its {len(accuracies)} networks is within {each.name}")
         restricted = replace(space, members=frozenset(network[0] for network in within))
         fit = {network: accuracies[network] for network in fitting}
-        arenas.append(Arena(each, restricted, cost, fit, setting, search or SearchConfig()))
+        arenas.append(Arena(each, restricted, cost, fit, setting, search or SearchConfig(), lookup))
     return arenas
 
 

@@ -18,6 +18,7 @@ from spikenas._util.seeding import digest_of
 from spikenas.bench.arena import Arena, Limits, compare, table_arenas
 from spikenas.bench.comparison_plots import draw_comparison
 from spikenas.bench.correlation import correlate
+from spikenas.bench.races import RACE
 from spikenas.bench.ranks import Rank, rank_of, write_ranks
 from spikenas.bench.results import Result, Summary, summarise
 from spikenas.bench.subject import cost_of
@@ -47,7 +48,7 @@ class ComparisonSpec:
 
     Attributes:
         evaluators: Names: each a score, a CSV of scores, or a metric of the table such as `epoch 20`.
-        strategies: Names; None is all strategies that can search the space.
+        strategies: Names, `race` among them; None is all that can search the space, but the race.
         limits: Limits; each search is run within each of them.
         seeds: Number of seeds of the strategies.
         initialisations: Number of initialisations of each score, with the configuration's seed and those after it.
@@ -122,7 +123,8 @@ class Comparison:
     def _compare(self) -> ComparisonResult:
         spec = self.spec
         for name in spec.strategies or ():
-            STRATEGIES.find(name)
+            if name != RACE:
+                STRATEGIES.find(name)
         require_distinct(spec.evaluators)
         ranks: list[Rank] = []
         results: list[Result] = []

@@ -8,7 +8,7 @@ its graph, whose buffers, tables and calls are read once from a program of two s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from math import prod
 from typing import NamedTuple
 
@@ -22,10 +22,13 @@ from spikenas.space.building import make_plan
 from spikenas.space.cell import Cell
 from spikenas.space.design import Design
 from spikenas.space.genotype import Genotype
+from spikenas.space.graph import CellGraph
 from spikenas.space.plan import InputSpec, LayerSpec
 
 _SKIP = Cell.parse("0-3:skip")
 _SIZES = 8, 16  # channels at which a cell is looked at
+_KEPT = 100_000  # parts of cells that are remembered
+_first: dict[CellGraph, Cell] = {}
 
 
 class Figures(NamedTuple):
@@ -99,7 +102,7 @@ class Estimator:
             _stem(design.colours, before, core),
             _stem_arena(design.image, design.colours, before, width * height, counted),
         )
-        for number, cell in enumerate(design.genotype.cells):
+        for number, cell in enumerate(map(_representative, design.genotype.cells)):
             channels, bits, sent = design.widths[number], design.bits[number], _sent(before, width * height, planes)
             if number:
                 width, height = width // 2, height // 2
@@ -200,6 +203,12 @@ def _structure(cell: Cell, is_first: bool, dense: bool) -> _Structure:
 
 
 @cache
+def _representative(cell: Cell) -> Cell:
+    """Return the first cell that was asked about of those that are equal networks."""
+    return _first.setdefault(cell.canonical, cell)
+
+
+@lru_cache(_KEPT)
 def _cell(cell: Cell, is_first: bool, channels: int, bits: int, planes: int, core: str) -> _Part:
     found = _structure(cell, is_first, planes == 0)
     constants = _calls(found.kernels, core) + sum(
@@ -215,7 +224,7 @@ def _arena(cell: Cell, is_first: bool, channels: int, pixels: int, planes: int, 
     return counted + _placed(cell, is_first, channels, pixels, planes, 0)
 
 
-@cache
+@lru_cache(_KEPT)
 def _placed(cell: Cell, is_first: bool, channels: int, pixels: int, planes: int, counted: int) -> int:
     found = _structure(cell, is_first, planes == 0)
     buffers = [

@@ -1,0 +1,95 @@
+"""Successive halving: of candidates that are trained alike, the better ones are trained on, rung by rung.
+
+Source: Jamieson & Talwalkar 2016, arXiv 1502.07943. Rungs are synchronous, so that the winner depends on nothing but
+what the trainings say.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Generic, TypeVar
+
+from spikenas._util.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A rung says how many candidates are trained, and how long in all.
+
+    Attributes:
+        entrants: The best so many of the rung before.
+        length: Length of the training, what went before included; epochs, or another unit.
+    """
+
+    entrants: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """An entry is a candidate that was trained, and how far it came.
+
+    Attributes:
+        candidate: The candidate.
+        length: Length of its training.
+        value: What the training said, higher is better; NaN and -inf are the worst.
+    """
+
+    candidate: T
+    length: int
+    value: float
+
+
+def check_rungs(rungs: Sequence[Rung]) -> None:
+    """Check that each rung has fewer candidates, trained longer, than the one before.
+
+    Raises:
+        ConfigError: There is none, or one has not, or one has no candidate or no length.
+    """
+    if not rungs or min(min(rung.entrants, rung.length) for rung in rungs) < 1:
+        raise ConfigError("a race has at least one rung, each of at least one candidate and a length of 1")
+    for one, other in pairwise(rungs):
+        if other.entrants >= one.entrants or other.length <= one.length:
+            raise ConfigError(
+                f"{other.entrants} candidates trained for {other.length} follow {one.entrants} trained for "
+                f"{one.length}: a rung has fewer, trained longer"
+            )
+
+
+def length_of(rungs: Sequence[Rung]) -> int:
+    """Return the length of all trainings together, where each goes on from the rung before."""
+    before = [0, *(rung.length for rung in rungs)]
+    return sum(rung.entrants * (rung.length - done) for rung, done in zip(rungs, before, strict=False))
+
+
+def race(
+    candidates: Sequence[T], rungs: Sequence[Rung], train: Callable[[Sequence[T], int], Sequence[float]]
+) -> list[Entry[T]]:
+    """Race candidates against each other.
+
+    Args:
+        candidates: The best first, which counts where trainings say the same; those beyond the first rung are left out.
+        rungs: Rungs, each of fewer candidates and longer trainings.
+        train: Trains candidates up to a length, from where they are, and returns what each is worth then.
+    Returns:
+        An entry for each candidate, as far as it came: the winner first, those of an earlier rung behind those of a
+        later one.
+    Raises:
+        ConfigError: The rungs are none.
+    """
+    check_rungs(rungs)
+    left, out = list(candidates[: rungs[0].entrants]), list[Entry[T]]()
+    for number, rung in enumerate(rungs):
+        values = [value if not math.isnan(value) else -math.inf for value in train(left, rung.length)]
+        entries = [Entry(one, rung.length, value) for one, value in zip(left, values, strict=True)]
+        entries.sort(key=lambda entry: -entry.value)
+        kept = rungs[number + 1].entrants if number + 1 < len(rungs) else len(entries)
+        out = entries[kept:] + out
+        left = [entry.candidate for entry in entries[:kept]]
+        done = entries[:kept]
+    return done + out

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spikenas._util.errors import ConfigError
+from spikenas.nas.halving import Rung, check_rungs, length_of, race
+
+RUNGS = (Rung(8, 1), Rung(4, 3), Rung(1, 9))
+
+
+def test_the_better_ones_are_trained_on() -> None:
+    asked: list[tuple[list[int], int]] = []
+
+    def train(candidates: Sequence[int], length: int) -> list[float]:
+        asked.append((list(candidates), length))
+        return [-float(candidate) for candidate in candidates]
+
+    found = race(range(20), RUNGS, train)
+    assert asked == [(list(range(8)), 1), ([0, 1, 2, 3], 3), ([0], 9)]
+    assert [entry.candidate for entry in found] == list(range(8))
+    assert [entry.length for entry in found] == [9, 3, 3, 3, 1, 1, 1, 1]
+    assert length_of(RUNGS) == sum(entry.length for entry in found) == 8 + 4 * 2 + 1 * 6
+
+
+@given(st.lists(st.floats(allow_nan=True), min_size=1, max_size=12), st.integers(1, 12))
+def test_one_rung_takes_the_best_and_the_first_of_equal_ones(values: list[float], entrants: int) -> None:
+    found = race(range(len(values)), [Rung(entrants, 5)], lambda candidates, _: [values[one] for one in candidates])
+    worth = [-math.inf if math.isnan(value) else value for value in values[:entrants]]
+    assert found[0].candidate == worth.index(max(worth))
+    assert sorted(entry.candidate for entry in found) == list(range(min(entrants, len(values))))
+
+
+def test_a_few_candidates_run_through_all_rungs() -> None:
+    found = race("ab", RUNGS, lambda candidates, length: [{"a": -1.0, "b": length - 2.0}[one] for one in candidates])
+    assert [(entry.candidate, entry.length) for entry in found] == [("b", 9), ("a", 3)]
+
+
+@pytest.mark.parametrize(
+    ("rungs", "message"),
+    [
+        ([], "at least one rung"),
+        ([Rung(0, 3)], "at least one candidate"),
+        ([Rung(4, 3), Rung(4, 5)], "4 candidates trained for 5 follow 4"),
+        ([Rung(4, 3), Rung(2, 3)], "fewer, trained longer"),
+    ],
+)
+def test_rungs_that_are_none(rungs: list[Rung], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_rungs(rungs)
