@@ -15,16 +15,17 @@ from spikenas.nas.halving import length_of
 from spikenas.training.evaluators import Evaluator
 from support import Main
 
-FIRST, SECOND = RUNGS[0].length, RUNGS[-1].length
+LENGTHS = [rung.length for rung in RUNGS]
 
 
 def trained_table() -> Table:
-    """After the first rung 202 leads, after the last 203 does; a score that reverses the test accuracies opens."""
+    """Until the last rung 202 leads, after it 203 does; a score that reverses the test accuracies opens."""
     early = {"010": 0.1, "020": 0.4, "030": 0.2, "040": 0.3, "202": 0.5, "203": 0.45, "000": 0.0}
-    rows = [
-        Row(network(d), d, test, (FIRST, SECOND), (early[d], early[d] + 0.2 * (d == "203")), 20, 100.0)
-        for d, test in zip(early, TEST, strict=True)
-    ]
+    rows = []
+    for digits, test in zip(early, TEST, strict=True):
+        values = [early[digits]] * len(LENGTHS)
+        values[-1] += 0.2 * (digits == "203")
+        rows.append(Row(network(digits), digits, test, LENGTHS, tuple(values), 100, 500.0))
     return Table("table", tuple(rows))
 
 
@@ -40,8 +41,8 @@ def test_trainings_decide_and_are_counted() -> None:
     assert result.genotype == str(network("203"))
     assert (result.score, result.accuracy) == (pytest.approx(0.65), 0.66)
     assert result.regret == pytest.approx(4)
-    entrants = RUNGS[-1].entrants
-    assert result.evaluation_seconds == pytest.approx(6 * 1.0 + 5 * (entrants * SECOND + (6 - entrants) * FIRST))
+    epochs = 2 * LENGTHS[2] + 2 * LENGTHS[1] + 2 * LENGTHS[0]  # of 6 candidates 4 and 2 go on
+    assert result.evaluation_seconds == pytest.approx(6 * 1.0 + 5 * epochs)
     assert len(result.curve) == 6 + 1
     assert result.curve[-1] == result.regret
     (alone,) = run(table, strategies=("spikenas",), evaluators={"score": reversed_score(table)})
@@ -56,7 +57,7 @@ def test_a_race_has_the_budget_of_its_opening() -> None:
 
 
 def test_a_table_that_does_not_know_the_trainings() -> None:
-    with pytest.raises(DataError, match=f"no row has the metric 'epoch {FIRST}'"):
+    with pytest.raises(DataError, match=f"no row has the metric 'epoch {LENGTHS[0]}'"):
         run(table_of(), strategies=("race",))
 
 
@@ -72,7 +73,7 @@ def test_no_candidate_with_a_score() -> None:
 
 
 def test_rungs_cost_what_is_said() -> None:
-    assert length_of(RUNGS) <= 200
+    assert length_of(RUNGS) == 8 * 10 + 4 * 10 + 2 * 20 == 160
 
 
 @pytest.mark.skipif(not CSV.exists(), reason="the public half of SpikeNAS-Bench is not here")

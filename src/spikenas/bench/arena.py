@@ -200,7 +200,7 @@ def table_arenas(
         cost: Function that computes the footprint of a genotype.
         setting: Digest of what the footprints depend on.
         metric: Metric that is taken as true, as in `Table.lookup`.
-        adjusted: Whether the effect of the cohort is subtracted from true accuracies.
+        adjusted: Whether the effect of the cohort is subtracted from true accuracies, and from those that races see.
         search: Search settings; `previous` and `refine` of Algorithm 1 are read.
     Returns:
         An arena for each of the limits.
@@ -223,7 +223,7 @@ def table_arenas(
         raise DataError(
             f"{table.name}: no network that all of {', '.join(evaluator.name for evaluator in evaluators)} answer for"
         )
-    arenas, lookup = [], cache(table.lookup)
+    arenas, lookup = [], cache(lambda name: table.lookup(name, adjusted))
     for each in limits:
         within = [n for n in accuracies if each.convs is None or live_convs(n[:1]) <= each.convs]
         fitting = [n for n in within if not violations(cost(table.networks[n][0].genotype), each.memory)]

@@ -12,7 +12,7 @@ from spikenas.space import Genotype
 
 RACE = "race"
 OPENING = "spikenas"  # the strategy whose best candidates race
-RUNGS = (Rung(12, 10), Rung(4, 20))  # lengths in epochs
+RUNGS = (Rung(8, 10), Rung(4, 20), Rung(2, 40))  # lengths in epochs; of 15 kinds of rungs the best (docs/compare.md)
 
 
 class Raced(NamedTuple):
