@@ -53,6 +53,7 @@ def test_a_twin_has_the_plan_the_items_and_the_time_of_its_run(
     assert status == 0, err
     following = next_stage(State(folder, Config.load(folder / "config.toml")))
     assert following is not None
+    assert run("quantise", "--out", "r", "--quiet")[0] == 0
     _, shown, _ = run("evaluate", "--out", "r")
     assert "spikenas run --twin --out r" in shown
     status, out, err = run("run", "--out", "r", "--json")
