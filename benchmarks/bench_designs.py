@@ -61,7 +61,7 @@ def main() -> None:
             found = estimate(design)
         except SpikeNASError:  # too few pixels for its cells
             continue
-        if found.flash_bytes <= args.flash and found.ram_bytes <= args.ram:
+        if not violations(found, limits):
             fitting += 1
             if len(kept) < CHECKED:
                 kept.append(design)

@@ -116,16 +116,19 @@ class Arena:
                 search(self.space, strategy, budget, self.cost, timed, store, most)
             wall = time.perf_counter() - start - timed.seconds
             trials = [trial for trial in store if trial.status == "scored"]
-        found, best, seconds, curve = None, -math.inf, sum(trial.seconds for trial in trials), list[float | None]()
+        found, best, regret, curve = None, -math.inf, None, list[float | None]()
+        seconds = sum(trial.seconds for trial in trials)
         for trial in trials:
             if trial.value is not None and trial.value > best and trial.meets(budget):
                 best, found = trial.value, trial.genotype
-            curve.append(None if found is None else best if self.accuracies is None else self._regret(found))
+                regret = self._regret(found)
+            curve.append(None if found is None else best if self.accuracies is None else regret)
         if name == RACE and self.lookup:
             raced = race_on_table([trial for trial in trials if trial.meets(budget)], self.lookup)
             if raced:
                 found, best, seconds = raced.genotype, raced.value, seconds + raced.seconds
-                curve.append(self._regret(found))
+                regret = self._regret(found)
+                curve.append(regret)
         accuracy = None if found is None else self._accuracy(found)
         return Result(
             *key,
@@ -136,7 +139,7 @@ class Arena:
             genotype=found,
             score=None if found is None else best,
             accuracy=accuracy,
-            regret=None if found is None else self._regret(found),
+            regret=regret,
             percentile=None if accuracy is None else _percentile(accuracy, list((self.accuracies or {}).values())),
             curve=tuple(curve),
         )

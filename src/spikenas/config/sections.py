@@ -184,7 +184,7 @@ class NetworkConfig(Section):
     @property
     def has_membranes(self) -> bool:
         """Whether the neurons have potentials on the device; those of ilif do not outlive their timestep."""
-        return self.neuron == "lif" or (self.neuron == "ilif" and self.timesteps > 1)
+        return has_membranes(self.neuron, self.timesteps)
 
     @property
     def neurons(self) -> str:
@@ -209,6 +209,11 @@ class NetworkConfig(Section):
     def free_channels(self) -> int:
         """The width; an automatic one as it is without a budget."""
         return FREE_WIDTH if self.channels == "auto" else self.channels
+
+
+def has_membranes(neuron: Neuron, timesteps: int) -> bool:
+    """Say whether neurons have potentials that outlive a timestep on the device."""
+    return neuron == "lif" or (neuron == "ilif" and timesteps > 1)
 
 
 def usual_levels(channels: int, weight_bits: int) -> int:

@@ -1,7 +1,7 @@
 """Computes what a plan costs: learnable parameters, flash and RAM, without torch."""
 
 from spikenas.memory.budget import describe, sizes, violations
-from spikenas.memory.estimator import Estimator, Figures
+from spikenas.memory.estimator import Estimator, MemoryFigures
 from spikenas.memory.lowering import make_program
 from spikenas.memory.model import Footprint, LayerCost, footprint
 from spikenas.memory.placement import Arena, make_arena
@@ -11,9 +11,9 @@ __all__ = [
     "Arena",
     "Buffer",
     "Estimator",
-    "Figures",
     "Footprint",
     "LayerCost",
+    "MemoryFigures",
     "Program",
     "Step",
     "describe",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from spikenas._util.units import format_size
 from spikenas.config import BudgetConfig
+from spikenas.memory.estimator import MemoryFigures
 from spikenas.memory.model import Footprint
 
 
-def violations(footprint: Footprint, budget: BudgetConfig) -> dict[str, tuple[int, int]]:
+def violations(footprint: Footprint | MemoryFigures, budget: BudgetConfig) -> dict[str, tuple[int, int]]:
     """Return the limits that a footprint exceeds: name -> (value, limit)."""
     pairs = {
         "params": (footprint.params, budget.params),

@@ -31,8 +31,8 @@ _KEPT = 100_000  # parts of cells that are remembered
 _first: dict[CellGraph, Cell] = {}
 
 
-class Figures(NamedTuple):
-    """Figures are what a network takes, as a `Footprint` says it.
+class MemoryFigures(NamedTuple):
+    """Memory figures are what a network takes, as a `Footprint` says it.
 
     Attributes:
         params: Learnable parameters.
@@ -59,7 +59,7 @@ class Estimator:
     def __init__(self, network: NetworkConfig, input: InputSpec) -> None:
         self._network, self._input = network, input
 
-    def __call__(self, design: Design) -> Figures:
+    def __call__(self, design: Design) -> MemoryFigures:
         """Return what a design takes.
 
         Raises:
@@ -68,7 +68,7 @@ class Estimator:
         """
         if not self._has_parts(design):
             cost = footprint(design.plan(self._network, self._input))
-            return Figures(cost.params, cost.flash_bytes, cost.ram_bytes)
+            return MemoryFigures(cost.params, cost.flash_bytes, cost.ram_bytes)
         params = flash = arena = 0
         functions: set[str] = set()
         for part, arena_bytes in self._chain(design):
@@ -77,7 +77,7 @@ class Estimator:
             functions |= part.functions
             arena = max(arena, arena_bytes)
         flash += _code(frozenset(functions), design.membrane_bits, self._network.core)
-        return Figures(params, flash, arena + STACK_BYTES)
+        return MemoryFigures(params, flash, arena + STACK_BYTES)
 
     def _has_parts(self, design: Design) -> bool:
         """Whether nothing outlives a timestep but what the head counts, and every part has pixels."""

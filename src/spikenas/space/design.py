@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import Any, get_args
 
 from spikenas._util.errors import ConfigError, GenotypeError
-from spikenas.config import MOST_CELLS, USUAL_TIMESTEPS, Bits, NetworkConfig, Neuron, usual_levels
+from spikenas.config import MOST_CELLS, USUAL_TIMESTEPS, Bits, NetworkConfig, Neuron, has_membranes, usual_levels
 from spikenas.space.building import make_plan
 from spikenas.space.cell import Cell
 from spikenas.space.genotype import Genotype
@@ -78,7 +78,7 @@ class Design:
             object.__setattr__(self, "levels", 1)
         elif not self.levels:
             object.__setattr__(self, "levels", usual_levels(self.widths[-1], min(self.bits)))
-        if not self.has_membranes:
+        if not has_membranes(self.neuron, self.timesteps):
             object.__setattr__(self, "membrane_bits", 16)
         if not self.genotype.cells[0].has_weights:
             object.__setattr__(self, "bits", (8, *self.bits[1:]))
@@ -127,11 +127,6 @@ class Design:
     def cells(self) -> int:
         """Number of cells."""
         return len(self.widths)
-
-    @property
-    def has_membranes(self) -> bool:
-        """Whether the neurons have potentials that outlive a timestep."""
-        return self.neuron == "lif" or (self.neuron == "ilif" and self.timesteps > 1)
 
     @property
     def connected(self) -> bool:
@@ -240,9 +235,7 @@ def _check(values: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: One is beyond its own, or they contradict each other.
     """
-    given = {key: value for key, value in values.items() if key in ("stem_stride", "neuron", "timesteps", "levels")}
-    if "membrane_bits" in values:
-        given["membrane_bits"] = values["membrane_bits"]
+    given = {key: value for key, value in values.items() if key not in ("image", "colours")}
     NetworkConfig.parse(given, "network", {key: f"{key}={value}" for key, value in given.items()})
     if values.get("neuron", "ilif") != "ilif" and "levels" in values:
         raise ConfigError(f"levels={values['levels']}: {values['neuron']} neurons have none")
