@@ -59,7 +59,7 @@ def candidates(count: int) -> list[Genotype]:
     """As SNASNet draws them; those with a path from input to output."""
     space = Space(SNASNET_OPS, cells=2, shared=True)
     drawn = RandomSearch(Problem(space, Config().budget, lambda genotype: None, seed=0)).ask()  # type: ignore[arg-type, return-value]
-    connected = [proposal.genotype for proposal in drawn if proposal.genotype.connected]
+    connected = [proposal.candidate for proposal in drawn if proposal.candidate.connected]
     return random.Random(0).sample(connected, count)
 
 

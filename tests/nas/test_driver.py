@@ -70,7 +70,7 @@ def test_what_is_outside_or_over_budget_is_kept_and_free() -> None:
     assert trials[0].params is None
     footprint = cost(1)(Genotype.parse(two))
     assert (trials[1].params, trials[1].ram_bytes) == (footprint.params, footprint.ram_bytes)
-    assert str(result.genotype) == conv
+    assert str(result.best) == conv
     assert strategy.told == []  # the limit was reached within the batch
 
 
@@ -87,7 +87,7 @@ def test_the_result_is_the_best_that_fits_by_itself() -> None:
     score = {small: 1.0, large: 2.0}
     strategy = Script(problem(space, budget), [scored], [str(small)], [str(large)])
     result, trials = drive(strategy, lambda genotype: Value(score[genotype]))
-    assert result.genotype == small
+    assert result.best == small
     assert [trial.status for trial in trials] == ["scored", "scored", "over budget"]
     with pytest.raises(
         NothingFoundError, match="strategy 'script': none of the 1 candidates it tried meets the budget"
@@ -97,7 +97,7 @@ def test_the_result_is_the_best_that_fits_by_itself() -> None:
 
 def test_ties_go_to_the_first() -> None:
     result, _ = drive(Script(problem(SPACE), ["0-3:skip", "0-3:conv3x3"]), lambda genotype: Value(1.0))
-    assert str(result.genotype) == "0-3:skip"
+    assert str(result.best) == "0-3:skip"
 
 
 def test_a_strategy_without_an_end_stops_when_it_brings_nothing_new() -> None:

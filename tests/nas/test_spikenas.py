@@ -14,7 +14,7 @@ def test_one_cell_is_an_exhaustive_search() -> None:
     space = Space.of(["skip", "conv3x3", "none"], cells=1)
     result, trials = run(space)
     best = max((Genotype((cell,)) for cell in space.distinct_cells), key=lambda g: noise(g).score)
-    assert result.genotype == best
+    assert result.best == best
     assert result.score == noise(best).score
     assert len(trials) == result.trials == result.scored == len(space.distinct_cells)
 
@@ -23,7 +23,7 @@ def test_two_cells_are_searched_as_one() -> None:
     result, trials = run(Space.of(["skip", "conv3x3"]))
     assert len(trials) == 39
     assert {trial.step for trial in trials} == {"cell 2"}
-    assert result.genotype.cells[0] == result.genotype.cells[1]
+    assert result.best.cells[0] == result.best.cells[1]
 
 
 @pytest.mark.parametrize("previous", ["fixed", "same"])
@@ -38,11 +38,11 @@ def test_three_cells_and_both_readings_of_previous(previous: str) -> None:
         assert all(genotype.cells[:2] == found.cells[:2] for genotype in third)
         third.append(found)  # known from the step before
         assert {genotype.cells[2] for genotype in third} == set(space.distinct_cells)
-        assert result.genotype == max(candidates, key=lambda g: noise(g).score)
+        assert result.best == max(candidates, key=lambda g: noise(g).score)
         assert noise(found).score <= max(noise(genotype).score for genotype in third)
     else:
         assert not third
-        assert result.genotype == found
+        assert result.best == found
 
 
 def test_refining_never_makes_it_worse_and_ends_in_a_local_optimum() -> None:
@@ -53,7 +53,7 @@ def test_refining_never_makes_it_worse_and_ends_in_a_local_optimum() -> None:
     result, trials = run(space, SearchConfig(refine=3))
     assert len({Genotype.parse(trial.genotype).canonical for trial in trials}) == len(trials) == result.trials < 39 * 7
     for place, cell in itertools.product((0, 1), space.distinct_cells):
-        cells = list(result.genotype.cells)
+        cells = list(result.best.cells)
         cells[place] = cell
         assert noise(Genotype(tuple(cells))).score <= result.score
 
@@ -70,7 +70,7 @@ def test_every_scored_and_the_found_network_can_meet_the_budget(names: tuple[str
         return noise(genotype)
 
     result, trials = run(space, SearchConfig(refine=1), budget, evaluate)
-    assert not violations(cost(cells)(result.genotype), budget)
+    assert not violations(cost(cells)(result.best), budget)
     left_out = [trial for trial in trials if trial.status == "over budget"]
     assert 0 < len(left_out) < len(trials)
     assert all(trial.score is None for trial in left_out)
@@ -102,7 +102,7 @@ def test_a_score_that_cannot_be_computed_never_wins() -> None:
     space = Space.of(["skip", "conv3x3"], cells=1)
     good = Genotype((space.distinct_cells[20],))
     result, _ = run(space, evaluate=lambda genotype: Value(-50.0 if genotype == good else -math.inf))
-    assert result.genotype == good
+    assert result.best == good
     with pytest.raises(NothingFoundError, match="none of the 39 candidates of step 'cell 1' that fit has a score"):
         run(space, evaluate=lambda genotype: Value(-math.inf))
     with pytest.raises(NothingFoundError, match="none of the 39 candidates"):
@@ -143,7 +143,7 @@ def test_what_does_not_fit_takes_no_share() -> None:
 def test_of_equal_scores_the_first_wins() -> None:
     space = Space.of(["skip", "conv3x3"], cells=1)
     result, _ = run(space, evaluate=lambda genotype: Value(1.0))
-    assert result.genotype.cells[0] == space.distinct_cells[0]
+    assert result.best.cells[0] == space.distinct_cells[0]
 
 
 def test_a_space_too_large_to_enumerate_says_so() -> None:
@@ -156,6 +156,6 @@ def test_a_shared_space_is_one_step_over_the_distinct_cells() -> None:
     result, trials = run(space)
     assert [Genotype.parse(trial.genotype).cells for trial in trials] == [(c,) * 3 for c in space.distinct_cells]
     assert {trial.step for trial in trials} == {"cell 3"}
-    assert noise(result.genotype).score == result.score == max(trial.score or 0 for trial in trials)
+    assert noise(result.best).score == result.score == max(trial.score or 0 for trial in trials)
     with pytest.raises(ConfigError, match=r"search\.refine: 1 asked, but with space\.shared no cell"):
         run(space, SearchConfig(refine=1))

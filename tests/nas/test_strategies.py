@@ -87,7 +87,7 @@ def test_evaluates_a_candidate_once_and_only_what_fits_and_exists(name: str, kin
         assert genotype in space
         assert genotype.connected
         assert not violations(cost(space.cells)(genotype), budget)
-    assert result.genotype in evaluate.asked
+    assert result.best in evaluate.asked
     assert result.score == max(noise(genotype).score for genotype in evaluate.asked)
     assert [trial.position for trial in trials] == list(range(result.trials))
     assert [trial.genotype for trial in trials if trial.status == "scored"] == [str(one) for one in evaluate.asked]
@@ -182,7 +182,7 @@ def test_little_fits(name: str) -> None:
     space = Space.of(["none", "skip", "conv1x1", "conv3x3", "dwconv3x3"], cells=1)
     smallest = cost(1)(Genotype.parse("0-3:skip"))
     result, trials = run(space, settings(name, 2), BudgetConfig(params=smallest.params))
-    assert not any(atom.op.spiking for graph in result.genotype.canonical for atom in graph.atoms)
+    assert not any(atom.op.spiking for graph in result.best.canonical for atom in graph.atoms)
     assert [trial.status for trial in trials].count("scored") == 2
 
 
@@ -198,7 +198,7 @@ def test_ends_in_a_space_smaller_than_the_limit(name: str) -> None:
 def test_a_space_of_one_network(name: str) -> None:
     space = Space.of(["conv3x3"], nodes=2)
     result, trials = run(space, settings(name, 5))
-    assert result.genotype == space.sample(random.Random(0))
+    assert result.best == space.sample(random.Random(0))
     assert len(trials) == 1
 
 
@@ -235,7 +235,7 @@ def test_exhaustive_finds_the_optimum_and_refuses_what_is_too_much() -> None:
 
 def test_the_random_search_draws_as_snasnet_does() -> None:
     space = Space.of(["none", "skip", "conv3x3"], cells=3, feedback=True)
-    drawn = [proposal.genotype for _ in range(100) for proposal in make("random", space).ask()]
+    drawn = [proposal.candidate for _ in range(100) for proposal in make("random", space).ask()]
     edges = [[cell.edges[k] for genotype in drawn for cell in genotype.cells] for k in range(6)]
     assert [len(set(column)) for column in edges] == [5, 5, 4, 5, 5, 5]
 

@@ -12,7 +12,7 @@ from spikenas._util.errors import NothingFoundError
 from spikenas._util.seeding import seed_of
 from spikenas.config import BudgetConfig, SearchConfig
 from spikenas.enhancement.variants import Variant
-from spikenas.memory import Footprint, violations
+from spikenas.memory import Footprint, MemoryFigures, violations
 from spikenas.nas import Problem, TrialStore, make_strategy, search
 from spikenas.nas.cached import CachedExecutor
 from spikenas.nas.executors import Executor
@@ -29,13 +29,13 @@ class Sample:
         genotype: The genotype as drawn.
         score: What the evaluator says; -inf where it cannot.
         value: How good the network is: its true accuracy where that is known, else the score.
-        cost: Footprint of the network.
+        cost: What the network takes.
     """
 
     genotype: Genotype
     score: float
     value: float
-    cost: Footprint
+    cost: Footprint | MemoryFigures
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Sampler:
 
     Attributes:
         evaluators: Initialisations of one evaluator; seed k asks number k modulo their number.
-        cost: Function that computes the footprint of a genotype.
+        cost: Function that computes what a genotype takes.
         budget: Limits; networks that exceed them are not sampled.
         seeds: Number of seeds.
         draws: Number of networks of a variant with each seed; with a strategy its largest number of evaluations.

@@ -77,7 +77,7 @@ def search(task: Task, *, progress: bool = True) -> Found:
     task = task.sized()
     with _reporting(progress) as report, threads(task.config.threads), TrialStore() as store:
         found = search_task(task, store, report)
-        return Found(task, found.genotype, found.score, tuple(store))
+        return Found(task, found.best, found.score, tuple(store))
 
 
 def train(

@@ -81,14 +81,13 @@ class Estimator:
 
     def _has_parts(self, design: Design) -> bool:
         """Whether nothing outlives a timestep but what the head counts, and every part has pixels."""
-        least = min(-(-side // design.stem_stride) for side in design.image)
         return (
             self._network.kind == "compact"
             and self._input.static
             and design.timesteps == 1
             and design.neuron != "lif"
             and self._network.v_threshold == DEFAULT_THRESHOLD
-            and least >> design.cells - 1 > 0
+            and design.has_pixels
             and all(cell.canonical.connected and not cell.has_feedback for cell in design.genotype.cells)
         )
 

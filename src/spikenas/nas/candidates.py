@@ -1,12 +1,15 @@
-"""An evaluation is what a search learns about a candidate from a score, a lookup of accuracies or a training."""
+"""A candidate is what a search chooses; an evaluation is what a score, a lookup or a training says of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from spikenas.space.design import Design
 from spikenas.space.genotype import Genotype
+
+Candidate = Genotype | Design
 
 
 class CandidateEvaluation(Protocol):
@@ -40,4 +43,4 @@ class RecordedEvaluation:
     synops: float | None = None
 
 
-EvaluationFunction = Callable[[Genotype], CandidateEvaluation]
+EvaluationFunction = Callable[[Any], CandidateEvaluation]  # of a genotype, a design, or what else its factory is for

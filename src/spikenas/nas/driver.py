@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from spikenas._util.errors import NothingFoundError, RunError
 from spikenas.config import BudgetConfig
-from spikenas.memory import Footprint, violations
-from spikenas.nas.candidates import CandidateEvaluation
+from spikenas.memory import Footprint, MemoryFigures, violations
+from spikenas.nas.candidates import Candidate, CandidateEvaluation
 from spikenas.nas.executors import Executor
 from spikenas.nas.store import Status, Trial, TrialStore
-from spikenas.nas.strategy import Cost, Proposal, Strategy
-from spikenas.space.genotype import Genotype
-from spikenas.space.graph import CellGraph
-from spikenas.space.space import Space
+from spikenas.nas.strategy import CandidateSpace, Cost, Proposal, Strategy
 
 PATIENCE = 1000
 OnTrial = Callable[[Trial, int, int], None]
 
-_Key = tuple[tuple[CellGraph, ...], Status]
+_Key = tuple[Hashable, Status]
 
 
 @dataclass(frozen=True)
@@ -28,20 +26,20 @@ class SearchResult:
     """A search result names the best network that a search found, and the effort it took.
 
     Attributes:
-        genotype: The genotype with the best score among those that meet the budget.
-        score: Score of that genotype.
+        best: The genotype or design with the best score among those that meet the budget.
+        score: Its score.
         trials: Number of candidates that were tried; equal networks count once.
         scored: Number of those candidates that were scored.
     """
 
-    genotype: Genotype
+    best: Any
     score: float
     trials: int
     scored: int
 
 
 def search(
-    space: Space,
+    space: CandidateSpace,
     strategy: Strategy,
     budget: BudgetConfig,
     cost: Cost,
@@ -50,7 +48,7 @@ def search(
     evaluations: int | None = None,
     on_trial: OnTrial = lambda trial, done, total: None,
 ) -> SearchResult:
-    """Find the genotype with the best score whose footprint meets the budget.
+    """Find the candidate with the best score whose memory meets the budget.
 
     The search ends when the strategy has nothing more to ask, when `evaluations` candidates are scored, or, for a
     strategy without an end, when 1,000 proposals in a row led to no evaluation.
@@ -59,8 +57,8 @@ def search(
         space: Candidates outside it, or not connected, are not evaluated and cost nothing.
         strategy: Chooses the candidates.
         budget: Limits; candidates that cannot meet them are not evaluated and cost nothing.
-        cost: Computes the footprint of a genotype; called once for equal networks.
-        executor: Evaluates genotypes, each network at most once.
+        cost: Computes what a candidate takes; called once for equal networks.
+        executor: Evaluates candidates, each network at most once.
         store: Keeps each trial as it comes. Trials that it already holds are not evaluated again.
         evaluations: Largest number of candidates that are scored; None is no limit.
         on_trial: Called for each proposal with its trial, how much is done, and of how much.
@@ -87,7 +85,7 @@ class _Plan:
 
     proposal: Proposal
     status: Status
-    footprint: Footprint | None
+    footprint: Footprint | MemoryFigures | None
     position: int | None = None
     stored: Trial | None = None
 
@@ -97,7 +95,7 @@ class _Plan:
 
         The status is part of it because in one step a candidate may be scored that is over budget by itself.
         """
-        return self.proposal.genotype.canonical, self.status
+        return self.proposal.candidate.canonical, self.status
 
     @property
     def to_evaluate(self) -> bool:
@@ -112,7 +110,7 @@ class _Plan:
         return Trial(
             position=position,
             step=self.proposal.step,
-            genotype=str(self.proposal.genotype),
+            genotype=str(self.proposal.candidate),
             status=self.status,
             score=score,
             params=cost.params if cost else None,
@@ -125,7 +123,7 @@ class _Plan:
 
 @dataclass
 class _Search:
-    space: Space
+    space: CandidateSpace
     strategy: Strategy
     budget: BudgetConfig
     cost: Cost
@@ -134,7 +132,8 @@ class _Search:
     evaluations: int | None
     on_trial: OnTrial
     known: dict[_Key, Trial] = field(default_factory=dict)
-    footprints: dict[tuple[CellGraph, ...], Footprint] = field(default_factory=dict)
+    candidates: dict[int, Candidate] = field(default_factory=dict)  # by position
+    footprints: dict[Hashable, Footprint | MemoryFigures] = field(default_factory=dict)
     proposals: int = 0
     scored: int = 0
     unproductive: int = 0  # proposals since the last evaluation
@@ -145,7 +144,7 @@ class _Search:
             if len(told) == len(batch):
                 self.strategy.tell(told)
         best, score = self._best()
-        return SearchResult(Genotype.parse(best.genotype), score, len(self.known), self.scored)
+        return SearchResult(self.candidates[best.position], score, len(self.known), self.scored)
 
     @property
     def _ended(self) -> bool:
@@ -155,7 +154,7 @@ class _Search:
     def _evaluate(self, batch: Sequence[Proposal]) -> list[Trial]:
         """Return a trial for each proposal, as far as the limit on evaluations allows."""
         plans = self._plans(batch)
-        results = iter(self.executor.evaluate([plan.proposal.genotype for plan in plans if plan.to_evaluate]))
+        results = iter(self.executor.evaluate([plan.proposal.candidate for plan in plans if plan.to_evaluate]))
         told = []
         for plan in plans:
             self.proposals += 1
@@ -166,6 +165,7 @@ class _Search:
                     trial = plan.trial(plan.position, next(results) if plan.to_evaluate else None)
                     self.store.add(trial)
                 self.known[plan.key] = trial
+                self.candidates[plan.position] = plan.proposal.candidate
                 if trial.status == "scored":
                     self.scored += 1
                     self.unproductive = 0
@@ -189,25 +189,25 @@ class _Search:
         return plans
 
     def _plan(self, proposal: Proposal) -> _Plan:
-        genotype = proposal.genotype
-        if genotype not in self.space or not genotype.connected:
+        candidate = proposal.candidate
+        if candidate not in self.space or not candidate.connected:
             return _Plan(proposal, "outside", None)
-        footprints = [self._cost(completion) for completion in proposal.completions or (genotype,)]
+        footprints = [self._cost(completion) for completion in proposal.completions or (candidate,)]
         for limit in BudgetConfig.model_fields:
             if all(limit in violations(footprint, self.budget) for footprint in footprints):
                 return _Plan(proposal, "over budget", footprints[0])
-        return _Plan(proposal, "scored", self._cost(genotype))
+        return _Plan(proposal, "scored", self._cost(candidate))
 
-    def _cost(self, genotype: Genotype) -> Footprint:
-        key = genotype.canonical
+    def _cost(self, candidate: Candidate) -> Footprint | MemoryFigures:
+        key = candidate.canonical
         if key not in self.footprints:
-            self.footprints[key] = self.cost(genotype)
+            self.footprints[key] = self.cost(candidate)
         return self.footprints[key]
 
     def _recall(self, plan: _Plan, position: int) -> Trial | None:
         """Return the trial that the store has at a position, and check that it belongs to this plan."""
         trial = self.store.get(position)
-        expected = plan.proposal.step, str(plan.proposal.genotype), plan.status
+        expected = plan.proposal.step, str(plan.proposal.candidate), plan.status
         if trial and (trial.step, trial.genotype, trial.status) != expected:
             raise RunError(
                 f"{self.store.path}: trial {position} is {trial.genotype!r} of step {trial.step!r} ({trial.status}), "

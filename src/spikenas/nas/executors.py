@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from spikenas._util.cores import usable_cores
 from spikenas._util.errors import ConfigError, RunError
@@ -18,17 +18,16 @@ from spikenas.config import ExecutorConfig
 from spikenas.nas.candidates import CandidateEvaluation, EvaluationFunction
 from spikenas.nas.process_pool import ProcessPool
 from spikenas.nas.worker_pool import Make, Tell
-from spikenas.space.genotype import Genotype
 
 
 class Executor(Protocol):
     """An executor evaluates candidates; as a context manager it ends its workers."""
 
-    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[CandidateEvaluation]:
-        """Yield the results in the order of the genotypes, each as soon as it and all before it are known.
+    def evaluate(self, candidates: Sequence[Any]) -> Iterator[CandidateEvaluation]:
+        """Yield the results in the order of the candidates, each as soon as it and all before it are known.
 
         Raises:
-            SpikeNASError: The evaluator raised it for a genotype; it is raised when the turn of that genotype comes.
+            SpikeNASError: The evaluator raised it for a candidate; it is raised when the turn of that candidate comes.
             RunError: Workers die, three times at one candidate or before they are ready.
         """
 
@@ -96,9 +95,9 @@ class InProcess:
 
     evaluator: EvaluationFunction
 
-    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[CandidateEvaluation]:
-        """Yield the results in the order of the genotypes; errors as in `Executor.evaluate`."""
-        return map(self.evaluator, genotypes)
+    def evaluate(self, candidates: Sequence[Any]) -> Iterator[CandidateEvaluation]:
+        """Yield the results in the order of the candidates; errors as in `Executor.evaluate`."""
+        return map(self.evaluator, candidates)
 
     def __enter__(self) -> Self:
         return self

@@ -15,9 +15,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
 from threading import Thread
+from typing import Any
 
 from spikenas.nas.worker_pool import Make, Outcome, Tell, Worker, WorkerPool
-from spikenas.space.genotype import Genotype
 
 _SECONDS_TO_END = 5.0  # of a process that has closed its pipe
 
@@ -55,8 +55,8 @@ class ProcessPool(WorkerPool[_Process]):
         sender.start()
         return _Process(process, here, sender)
 
-    def _give(self, worker: _Process, genotype: Genotype) -> None:
-        _send(worker.pipe, pickle.dumps(genotype))
+    def _give(self, worker: _Process, candidate: Any) -> None:
+        _send(worker.pipe, pickle.dumps(candidate))
 
     def _messages(self) -> Iterator[tuple[_Process, Outcome | str]]:
         by_pipe = {worker.pipe: worker for worker in self._workers}
@@ -105,7 +105,7 @@ def _exit_reason(code: int) -> str:
 
 
 def _serve(pipe: Connection) -> None:
-    """Run a worker process: make an evaluator, then answer each genotype with an outcome."""
+    """Run a worker process: make an evaluator, then answer each candidate with an outcome."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")  # they would be shown between the lines of the progress
     inbox: SimpleQueue[bytes] = SimpleQueue()

@@ -13,7 +13,6 @@ from spikenas._util.errors import RunError
 from spikenas._util.files import reason
 from spikenas.nas.candidates import EvaluationFunction
 from spikenas.nas.worker_pool import Make, Outcome, Tell, Worker, WorkerPool
-from spikenas.space.genotype import Genotype
 
 _SECONDS_TO_ANSWER = 10.0
 
@@ -67,8 +66,8 @@ class RayPool(WorkerPool[_Actor]):
         handle = self._actor.remote(self._make)
         return _Actor(handle, [handle.made.remote()])
 
-    def _give(self, worker: _Actor, genotype: Genotype) -> None:
-        worker.pending.append(worker.handle.evaluate.remote(genotype))
+    def _give(self, worker: _Actor, candidate: Any) -> None:
+        worker.pending.append(worker.handle.evaluate.remote(candidate))
 
     def _messages(self) -> Iterator[tuple[_Actor, Outcome | str]]:
         by_reference = {worker.pending[0]: worker for worker in self._workers if worker.pending}
@@ -95,7 +94,7 @@ class RayPool(WorkerPool[_Actor]):
 
 
 class _EvaluatorActor:
-    """An actor makes an evaluator, and answers each genotype with an outcome."""
+    """An actor makes an evaluator, and answers each candidate with an outcome."""
 
     def __init__(self, make: Make) -> None:
         self._made = Outcome.of(make)
@@ -103,9 +102,9 @@ class _EvaluatorActor:
     def made(self) -> bytes:
         return Outcome(error=self._made.error, trace=self._made.trace).pack()
 
-    def evaluate(self, genotype: Genotype) -> bytes:
+    def evaluate(self, candidate: Any) -> bytes:
         evaluator: EvaluationFunction = self._made.value
-        return Outcome.of(lambda: evaluator(genotype)).pack()
+        return Outcome.of(lambda: evaluator(candidate)).pack()
 
 
 def _join(address: str | None, workers: int | None) -> None:

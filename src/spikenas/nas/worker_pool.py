@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from spikenas._util.errors import RunError
 from spikenas.nas.candidates import CandidateEvaluation, EvaluationFunction
-from spikenas.space.genotype import Genotype
 
 Make = Callable[[], EvaluationFunction]
 Tell = Callable[[str], None]
@@ -103,7 +102,7 @@ class WorkerPool(ABC, Generic[W]):
     def __init__(self, workers: int, on_retry: Tell) -> None:
         self._on_retry = on_retry
         self._next = 0
-        self._open: dict[int, Genotype] = {}  # asked for and not yielded
+        self._open: dict[int, Any] = {}  # asked for and not yielded
         self._waiting: deque[int] = deque()
         self._outcomes: dict[int, Outcome] = {}
         self._deaths: Counter[int] = Counter()
@@ -121,8 +120,8 @@ class WorkerPool(ABC, Generic[W]):
         """Start a worker; its first message is the outcome of making its evaluator, then come those of its queue."""
 
     @abstractmethod
-    def _give(self, worker: W, genotype: Genotype) -> None:
-        """Have a worker evaluate a genotype; a worker that is dead is not an error here."""
+    def _give(self, worker: W, candidate: Any) -> None:
+        """Have a worker evaluate a candidate; a worker that is dead is not an error here."""
 
     @abstractmethod
     def _messages(self) -> Iterator[tuple[W, Outcome | str]]:
@@ -132,11 +131,11 @@ class WorkerPool(ABC, Generic[W]):
     def _stop(self, worker: W) -> None:
         """End a worker that may be dead."""
 
-    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[CandidateEvaluation]:
-        """Yield the results in the order of the genotypes; errors as in `Executor.evaluate`."""
-        numbers = range(self._next, self._next + len(genotypes))
+    def evaluate(self, candidates: Sequence[Any]) -> Iterator[CandidateEvaluation]:
+        """Yield the results in the order of the candidates; errors as in `Executor.evaluate`."""
+        numbers = range(self._next, self._next + len(candidates))
         self._next = numbers.stop
-        self._open.update(zip(numbers, genotypes, strict=True))
+        self._open.update(zip(numbers, candidates, strict=True))
         self._waiting.extend(numbers)
         try:
             for number in numbers:

@@ -108,15 +108,15 @@ def _search(run: RunFolder, task: Task, report: Reporter) -> Best:
     take_statistics(run, task)
     with TrialStore(run / TRIALS) as store:
         found = search_task(task, store, report)
-    if not any(layer.kind == "conv" and layer.name.startswith("cell") for layer in task.plan(found.genotype).layers):
+    if not any(layer.kind == "conv" and layer.name.startswith("cell") for layer in task.plan(found.best).layers):
         _log.warning(
             "the cells of the network found have no weights: so little fits; fewer cells may leave room for some"
         )
     return {
-        "genotype": str(found.genotype),
+        "genotype": str(found.best),
         "score": found.score,
         "score_name": task.config.search.score,
-        **sizes(task.cost(found.genotype)),  # type: ignore[typeddict-item]
+        **sizes(task.cost(found.best)),  # type: ignore[typeddict-item]
         "channels": task.config.network.free_channels,
         "trials": found.trials,
         "scored": found.scored,

@@ -133,6 +133,11 @@ class Design:
         """Whether every cell has a path from its input to its output."""
         return self.genotype.connected
 
+    @property
+    def has_pixels(self) -> bool:
+        """Whether the image is large enough for its cells."""
+        return min(-(-side // self.stem_stride) for side in self.image) >> self.cells - 1 > 0
+
     @cached_property
     def canonical(self) -> Hashable:
         """Key that is equal for designs that are one network."""

@@ -149,7 +149,7 @@ class DesignSpace:
 
     def __contains__(self, design: object) -> bool:
         try:
-            return isinstance(design, Design) and bool(self.encode(design))
+            return isinstance(design, Design) and design.has_pixels and bool(self.encode(design))
         except ConfigError:
             return False
 
@@ -202,14 +202,13 @@ class DesignSpace:
                 high = middle
         return at(rng.randrange(low)) if low else None
 
-    def neighbours(self, vector: Sequence[int]) -> Iterator[tuple[int, ...]]:
-        """Iterate over the encodings that differ in one option that counts."""
-        active = self.active(vector)
-        for position, options in enumerate(self.choices):
-            if active[position]:
-                for option in range(options):
-                    if option != vector[position]:
-                        yield (*vector[:position], option, *vector[position + 1 :])
+    def neighbours(self, design: Design) -> Iterator[Design]:
+        """Iterate over the designs that differ in one option that counts."""
+        vector = self.encode(design)
+        for position, (options, counts) in enumerate(zip(self.choices, self.active(vector), strict=True)):
+            for option in range(options if counts else 0):
+                if option != vector[position]:
+                    yield self.decode((*vector[:position], option, *vector[position + 1 :]))
 
     def active(self, vector: Sequence[int]) -> tuple[bool, ...]:
         """Say of each position whether it counts, given the number of cells."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
@@ -169,6 +169,25 @@ class Space:
         return self.network(
             Cell(tuple(rng.choice(self.edges) for _ in pairs(self.nodes)), self.nodes) for _ in range(self.free_cells)
         )
+
+    def draw(self, rng: random.Random, fits: Callable[[Genotype], bool]) -> Genotype:
+        """Draw a genotype with every edge uniform, but the one from a cell's input to its output is never `none`.
+
+        Args:
+            rng: Draws.
+            fits: Is not asked.
+        """
+        whole = (0, self.nodes - 1)
+        options = [self._some if pair == whole else self.edges for pair in pairs(self.nodes)]
+        return self.network(Cell(tuple(map(rng.choice, options)), self.nodes) for _ in range(self.free_cells))
+
+    @cached_property
+    def _some(self) -> tuple[Edge, ...]:
+        return tuple(edge for edge in self.edges if edge.op != NONE)
+
+    def active(self, vector: Sequence[int]) -> tuple[bool, ...]:
+        """Say of each position of `choices` whether it counts: every one does."""
+        return (True,) * len(vector)
 
     def neighbours(self, genotype: Genotype) -> Iterator[Genotype]:
         """Iterate over the genotypes that differ in one edge of one cell, or of all cells when they are shared."""

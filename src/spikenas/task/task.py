@@ -16,9 +16,11 @@ from spikenas.data import DataSet, Decoding, Manifest, OpenedData, Split, Statis
 from spikenas.memory import Footprint, footprint
 from spikenas.memory.width import resolve_width
 from spikenas.space.building import make_plan
+from spikenas.space.design import Design
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan
 from spikenas.space.space import Space
+from spikenas.space.texts import is_design
 from spikenas.task.choice import choose_input, space_of
 
 
@@ -196,20 +198,25 @@ class Task:
         """Space of the genotypes that are searched."""
         return space_of(self.config)
 
-    def plan(self, genotype: Genotype | str) -> Plan:
-        """Return the plan of a genotype, at the width that suits the limits where none is set.
+    def plan(self, genotype: Genotype | Design | str) -> Plan:
+        """Return the plan of a genotype, at the width that suits the limits where none is set, or of a design.
 
         Raises:
             BudgetError: Nothing meets the limits.
+            ConfigError: A design contradicts itself.
             GenotypeError: It has another number of cells, or cannot be built.
         """
         network = self.config.network
+        if isinstance(genotype, str) and is_design(genotype):
+            genotype = Design.parse(genotype)
+        if isinstance(genotype, Design):
+            return genotype.plan(network, self.input)
         if "auto" in (network.channels, network.stem_stride):
             network = self.sized().config.network
         return make_plan(Genotype.parse(genotype) if isinstance(genotype, str) else genotype, network, self.input)
 
-    def cost(self, genotype: Genotype | str) -> Footprint:
-        """Return the parameters and the memory that a genotype takes.
+    def cost(self, genotype: Genotype | Design | str) -> Footprint:
+        """Return the parameters and the memory that a genotype or a design takes.
 
         Raises:
             GenotypeError: It has another number of cells, or cannot be built.
@@ -228,7 +235,9 @@ class Task:
         return self._derived(self.asked, self.config.but({"network": network}), self._opened)
 
     def but(self, changes: Mapping[str, Any]) -> Task:
-        """Return the task with some settings changed; the data are opened again if their settings or the seed change.
+        """Return the task with some settings changed; the data are opened again if they or the seed change.
+
+        Size, colour and fit of the images are no reason.
 
         Args:
             changes: Values by dotted key, such as `network.cells`.
@@ -238,7 +247,8 @@ class Task:
             DataError: The settings of the data change, and the data cannot be used.
         """
         asked, config = self.asked.but(changes), self.config.but(changes)
-        if asked.data == self.asked.data and asked.seed == self.asked.seed:
+        same = asked.data.but({key: getattr(self.asked.data, key) for key in _OF_DECODING})
+        if same == self.asked.data and asked.seed == self.asked.seed:
             return self._derived(asked, config, self._opened)
         return self._derived(asked, config.like(asked, _FROM_DATA), None)
 
@@ -304,6 +314,7 @@ class Task:
 
 _log = logging.getLogger(__name__)
 
+_OF_DECODING = ("image_size", "channels", "fit", "value_range")  # how items are decoded, not which
 _FROM_DATA = (
     *("fidelity.batch", "fidelity.timesteps"),
     *("data.channels", "data.image_size", "data.value_range", "network.timesteps", "train.crop", "train.flip"),

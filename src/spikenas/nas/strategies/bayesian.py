@@ -22,7 +22,7 @@ _Asked = tuple[int | None, tuple[int, ...]]  # number of the sampler's trial, No
 
 
 class _OptunaStrategy(Strategy):
-    """An Optuna strategy lets a sampler of Optuna choose the ops of the edges, which are categories to it.
+    """An Optuna strategy lets a sampler of Optuna choose the options of the encoding, which are categories to it.
 
     A network without a score is told as the worst score so far or, while there is none, as failed.
 
@@ -33,6 +33,7 @@ class _OptunaStrategy(Strategy):
         ConfigError: Optuna is not installed.
     """
 
+    of_designs = True
     directions: ClassVar[tuple[Literal["maximize", "minimize"], ...]] = ("maximize",)
 
     def __init__(self, problem: Problem, batch: int) -> None:
@@ -44,8 +45,8 @@ class _OptunaStrategy(Strategy):
             raise ConfigError(f"search.strategy: {self.name} needs Optuna; pip install 'spikenas[optuna]'") from None
         from optuna.distributions import CategoricalDistribution
 
-        self._edges: dict[str, Any] = {
-            f"edge {k}": CategoricalDistribution(tuple(range(count))) for k, count in enumerate(self.space.choices)
+        self._options: dict[str, Any] = {
+            f"option {k}": CategoricalDistribution(tuple(range(count))) for k, count in enumerate(self.space.choices)
         }
         self._asked: list[_Asked] = []
         self._worst: float | None = None
@@ -80,14 +81,14 @@ class _OptunaStrategy(Strategy):
                 self._study.tell(number, values)
 
     def _next(self) -> _Asked:
-        trial = self._study.ask(self._edges)
-        return trial.number, tuple(trial.params[name] for name in self._edges)
+        trial = self._study.ask(self._options)
+        return trial.number, tuple(trial.params[name] for name in self._options)
 
     def _add(self, vector: tuple[int, ...], score: float) -> None:
         from optuna.trial import create_trial
 
-        params = dict(zip(self._edges, vector, strict=True))
-        self._study.add_trial(create_trial(params=params, distributions=self._edges, value=score))
+        params = dict(zip(self._options, vector, strict=True))
+        self._study.add_trial(create_trial(params=params, distributions=self._options, value=score))
 
     def _fail(self, number: int) -> None:
         from optuna.trial import TrialState

@@ -7,14 +7,13 @@ from collections import deque
 from collections.abc import Sequence
 
 from spikenas._util.seeding import seed_of
+from spikenas.nas.candidates import Candidate
 from spikenas.nas.store import Trial
-from spikenas.nas.strategy import Problem, Proposal, Strategy
-from spikenas.space.genotype import Genotype
-from spikenas.space.space import Space
+from spikenas.nas.strategy import CandidateSpace, Problem, Proposal, Strategy
 
 
 class Evolution(Strategy):
-    """Evolution keeps a population: the best of a random few has a child with one edge changed, and the oldest die.
+    """Evolution keeps a population: the best of a random few has a child with one option changed, and the oldest die.
 
     Networks without a score do not enter the population. The paper's population is 100 and its sample 25, for 20,000
     networks; ours are for hundreds. Its identity mutation is left out.
@@ -29,15 +28,16 @@ class Evolution(Strategy):
     name = "evolution"
     summary = "regularised evolution: tournament, one mutation, the oldest die"
     source = "Real et al. 2019, arXiv 1802.01548, Algorithm 1"
+    of_designs = True
 
     def __init__(self, problem: Problem, population: int = 20, sample: int = 5, batch: int = 4) -> None:
         super().__init__(problem)
         self.sample = sample
         self.batch = batch
         self._rng = random.Random(seed_of(problem.seed, self.name))
-        self._population: deque[tuple[float, Genotype]] = deque(maxlen=population)
+        self._population: deque[tuple[float, Candidate]] = deque(maxlen=population)
         self._size = population
-        self._asked: list[Genotype] = []
+        self._asked: list[Candidate] = []
 
     def ask(self) -> Sequence[Proposal]:
         """Return random networks until the population is complete, then children."""
@@ -46,24 +46,25 @@ class Evolution(Strategy):
             self._asked = [self.space.sample(self._rng) for _ in range(missing)]
         else:
             self._asked = [mutate(self.space, self._parent(), self._rng) for _ in range(self.batch)]
-        return [Proposal(genotype, "first generation" if missing else "child") for genotype in self._asked]
+        return [Proposal(candidate, "first generation" if missing else "child") for candidate in self._asked]
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Add the networks with a score to the population; as many of the oldest die."""
-        for genotype, trial in zip(self._asked, trials, strict=True):
+        for candidate, trial in zip(self._asked, trials, strict=True):
             if trial.value is not None:
-                self._population.append((trial.value, genotype))
+                self._population.append((trial.value, candidate))
 
-    def _parent(self) -> Genotype:
+    def _parent(self) -> Candidate:
         drawn = self._rng.choices(self._population, k=self.sample)
         return max(drawn, key=lambda member: member[0])[1]
 
 
-def mutate(space: Space, genotype: Genotype, rng: random.Random) -> Genotype:
-    """Return the genotype with another op at one random edge, or the same genotype where the space has only one op."""
-    vector = list(space.encode(genotype))
-    position = rng.randrange(len(vector))
+def mutate(space: CandidateSpace, candidate: Candidate, rng: random.Random) -> Candidate:
+    """Return the candidate with another option at one random position that counts; the same where it has only one."""
+    vector = list(space.encode(candidate))
+    position = rng.choice([k for k, counts in enumerate(space.active(vector)) if counts])
     others = [option for option in range(space.choices[position]) if option != vector[position]]
     if others:
         vector[position] = rng.choice(others)
-    return space.decode(vector)
+    mutated: Candidate = space.decode(vector)
+    return mutated

@@ -8,6 +8,7 @@ from itertools import islice, product
 from spikenas._util.errors import ConfigError
 from spikenas.nas.store import Trial
 from spikenas.nas.strategy import Problem, Proposal, Strategy
+from spikenas.space.space import Space
 
 MOST_NETWORKS = 10**6
 _BATCH = 64
@@ -19,6 +20,8 @@ class Exhaustive(Strategy):
     Raises:
         ConfigError: There are more than a million networks.
     """
+
+    space: Space
 
     name = "exhaustive"
     summary = "every distinct network"

@@ -32,6 +32,7 @@ class LightSNN(Strategy):
     name = "lightsnn"
     summary = "prune a supernet op by op, by the mean score of networks drawn from it"
     source = "after Abdennadher et al. 2025, arXiv 2503.21846"
+    of_designs = True
 
     def __init__(self, problem: Problem, samples: int = 20) -> None:
         super().__init__(problem)

@@ -1,4 +1,4 @@
-"""REINFORCE learns one categorical distribution for each edge."""
+"""REINFORCE learns one categorical distribution for each edge, or setting of a design."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MOST_ADVANTAGE = 3.0
 
 
 class Reinforce(Strategy):
-    """REINFORCE moves a policy with independent edges along the gradient of the expected score.
+    """REINFORCE moves a policy with independent edges and settings along the gradient of the expected score.
 
     The baseline is a moving average of the scores. An advantage is divided by the moving standard deviation and cut at
     3, so that the scale of a score does not matter. A network without a score counts as the worst score so far. A
-    repeated network teaches nothing again, or free repetitions would make the policy settle. All edges begin uniform.
+    repeated network teaches nothing again, or free repetitions would make the policy settle. All begin uniform.
 
     Args:
         problem: Space and seed.
@@ -29,15 +29,18 @@ class Reinforce(Strategy):
     """
 
     name = "reinforce"
-    summary = "policy gradient, one categorical distribution for each edge"
+    summary = "policy gradient, one categorical distribution for each edge or setting"
     source = "Williams 1992; as a baseline of NAS: Dong & Yang 2020, NAS-Bench-201, arXiv 2001.00326"
+    of_designs = True
 
     def __init__(self, problem: Problem, batch: int = 4, rate: float = 1.0) -> None:
         super().__init__(problem)
         self.batch = batch
         self.rate = rate
         self._rng = np.random.default_rng(seed_of(problem.seed, self.name))
-        self._logits: npt.NDArray[np.float64] = np.zeros((len(self.space.choices), len(self.space.edges)))
+        self._logits: npt.NDArray[np.float64] = np.where(
+            np.arange(max(self.space.choices)) < np.array(self.space.choices)[:, None], 0.0, -np.inf
+        )
         self._vectors: npt.NDArray[np.int64] = np.zeros((0, len(self.space.choices)), np.int64)
         self._latest = -1
         self._worst: float | None = None
@@ -48,7 +51,7 @@ class Reinforce(Strategy):
         """Return networks drawn from the policy."""
         cumulative = np.cumsum(self._policy(), axis=1)
         drawn = self._rng.random((self.batch, len(cumulative), 1))
-        self._vectors = np.minimum((drawn > cumulative).sum(axis=2), len(self.space.edges) - 1)
+        self._vectors = np.minimum((drawn > cumulative).sum(axis=2), np.array(self.space.choices) - 1)
         return [Proposal(self.space.decode(vector), "policy") for vector in self._vectors.tolist()]
 
     def tell(self, trials: Sequence[Trial]) -> None:
@@ -69,7 +72,7 @@ class Reinforce(Strategy):
         rewards = np.array([self._worst if trial.value is None else trial.value for trial in trials])
         deviation = np.sqrt(self._variance) or 1.0
         advantages = np.clip((rewards - self._mean) / deviation, -_MOST_ADVANTAGE, _MOST_ADVANTAGE)
-        chosen = np.eye(len(self.space.edges))[vectors]
+        chosen = np.eye(self._logits.shape[1])[vectors]
         gradient = (advantages[:, None, None] * (chosen - self._policy())).sum(axis=0) / self.batch
         self._logits = self._logits + self.rate * gradient
         for reward in rewards:

@@ -16,11 +16,12 @@ from typing import Literal, Self
 from spikenas._util.errors import ConfigError, NothingFoundError
 from spikenas._util.seeding import seed_of
 from spikenas.config import BudgetConfig, SearchConfig
-from spikenas.memory import Footprint
+from spikenas.memory import Footprint, MemoryFigures
 from spikenas.nas.store import Trial
 from spikenas.nas.strategy import Problem, Proposal, Strategy
 from spikenas.space.cell import Cell
 from spikenas.space.genotype import Genotype
+from spikenas.space.space import Space
 
 _BATCH = 64
 
@@ -43,6 +44,8 @@ class SpikeNAS(Strategy):
     Raises:
         ConfigError: Refining passes are asked where all cells are one, or the space cannot be enumerated.
     """
+
+    space: Space
 
     name = "spikenas"
     summary = "cell by cell, every distinct cell in each place"
@@ -157,7 +160,7 @@ class SpikeNAS(Strategy):
         if self.problem.budget == BudgetConfig():
             return self.space.distinct_cells[:1]
         costs = {cell: self.problem.cost(Genotype((cell,) * self.space.cells)) for cell in self.space.distinct_cells}
-        keys: list[Callable[[Footprint], int]] = [
+        keys: list[Callable[[Footprint | MemoryFigures], int]] = [
             lambda footprint: footprint.params,
             lambda footprint: footprint.flash_bytes,
             lambda footprint: footprint.ram_bytes,
@@ -170,7 +173,7 @@ class SpikeNAS(Strategy):
         for proposal, trial in zip(step.proposals, self._told, strict=False):
             fitting += trial.status == "scored"
             if trial.value is not None and (best is None or trial.value > best[1]):
-                best = proposal.genotype, trial.value
+                best = proposal.candidate, trial.value
         if best is None and self._last:
             return self._last
         if not fitting:
