@@ -60,6 +60,12 @@ class Reporter:
         self.console = console
         self.interrupted = interrupted
         self.of = of
+        self._began = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the work began."""
+        return time.monotonic() - self._began
 
     @contextmanager
     def task(self, name: str) -> Iterator[Advance]:

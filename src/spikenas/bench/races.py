@@ -48,10 +48,10 @@ def race_on_table(
     if not candidates:
         return None
 
-    def train(genotypes: Sequence[str], epochs: int) -> list[float]:
-        answer = lookup(f"epoch {epochs}")
+    def train(genotypes: Sequence[str], epochs: float) -> list[float]:
+        answer = lookup(f"epoch {epochs:g}")
         return [answer(Genotype.parse(genotype)).score for genotype in genotypes]
 
     entries = race(candidates, rungs, train)
-    seconds = (lookup(f"epoch {entry.length}")(Genotype.parse(entry.candidate)).seconds for entry in entries)
+    seconds = (lookup(f"epoch {entry.length:g}")(Genotype.parse(entry.candidate)).seconds for entry in entries)
     return Raced(entries[0].candidate, entries[0].value, sum(seconds))

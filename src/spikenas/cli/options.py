@@ -183,6 +183,15 @@ EPOCHS = Option("epochs", "train.epochs", "Epochs of training.", int)
 TIME = Option(
     "time", "train.time", "Time of training, such as 90s, 20m, 1h, in the place of epochs.", metavar="DURATION"
 )
+WHOLE_TIME = Option(
+    "time",
+    "time",
+    "Time of search and training together, such as 10m, 1h: searches designs, by short trainings too.",
+    metavar="DURATION",
+)
+SEARCH_TIME = Option(
+    "time", "search.time", "Time of a search of designs, by short trainings too, such as 10m, 1h.", metavar="DURATION"
+)
 CLASS_WEIGHTS = Option(
     "class_weights",
     "train.class_weights",

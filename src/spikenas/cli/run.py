@@ -29,10 +29,22 @@ _Out = Annotated[Path | None, typer.Option(help="Run folder; runs/DATA when abse
 _RunFolder = Annotated[Path, typer.Option("--out", help="Run folder.")]
 _SPACE = (*opt.NETWORK, opt.WEIGHT_BITS, opt.SPACE, opt.OPS)
 _LEARNT_FROM = (opt.DATASET, *opt.IMAGES, *opt.SIZES, opt.TARGET)
+_TRAINED = (opt.WHOLE_TIME, opt.EPOCHS, opt.CLASS_WEIGHTS)
 _ALL = (opt.SEED, opt.DEVICE, opt.SET, *opt.OUTPUT)
 
 
-@command(_LEARNT_FROM, _SPACE, opt.NO_ENHANCE, opt.SEARCH, opt.TRAIN, opt.TWIN, opt.EXECUTOR, _ALL)
+@command(
+    _LEARNT_FROM,
+    _SPACE,
+    opt.NO_ENHANCE,
+    opt.SEARCH,
+    opt.WHOLE_TIME,
+    opt.EPOCHS,
+    opt.CLASS_WEIGHTS,
+    opt.TWIN,
+    opt.EXECUTOR,
+    _ALL,
+)
 def run(given: Given, config: _ConfigFile = None, out: _Out = None) -> None:
     """All stages: from images and a budget to a trained network of integers that fits, with a target to firmware."""
     _run_stages(None, given, out, config)
@@ -44,7 +56,7 @@ def enhance(given: Given, config: _ConfigFile = None, out: _Out = None) -> None:
     _run_stages(("enhance",), given, out, config)
 
 
-@command(_LEARNT_FROM, _SPACE, opt.SEARCH, opt.EXECUTOR, _ALL)
+@command(_LEARNT_FROM, _SPACE, opt.SEARCH, opt.SEARCH_TIME, opt.EXECUTOR, _ALL)
 def search(given: Given, config: _ConfigFile = None, out: _Out = None) -> None:
     """Find the network with the best score that fits the budget; writes best.json."""
     _run_stages(("search",), given, out, config)

@@ -1,6 +1,7 @@
 """The configuration of a run: its sections, what follows from what, and its file."""
 
-from spikenas.config.config import Config
+from spikenas.config.config import SEARCH_SHARE, Config
+from spikenas.config.design_sections import DesignsConfig, RaceConfig
 from spikenas.config.named import BENCH, NAMED_SPACES, find_space
 from spikenas.config.sections import (
     DEFAULT_THRESHOLD,
@@ -49,11 +50,13 @@ __all__ = [
     "MOST_SIDE",
     "MOST_THRESHOLD",
     "NAMED_SPACES",
+    "SEARCH_SHARE",
     "USUAL_TIMESTEPS",
     "Bits",
     "BudgetConfig",
     "Config",
     "DataConfig",
+    "DesignsConfig",
     "EnhancementConfig",
     "ExecutorConfig",
     "FidelityConfig",
@@ -62,6 +65,7 @@ __all__ = [
     "Neuron",
     "Precision",
     "QuantiseConfig",
+    "RaceConfig",
     "SearchConfig",
     "ShortTrainingConfig",
     "SpaceConfig",

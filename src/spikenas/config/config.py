@@ -12,6 +12,8 @@ from pydantic import Field, PrivateAttr, model_validator
 from spikenas._util.errors import ConfigError, SettingError
 from spikenas._util.files import read_toml
 from spikenas._util.paths import user_path
+from spikenas._util.units import Duration
+from spikenas.config.design_sections import DesignsConfig, RaceConfig
 from spikenas.config.named import find_space, is_space, network_of
 from spikenas.config.section import Section, with_changes
 from spikenas.config.sections import (
@@ -30,6 +32,7 @@ from spikenas.config.sections import (
 )
 from spikenas.targets import limits_of
 
+SEARCH_SHARE = 0.4  # of the time of a run, for the search of its design; the training has the rest
 _ANY = object()
 
 
@@ -45,13 +48,18 @@ class Config(Section):
     threads: int | None = Field(
         None, ge=1, le=1_024, description="CPU threads, or workers, side by side; absent: all cores"
     )
+    time: Duration | None = Field(
+        None, description="of the search of designs and the training together; the training has what is left"
+    )
     twin: bool = Field(False, description="train the same plan with relu neurons too, for as long, for comparison")
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     budget: BudgetConfig = BudgetConfig()
     space: SpaceConfig = SpaceConfig()
+    designs: DesignsConfig = DesignsConfig()
     enhancement: EnhancementConfig = EnhancementConfig()
     search: SearchConfig = SearchConfig()
+    race: RaceConfig = RaceConfig()
     fidelity: FidelityConfig = FidelityConfig()
     short_training: ShortTrainingConfig = ShortTrainingConfig()
     executor: ExecutorConfig = ExecutorConfig()
@@ -81,6 +89,8 @@ class Config(Section):
             raise SettingError("twin", "the network itself has relu neurons, so it is its own twin")
         if self.network.kind == "snasnet" and self.twin:
             raise SettingError("twin", "snasnet has lif neurons alone; a twin is one of the network compact")
+        if self.searches_designs and self.network.kind == "snasnet":
+            raise SettingError("time", "designs are networks of the kind compact; snasnet is searched by cells")
         if self.train.spike_penalty and not self.network.is_spiking:
             raise SettingError("train.spike_penalty", "relu neurons send no spikes; take 0")
         return self
@@ -96,9 +106,21 @@ class Config(Section):
             found["budget"] = {key: (value, _least) for key, value in limits.items()}
             found.setdefault("network", {})["core"] = (core, lambda given, value: value)
         yield from found.items()
+        if self.searches_designs:
+            yield "search", {"strategy": ("random", _given), "score": ("capacity", _given)}
         by_muon = self.train.optimiser == "muon" and "optimiser" in self.train.model_fields_set
         if self.network.kind == "snasnet" and not by_muon:
             yield "train", {key: (value, _given) for key, value in SNASNET_RECIPE.items()}
+
+    @property
+    def searches_designs(self) -> bool:
+        """Whether the search decides designs, by a race, rather than the cells of a network of fixed settings."""
+        return self.search_seconds is not None or self.race.epochs is not None
+
+    @property
+    def search_seconds(self) -> float | None:
+        """Time of the search of designs; None where that is not limited by a time."""
+        return self.search.time or (None if self.time is None else SEARCH_SHARE * self.time)
 
     @property
     def _has_limits(self) -> bool:

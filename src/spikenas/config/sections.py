@@ -256,14 +256,17 @@ class SpaceConfig(Section):
 class SearchConfig(Section):
     """Says how candidates are chosen and evaluated. `previous` and `refine` are read by the strategy spikenas alone."""
 
-    strategy: str = "spikenas"
+    strategy: str = Field("spikenas", description="random where designs are searched and it is not set")
     evaluations: int | None = Field(
         None,
         ge=1,
         le=MOST_ITEMS,
         description="most candidates scored; absent: no limit where a strategy ends by itself, else 100",
     )
-    score: str = "cmrr"
+    score: str = Field("cmrr", description="capacity where designs are searched and it is not set")
+    time: Duration | None = Field(
+        None, description="search designs for so long: draw, score, race; absent: the share of the time of the whole"
+    )
     previous: Literal["fixed", "same"] = "fixed"
     refine: int = Field(0, ge=0, le=100, description="further passes over the cells, one at a time")
     front: Literal["params", "flash", "ram", "synops"] | None = Field(

@@ -47,6 +47,7 @@ def search(
     store: TrialStore,
     evaluations: int | None = None,
     on_trial: OnTrial = lambda trial, done, total: None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> SearchResult:
     """Find the candidate with the best score whose memory meets the budget.
 
@@ -62,13 +63,14 @@ def search(
         store: Keeps each trial as it comes. Trials that it already holds are not evaluated again.
         evaluations: Largest number of candidates that are scored; None is no limit.
         on_trial: Called for each proposal with its trial, how much is done, and of how much.
+        is_over: Says whether the search is to end, for another reason.
     Returns:
         The best network, its score and the number of candidates.
     Raises:
         NothingFoundError: No candidate is in the space, meets the budget and has a score.
         RunError: The store holds trials of another search.
     """
-    return _Search(space, strategy, budget, cost, executor, store, evaluations, on_trial).run()
+    return _Search(space, strategy, budget, cost, executor, store, evaluations, on_trial, is_over).run()
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ class _Search:
     store: TrialStore
     evaluations: int | None
     on_trial: OnTrial
+    is_over: Callable[[], bool]
     known: dict[_Key, Trial] = field(default_factory=dict)
     candidates: dict[int, Candidate] = field(default_factory=dict)  # by position
     footprints: dict[Hashable, Footprint | MemoryFigures] = field(default_factory=dict)
@@ -149,7 +152,7 @@ class _Search:
     @property
     def _ended(self) -> bool:
         stuck = self.strategy.expected is None and self.unproductive >= PATIENCE
-        return stuck or self.scored == self.evaluations
+        return stuck or self.scored == self.evaluations or self.is_over()
 
     def _evaluate(self, batch: Sequence[Proposal]) -> list[Trial]:
         """Return a trial for each proposal, as far as the limit on evaluations allows."""

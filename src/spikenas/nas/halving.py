@@ -27,7 +27,7 @@ class Rung:
     """
 
     entrants: int
-    length: int
+    length: float
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,32 @@ class Entry(Generic[T]):
     """
 
     candidate: T
-    length: int
+    length: float
     value: float
+
+
+def halved(entrants: int, length: float) -> tuple[Rung, ...]:
+    """Return rungs of half as many entrants each, down to two; each rung takes as long as any other in all.
+
+    Args:
+        entrants: Number in the first rung, brought down to a power of 2.
+        length: Length of each training of the first rung.
+    """
+    count = max(1, int(math.log2(entrants)))
+    return tuple(Rung(2 ** (count - k), length * (2 ** (k + 1) - 1)) for k in range(count))
+
+
+def halved_within(total: float, least: float, most: int) -> tuple[Rung, ...]:
+    """Return the rungs with most entrants whose trainings take so long together, and in the first one at least a while.
+
+    Args:
+        total: Length of all trainings together.
+        least: Length that a training of the first rung has at least; two candidates race however short theirs is.
+        most: Number of entrants that there are at most.
+    """
+    counts = range(1, int(math.log2(max(2, most))) + 1)
+    count = max((k for k in counts if total / (k * 2**k) >= least), default=1)
+    return halved(2**count, total / (count * 2**count))
 
 
 def check_rungs(rungs: Sequence[Rung]) -> None:
@@ -51,8 +75,8 @@ def check_rungs(rungs: Sequence[Rung]) -> None:
     Raises:
         ConfigError: There is none, or one has not, or one has no candidate or no length.
     """
-    if not rungs or min(min(rung.entrants, rung.length) for rung in rungs) < 1:
-        raise ConfigError("a race has at least one rung, each of at least one candidate and a length of 1")
+    if not rungs or min(rung.entrants for rung in rungs) < 1 or rungs[0].length <= 0:
+        raise ConfigError("a race has at least one rung, each of at least one candidate and a length")
     for one, other in pairwise(rungs):
         if other.entrants >= one.entrants or other.length <= one.length:
             raise ConfigError(
@@ -61,14 +85,14 @@ def check_rungs(rungs: Sequence[Rung]) -> None:
             )
 
 
-def length_of(rungs: Sequence[Rung]) -> int:
+def length_of(rungs: Sequence[Rung]) -> float:
     """Return the length of all trainings together, where each goes on from the rung before."""
-    before = [0, *(rung.length for rung in rungs)]
+    before = [0.0, *(rung.length for rung in rungs)]
     return sum(rung.entrants * (rung.length - done) for rung, done in zip(rungs, before, strict=False))
 
 
 def race(
-    candidates: Sequence[T], rungs: Sequence[Rung], train: Callable[[Sequence[T], int], Sequence[float]]
+    candidates: Sequence[T], rungs: Sequence[Rung], train: Callable[[Sequence[T], float], Sequence[float]]
 ) -> list[Entry[T]]:
     """Race candidates against each other.
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from spikenas._util.errors import ConfigError
+from spikenas._util.files import write_text
 from spikenas._util.progress import Reporter
-from spikenas._util.run_files import STATISTICS
+from spikenas._util.run_files import ASKED, ENHANCE, STATISTICS, TRIALS
 from spikenas._util.threads import threads
 from spikenas.pipeline.checking import check_settings
 from spikenas.pipeline.data_of_run import check_files, open_task, record_data
@@ -15,6 +16,7 @@ from spikenas.pipeline.finishing import check_integers
 from spikenas.pipeline.run_folder import RunFolder, is_leader
 from spikenas.pipeline.searching import read_decisions, use_statistics
 from spikenas.pipeline.settings import Settings, fix
+from spikenas.pipeline.settling import settled
 from spikenas.pipeline.stages import STAGES, State, require_input
 from spikenas.pipeline.summary import summarise
 
@@ -57,14 +59,18 @@ def run_stages(
                 task = STAGES["enhance"].function()(run, settings.asked, config, report, anew=only_enhance)
         else:
             task = open_task(folder, config)
-        if {"enhance", "search"} & set(wanted):
+        if {"enhance", "search"} & set(wanted) and not config.searches_designs:
             task = task.sized()
         with RunFolder(folder) as run:
             if "quantise" in wanted:
                 check_integers(run, task)
+            if settings.asked and config.searches_designs and not run.has(TRIALS):
+                (run / ENHANCE).mkdir(exist_ok=True)
+                write_text(run / ASKED, settings.asked.dump(given=True))
             fix(run, task.config, again)
             if is_leader():
                 record_data(run, task, report)
+            task = settled(run, task)
             if run.has(STATISTICS):
                 use_statistics(run, task)
             state = State(folder, task.config)
@@ -75,4 +81,5 @@ def run_stages(
                     with run.recording(name, command):
                         options = {"target": target} if name == "deploy" else {}
                         STAGES[name].function()(run, task, report, **options)
+                    task = settled(run, task)
             return dict(read_decisions(run)) if only_enhance else summarise(run, task)

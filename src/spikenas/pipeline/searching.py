@@ -31,6 +31,7 @@ from spikenas.nas import search as run_search
 from spikenas.nas.executors import open_executor
 from spikenas.nas.front import Objective
 from spikenas.pipeline.data_of_run import open_task, record_data
+from spikenas.pipeline.designing import search_designs
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.settings import decided
 from spikenas.pipeline.stages import DECIDED_FROM
@@ -106,6 +107,8 @@ def search(run: RunFolder, task: Task, report: Reporter) -> Best:
 
 def _search(run: RunFolder, task: Task, report: Reporter) -> Best:
     take_statistics(run, task)
+    if task.config.searches_designs:
+        return search_designs(run, task, report)
     with TrialStore(run / TRIALS) as store:
         found = search_task(task, store, report)
     if not any(layer.kind == "conv" and layer.name.startswith("cell") for layer in task.plan(found.best).layers):

@@ -33,6 +33,7 @@ from spikenas._util.run_files import (
     NIR,
     QUANTISATION,
     QUANTISED,
+    RACE,
     SPACE,
     STATISTICS,
     TRIALS,
@@ -144,6 +145,10 @@ class State:
         config = asked.but(
             {
                 "twin": False,
+                "time": None,
+                "search.time": None,
+                "race": {},
+                "designs": {},
                 "network.neuron": "relu",
                 "network.timesteps": asked.network.timesteps if self.is_stepped else 1,
                 "network.core": asked.network.core,
@@ -260,6 +265,11 @@ def device_folder(target: str) -> str:
     return Path(target).stem if target.endswith(".toml") else target
 
 
+def _is_enhanced(state: State) -> bool:
+    config = state.config
+    return config.enhancement.enabled and not config.searches_designs and not state.decided_without
+
+
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
@@ -271,14 +281,14 @@ STAGES: dict[str, Stage] = {
             fixes=("enhancement",),
             witness=(SPACE, TRIALS),
             done=lambda state: state.has(SPACE) and state.has(CONFIG),
-            wanted=lambda state: state.config.enhancement.enabled and not state.decided_without,
+            wanted=_is_enhanced,
         ),
         Stage(
             "search",
             "spikenas.pipeline.searching:search",
             result=BEST,
-            writes=(STATISTICS, TRIALS, FRONT),
-            fixes=("seed", "data", "budget", "network", "space", "search", "fidelity"),
+            writes=(STATISTICS, TRIALS, FRONT, RACE),
+            fixes=("seed", "data", "budget", "network", "space", "designs", "search", "race", "fidelity"),
             witness=(TRIALS,),
             done=lambda state: state.has(BEST),
         ),

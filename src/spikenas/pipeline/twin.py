@@ -39,7 +39,8 @@ def make_twin(run: RunFolder, task: Task, report: Reporter) -> None:
     with RunFolder(twin.folder) as folder:
         fix(folder, twin.config, again=_is_of_another(twin, best["genotype"]))
         record_data(folder, own, Reporter())
-        BEST_FILE.write(folder.folder, {**best, **sizes(own.cost(genotype))})
+        without_race = {key: value for key, value in best.items() if key not in ("design", "race")}
+        BEST_FILE.write(folder.folder, {**without_race, **sizes(own.cost(genotype))})
         for name in (*_STAGES, "deploy") if task.config.budget.target else _STAGES:
             with folder.recording(name, f"spikenas {name} --out {folder.folder}"):
                 STAGES[name].function()(folder, own, own_report)

@@ -8,9 +8,9 @@ from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from spikenas._util.json_file import JsonFile
-from spikenas._util.run_files import ANALYSIS, BEST, DATA, SPACE, STATISTICS
+from spikenas._util.run_files import ANALYSIS, BEST, DATA, RACED, SPACE, STATISTICS
 from spikenas.config import Fit
-from spikenas.records.kinds import CLOSED, OPEN, Count, GenotypeText, Positive
+from spikenas.records.kinds import CLOSED, OPEN, Count, DesignText, GenotypeText, NotNegative, Positive, Share
 
 
 @with_config(CLOSED)
@@ -77,6 +77,62 @@ def _as_many_channels(found: StatisticsRecord) -> None:
 
 
 @with_config(CLOSED)
+class Won(TypedDict):
+    """What best.json says of the winner of a race."""
+
+    entrant: Count
+    accuracy: Share
+    trained: NotNegative
+    seconds: NotNegative
+
+
+@with_config(CLOSED)
+class RungRecord(TypedDict):
+    """A rung of a race: how many are trained, and for how long in all, in seconds or epochs."""
+
+    entrants: Positive
+    length: NotNegative
+
+
+@with_config(CLOSED)
+class EntrantRecord(TypedDict):
+    """A design that races, with its score and what it takes in bytes."""
+
+    design: DesignText
+    score: float
+    params: Count
+    flash_bytes: Count
+    ram_bytes: Count
+
+
+@with_config(CLOSED)
+class TrainedRecord(TypedDict):
+    """What a training of a race came to: validation accuracy, None where it failed, and why."""
+
+    entrant: Count
+    length: NotNegative
+    accuracy: Share | None
+    seconds: NotNegative
+    note: str
+
+
+@with_config(CLOSED)
+class RaceRecord(TypedDict):
+    """What race.json says: rungs, designs, trainings; `seconds` is the time since the search began."""
+
+    timed: bool
+    rungs: list[RungRecord]
+    entrants: list[EntrantRecord]
+    trained: list[TrainedRecord]
+    seconds: NotNegative
+
+
+def _of_its_entrants(found: RaceRecord) -> None:
+    if any(one["entrant"] >= len(found["entrants"]) for one in found["trained"]) or not found["entrants"]:
+        raise ValueError("expected trainings of its entrants, at least one")
+
+
+@with_config(CLOSED)
 class Best(TypedDict):
     """What best.json says of the network found; sizes are in bytes."""
 
@@ -89,6 +145,8 @@ class Best(TypedDict):
     channels: Positive
     trials: Count
     scored: Count
+    design: NotRequired[DesignText]
+    race: NotRequired[Won]
 
 
 @with_config(OPEN)
@@ -178,6 +236,7 @@ class Analysis(TypedDict):
 
 DATA_FILE = JsonFile(DATA, Data, "search", _as_many_classes)
 BEST_FILE = JsonFile(BEST, Best, "search")
+RACE_FILE = JsonFile(RACED, RaceRecord, "search", _of_its_entrants)
 STATISTICS_FILE = JsonFile(STATISTICS, StatisticsRecord, "search", _as_many_channels)
 SPACE_FILE = JsonFile(SPACE, Decided, "enhance")
 ANALYSIS_FILE = JsonFile(ANALYSIS, Analysis, "enhance")

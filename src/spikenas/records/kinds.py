@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from spikenas._util.errors import GenotypeError
+from spikenas._util.errors import ConfigError, GenotypeError
 from spikenas._util.run_files import MODEL, TUNING
+from spikenas.space.design import Design
 from spikenas.space.genotype import Genotype
 
 CLOSED = ConfigDict(extra="forbid")
@@ -31,4 +32,13 @@ def _genotype(text: str) -> str:
     return text
 
 
+def _design(text: str) -> str:
+    try:
+        Design.parse(text)
+    except (ConfigError, GenotypeError) as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+DesignText = Annotated[str, AfterValidator(_design)]
 GenotypeText = Annotated[str, AfterValidator(_genotype)]

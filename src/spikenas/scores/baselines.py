@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from spikenas.memory import footprint
 from spikenas.scores.probe import PlanScore
 from spikenas.space.plan import Plan
@@ -33,6 +35,12 @@ def params(plan: Plan) -> int:
     return footprint(plan).params
 
 
+def capacity(plan: Plan) -> float:
+    """Weigh what decides how much a network can learn in a short time."""
+    return math.log2(footprint(plan).params)
+
+
+CAPACITY = PlanScore("capacity", "what a network can learn, by its plan", "this project, docs/designs.md", capacity)
 PARAMS = PlanScore("params", "learnable parameters at the fidelity's width", "baseline", params)
 DEPTH = PlanScore("depth", "most LIF layers on a path", "baseline", depth)
 CONVS = PlanScore("convs", "number of convolutions", "baseline", convs)

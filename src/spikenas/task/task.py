@@ -155,6 +155,11 @@ class Task:
         return InputSpec(*self.dataset.shape, len(self.classes), self.dataset.static, data.fit, data.value_range)
 
     @property
+    def common_size(self) -> tuple[int, int]:
+        """Width and height that most images have, in pixels."""
+        return self._opened.survey.common_size
+
+    @property
     def counts(self) -> dict[str, list[int]]:
         """By split the number of items of each class."""
         return self._opened.counts(self.config.seed, self._decoding)

@@ -1,0 +1,174 @@
+"""The search of designs: those that fit are drawn and scored, the best race by short trainings.
+
+Of the time of the search, opening and score have at most a quarter, and the race has the rest. Its rungs are planned
+when it begins and kept, so that a race that was stopped goes on by the same ones.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+from collections import Counter
+from collections.abc import Hashable, Sequence
+
+from spikenas._util.errors import BudgetError, NothingFoundError
+from spikenas._util.progress import Reporter
+from spikenas._util.run_files import ASKED, CHECKPOINT, LOG, MODEL, RACE, TRIALS
+from spikenas.config import Config
+from spikenas.memory import Estimator, sizes
+from spikenas.nas import Problem, Trial, TrialStore, make_strategy
+from spikenas.nas import search as run_search
+from spikenas.nas.executors import open_executor
+from spikenas.nas.halving import halved, halved_within
+from spikenas.nas.seeded import SeededStrategy
+from spikenas.pipeline.racing import Race, entrant_folder, workers_of
+from spikenas.pipeline.run_folder import RunFolder
+from spikenas.records import RACE_FILE, Best, RaceRecord
+from spikenas.scores.designs import design_scorer_factory
+from spikenas.space import Design, DesignSpace
+from spikenas.task import Task
+from spikenas.task.designs import design_space_of, nothing_fits, rules_of_thumb
+from spikenas.training.entrants import EntrantTrainer, entrant_trainer
+
+SCORE_SHARE = 0.25  # of the time of the search, at most, for the opening and the score
+LEAST_SECONDS = 20.0  # of a training in the first rung; with more, more designs race
+MOST_ENTRANTS = 64
+USUAL_ENTRANTS = 8  # of a race that is counted in epochs
+RULE = "rule of thumb"  # step of the designs that rules of thumb suggest
+_RULES = 8
+_SCORED = 1000
+_ALIKE = 2  # designs that race at most of those that differ in wiring and width alone, where there are others
+
+_log = logging.getLogger(__name__)
+
+
+def search_designs(run: RunFolder, task: Task, report: Reporter) -> Best:
+    """Find a design by a race; the training of the winner is put where the final one goes on from it.
+
+    Returns:
+        What best.json is to say.
+    Raises:
+        BudgetError: No design that was drawn meets the limits.
+        ConfigError: The settings leave no design.
+        NothingFoundError: No design could be trained, for want of time for example.
+    """
+    asked = Config.load(run / ASKED) if run.has(ASKED) else task.asked
+    known = RACE_FILE.find(run.folder)
+    before = known["seconds"] if known else 0.0
+    with TrialStore(run / TRIALS) as store:
+        record, trainer = (known, None) if known else _plan(run, task, asked, report, store)
+        statuses = Counter(trial.status for trial in store)
+    winner = Race(run.folder, task, asked, report, record, trainer, before).run()
+    entrant = record["entrants"][winner["entrant"]]
+    design = Design.parse(entrant["design"])
+    if record["timed"] == ((task.config.time or task.config.train.time) is not None):
+        for name in (MODEL, LOG, CHECKPOINT):
+            shutil.copyfile(run / entrant_folder(winner["entrant"]) / name, run / name)
+    return {
+        "genotype": str(design.genotype),
+        "score": entrant["score"],
+        "score_name": task.config.search.score,
+        **sizes(task.cost(design)),  # type: ignore[typeddict-item]
+        "channels": design.widths[0],
+        "trials": statuses.total(),
+        "scored": statuses["scored"],
+        "design": str(design),
+        "race": {
+            "entrant": winner["entrant"],
+            "accuracy": winner["accuracy"] or 0.0,
+            "trained": winner["seconds"],
+            "seconds": before + report.elapsed,
+        },
+    }
+
+
+def _plan(
+    run: RunFolder, task: Task, asked: Config, report: Reporter, store: TrialStore
+) -> tuple[RaceRecord, EntrantTrainer]:
+    """Choose what races, decode its items, and say how long each is trained; writes race.json."""
+    config, space = task.config, design_space_of(task, asked)
+    trials = _scored(task, space, report, store)
+    seconds, epochs = config.search_seconds, config.race.epochs
+    timed = epochs is None
+
+    def left() -> float:
+        """Seconds of all trainings together."""
+        return workers_of(config) * max(1.0, (seconds or 0.0) - report.elapsed)
+
+    most = config.race.entrants or (MOST_ENTRANTS if timed else USUAL_ENTRANTS)
+    rungs = halved(most, epochs) if epochs else halved_within(left(), LEAST_SECONDS, most)
+    chosen = shortlist(trials, rungs[0].entrants)
+    trainer = entrant_trainer(task, asked, [Design.parse(trial.genotype) for trial in chosen], timed)
+    rungs = halved(len(chosen), epochs) if epochs else halved_within(left(), 0.0, len(chosen))
+    record: RaceRecord = {
+        "timed": timed,
+        "rungs": [{"entrants": rung.entrants, "length": rung.length} for rung in rungs],
+        "entrants": [
+            {
+                "design": trial.genotype,
+                "score": trial.value or 0.0,
+                "params": trial.params or 0,
+                "flash_bytes": trial.flash_bytes or 0,
+                "ram_bytes": trial.ram_bytes or 0,
+            }
+            for trial in chosen
+        ],
+        "trained": [],
+        "seconds": report.elapsed,
+    }
+    (run / RACE).mkdir(exist_ok=True)
+    RACE_FILE.write(run.folder, record)
+    return record, trainer
+
+
+def _scored(task: Task, space: DesignSpace, report: Reporter, store: TrialStore) -> list[Trial]:
+    """Draw designs that fit, and score them for as long as there is time for it; returns them, the best first."""
+    config, cost = task.config, Estimator(task.config.network, task.input)
+    problem = Problem(space, config.budget, cost, config.seed)
+    try:
+        rules = [design for design in rules_of_thumb(task, _RULES) if design in space]
+    except BudgetError:
+        rules = []
+    strategy = SeededStrategy(rules, RULE, make_strategy(config.search, problem))
+    most = config.search.evaluations or _SCORED
+    time = math.inf if config.search_seconds is None else SCORE_SHARE * config.search_seconds
+    time = max(time - report.elapsed, time / 10)
+    spent = 0.0
+    make = design_scorer_factory(task, config.search.score)
+    with open_executor(config.executor, make, _log.warning, most) as executor, report.task("score") as progress:
+
+        def on_trial(trial: Trial, done: int, total: int) -> None:
+            nonlocal spent
+            spent += trial.seconds
+            progress(done, total, "designs that fit")
+
+        try:
+            run_search(space, strategy, config.budget, cost, executor, store, most, on_trial, lambda: spent > time)
+        except NothingFoundError:
+            if any(trial.status == "scored" for trial in store):
+                raise
+            raise nothing_fits(task, space) from None
+    found = [trial for trial in store if trial.value is not None and trial.meets(config.budget)]
+    return sorted(found, key=lambda trial: -(trial.value or 0.0))
+
+
+def shortlist(trials: Sequence[Trial], count: int) -> list[Trial]:
+    """Return the best by score, at most so many, of which a few alone are alike but in wiring and width.
+
+    The best of those that rules of thumb suggest is always there.
+
+    Args:
+        trials: The best first.
+        count: Most that are returned, at least 2.
+    """
+    alike: Counter[Hashable] = Counter()
+    first: list[Trial] = []
+    rest: list[Trial] = []
+    rule = next((trial for trial in trials if trial.step == RULE), None)
+    for trial in ([rule] if rule else []) + [trial for trial in trials if trial is not rule]:
+        design = Design.parse(trial.genotype)
+        kind = design.image, design.colours, design.stem_stride, design.cells, design.neuron, design.timesteps
+        (first if alike[kind] < _ALIKE else rest).append(trial)
+        alike[kind] += 1
+    return sorted((first + rest)[:count], key=lambda trial: -(trial.value or 0.0))

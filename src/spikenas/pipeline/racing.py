@@ -1,0 +1,151 @@
+"""A race of designs by short trainings: what race.json does not tell yet is trained, and told there."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from spikenas._util.cores import usable_cores
+from spikenas._util.errors import NothingFoundError
+from spikenas._util.progress import Reporter
+from spikenas._util.run_files import RACE
+from spikenas._util.units import format_duration
+from spikenas.config import Config, ExecutorConfig
+from spikenas.nas.executors import Executor, open_executor
+from spikenas.nas.halving import Rung, length_of, race
+from spikenas.records import RACE_FILE, RaceRecord, TrainedRecord
+from spikenas.space import Design
+from spikenas.task import Task
+from spikenas.training.entrants import Entrant, EntrantTrainer, entrant_trainer
+
+FEW_SECONDS = 90.0  # of a race that is over before other processes have done much
+
+_log = logging.getLogger(__name__)
+
+
+def entrant_folder(entrant: int) -> str:
+    """Return the folder of a training in a run, by the number of the design."""
+    return f"{RACE}/{entrant:03d}"
+
+
+def executor_of(config: Config) -> ExecutorConfig:
+    """Return where the designs of a race are trained: as the configuration says, else on a core each.
+
+    On another device than the CPU, or where there is little time, it is this process.
+    """
+    short = config.search_seconds is not None and config.search_seconds < FEW_SECONDS
+    if config.executor.kind == "auto" and config.executor.workers is None and config.executor.address is None:
+        return config.executor.but({"kind": "in-process"}) if short or config.device != "cpu" else config.executor
+    return config.executor
+
+
+def workers_of(config: Config) -> int:
+    """Return how many designs are trained at a time, where that is known before."""
+    settings = executor_of(config)
+    return 1 if settings.kind == "in-process" else settings.workers or usable_cores()
+
+
+class Race:
+    """A race goes on from what race.json tells.
+
+    Args:
+        folder: The run.
+        task: Its task.
+        asked: What was set before anything was decided.
+        report: Shows the progress.
+        record: What race.json says; what is trained is added to it.
+        trainer: Trains the designs; None is made where something is to be trained.
+        before: Seconds of the search before this process.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        task: Task,
+        asked: Config,
+        report: Reporter,
+        record: RaceRecord,
+        trainer: EntrantTrainer | None,
+        before: float,
+    ) -> None:
+        self.folder, self.task, self.report, self.record = folder, task, report, record
+        self._asked = asked
+        self._trainer, self._before = trainer, before
+        self._stack = ExitStack()
+        self._executor: Executor | None = None
+        self._rungs = tuple(Rung(rung["entrants"], rung["length"]) for rung in record["rungs"])
+
+    def run(self) -> TrainedRecord:
+        """Race, and return what the last training of the winner came to.
+
+        Raises:
+            NothingFoundError: No design could be trained, for want of time for example.
+        """
+        with self._stack, self.report.task("race") as self._advance:
+            entries = race(range(len(self.record["entrants"])), self._rungs, self._train)
+        won = self._told(entries[0].candidate, entries[0].length)
+        if won is None or won["accuracy"] is None:
+            note = next(one["note"] for one in self.record["trained"] if one["note"])
+            raise NothingFoundError(f"none of the {len(entries)} designs that raced could be trained: {note}")
+        return won
+
+    def _train(self, entrants: Sequence[int], length: float) -> list[float]:
+        missing = [entrant for entrant in entrants if self._told(entrant, length) is None]
+        if missing:
+            waiting = [
+                Entrant(Design.parse(self.record["entrants"][one]["design"]), self.folder / entrant_folder(one), length)
+                for one in missing
+            ]
+            results: Iterator[Any] = self._open().evaluate(waiting)
+            for entrant, result in zip(missing, results, strict=True):
+                if result.note:
+                    _log.warning("design %d of the race: %s", entrant + 1, result.note)
+                self.record["trained"].append(
+                    {
+                        "entrant": entrant,
+                        "length": length,
+                        "accuracy": result.score if math.isfinite(result.score) else None,
+                        "seconds": result.seconds,
+                        "note": result.note,
+                    }
+                )
+                self.record["seconds"] = self._before + self.report.elapsed
+                RACE_FILE.write(self.folder, self.record)
+                self._show()
+        told = [self._told(entrant, length) for entrant in entrants]
+        return [-math.inf if one is None or one["accuracy"] is None else one["accuracy"] for one in told]
+
+    def _told(self, entrant: int, length: float) -> TrainedRecord | None:
+        same = (one for one in self.record["trained"] if (one["entrant"], one["length"]) == (entrant, length))
+        return next(same, None)
+
+    def _open(self) -> Executor:
+        if self._executor is None:
+            designs = [Design.parse(entrant["design"]) for entrant in self.record["entrants"]]
+            trainer = self._trainer or entrant_trainer(self.task, self._asked, designs, self.record["timed"])
+            self._executor = self._stack.enter_context(
+                open_executor(executor_of(self.task.config), partial(_itself, trainer), _log.warning)
+            )
+        return self._executor
+
+    def _show(self) -> None:
+        done = {one["entrant"]: 0.0 for one in self.record["trained"]}
+        for one in self.record["trained"]:
+            done[one["entrant"]] = max(done[one["entrant"]], one["length"])
+        best = max((one["accuracy"] or 0.0 for one in self.record["trained"]), default=0.0)
+        remark = f"best {best:.1%}"
+        whole = self.task.config.time or self.task.config.search.time
+        if whole is not None:
+            left = max(0.0, whole - self.record["seconds"])
+            remark += f", {format_duration(left)} of {format_duration(whole)} left"
+        unit = 1 if self.record["timed"] else 100
+        self._advance(round(unit * sum(done.values())), round(unit * length_of(self._rungs)), remark)
+
+
+def _itself(trainer: EntrantTrainer) -> EntrantTrainer:
+    return trainer

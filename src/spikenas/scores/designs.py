@@ -1,0 +1,86 @@
+"""Score designs, which differ in more than their cells: each as a network of its own settings."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from spikenas._util.errors import SpikeNASError
+from spikenas.config import Config
+from spikenas.scores.batch import resized, scorer_factory, side_of
+from spikenas.scores.catalogue import SCORES
+from spikenas.scores.engine import Scorer, ScoreResult, ScorerFactory
+from spikenas.scores.probe import PlanScore
+from spikenas.space.design import Design
+from spikenas.task import Task
+
+_SCORERS = 16  # that are kept, one for each set of macro settings
+
+
+class DesignScorer:
+    """A design scorer scores each design as a network of its own settings, at the fidelity of the task.
+
+    A score of a plan alone is that of the plan that would be built.
+
+    Args:
+        factory: Factory of a scorer of the task, whose images are as large as designs see them.
+        config: Configuration of the task.
+    """
+
+    def __init__(self, factory: ScorerFactory, config: Config) -> None:
+        self._factory, self._config = factory, config
+        score = SCORES.find(factory.names[0])
+        self._of_plan = score.compute if isinstance(score, PlanScore) else None
+        self._scorer = lru_cache(_SCORERS)(self._new_scorer)
+
+    def __call__(self, design: Design) -> ScoreResult:
+        """Score a design; -inf where it cannot be built or scored."""
+        start = time.perf_counter()
+        try:
+            if self._of_plan:
+                score = float(self._of_plan(design.plan(self._config.network, self._factory.input)))
+                return ScoreResult(score, time.perf_counter() - start)
+            scorer = self._scorer(design.image, design.colours, tuple(design.network.items()))
+            return replace(scorer(design.genotype), seconds=time.perf_counter() - start)
+        except SpikeNASError:
+            return ScoreResult(-math.inf, time.perf_counter() - start)
+
+    def _new_scorer(self, image: tuple[int, int], colours: int, network: tuple[tuple[str, Any], ...]) -> Scorer:
+        config = self._config.but({f"network.{key}": value for key, value in network})
+        input = replace(self._factory.input, channels=colours, width=image[0], height=image[1])
+        images = torch.from_numpy(self._factory.images)
+        if images.shape[-3] != colours:
+            images = images.mean(-3, keepdim=True)
+        seen = resized(images, side_of(config.fidelity.image_size, config, input))
+        return replace(self._factory, network=config.network, input=input, images=seen.numpy())()
+
+
+@dataclass(frozen=True, eq=False)
+class DesignScorerFactory:
+    """A design scorer factory makes a `DesignScorer`, also in another process; it can be pickled."""
+
+    factory: ScorerFactory
+    config: Config
+
+    def __call__(self) -> DesignScorer:
+        """Make a new scorer."""
+        return DesignScorer(self.factory, self.config)
+
+
+def design_scorer_factory(task: Task, name: str) -> DesignScorerFactory:
+    """Make the factory of the scorer of designs on a seeded batch of training images.
+
+    Args:
+        task: Task whose training images and configuration are used; its input is the largest that a design has.
+        name: Name of the score.
+
+    Raises:
+        ScoreError: The name is unknown.
+    """
+    whole = task.but({"fidelity.image_size": "data"})
+    return DesignScorerFactory(scorer_factory(whole, name), task.config)

@@ -1,0 +1,136 @@
+"""The space of designs of a task: what each setting may be, by what was asked for, the data and the limits."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+from spikenas._util.errors import BudgetError, ConfigError
+from spikenas._util.seeding import seed_of
+from spikenas.config import USUAL_TIMESTEPS, Config
+from spikenas.space.design import Design
+from spikenas.space.design_space import DesignSpace
+from spikenas.space.plan import InputSpec
+from spikenas.space.space import Space
+from spikenas.task.task import Task
+
+_SIDES = (64, 48, 32, 28, 24, 20, 16)  # pixels of images that are brought to another size
+_WIDTHS = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256)
+_GREY_BELOW = 8  # times the bytes of a colour image that RAM is, below which grey ones are tried
+
+
+def settings_of(design: Design, input: InputSpec, asked: Config) -> dict[str, Any]:
+    """Return the settings of a run with a design, by dotted key.
+
+    Args:
+        design: The design.
+        input: What networks of the task are given.
+        asked: What was set before anything was decided.
+    """
+    crop = {} if asked.train.crop is not None else {"train.crop": min(design.image) // 8}
+    return design.settings(input.static) | crop
+
+
+def design_space_of(task: Task, asked: Config) -> DesignSpace:
+    """Return the designs that a task leaves open.
+
+    A setting is what its list in `designs` says, else what `network` or `data` fix it to, else what suits the data.
+
+    Args:
+        task: The task.
+        asked: What was set before anything was decided.
+
+    Raises:
+        ConfigError: A setting is fixed and has a list too, or the lists leave nothing.
+    """
+    config, input, given = task.config, task.input, task.config.designs
+
+    def options(name: str, key: str, usual: Iterable[Any]) -> tuple[Any, ...]:
+        listed, section, field = getattr(given, name), *key.split(".")
+        fixed = getattr(getattr(asked, section), field) if _is_fixed(asked, key) else None
+        if listed and fixed is not None:
+            raise ConfigError(f"designs.{name}: {key} = {fixed!r} is set too; give one of them")
+        return tuple(listed or ((fixed,) if fixed is not None else usual))
+
+    bits = options("weight_bits", "network.weight_bits", (8, 4))
+    if input.static:
+        images = _images(task, options("image_sizes", "data.image_size", ()))
+        colours = options("colours", "data.channels", _colours(task, images))
+    else:
+        images, colours = ((input.width, input.height),), (input.channels,)
+    return DesignSpace(
+        Space.of(config.space.ops, 1, config.space.nodes, config.space.feedback),
+        images,
+        colours,
+        options("stem_strides", "network.stem_stride", (1, 2)),
+        options("cells", "network.cells", (1, 2, 3)),
+        options("channels", "network.channels", _WIDTHS),
+        given.growths or (1.0, 1.5, 2.0),
+        _neurons(task, options("neurons", "network.neuron", ("ilif",)), options("timesteps", "network.timesteps", ())),
+        options("levels", "network.levels", (0,)),
+        bits,
+        options("membrane_bits", "network.membrane_bits", (16,)),
+    )
+
+
+def rules_of_thumb(task: Task, count: int) -> list[Design]:
+    """Return designs of the size, width and stride that limits suggest where no design is searched, at most so many.
+
+    They differ in their cells: that with all edges first, then some drawn at random.
+
+    Args:
+        task: Its settings.
+        count: Most designs.
+
+    Raises:
+        BudgetError: Nothing meets the limits; the message says what would do.
+    """
+    sized = task.sized()
+    space, rng = sized.space, random.Random(seed_of(task.config.seed, "rules of thumb"))
+    drawn = [space.draw(rng, lambda genotype: True) for _ in range(count - 1)]
+    genotypes = [space.network(space.distinct_cells[-1:] * space.free_cells), *drawn]
+    designs = (Design.of_plan(sized.plan(genotype)) for genotype in genotypes if genotype.connected)
+    return list({design.canonical: design for design in designs}.values())
+
+
+def _is_fixed(asked: Config, key: str) -> bool:
+    section, _, field = key.partition(".")
+    value = getattr(getattr(asked, section), field)
+    return asked.is_decided(key) and value not in (None, "auto")
+
+
+def _images(task: Task, sizes: tuple[Any, ...]) -> tuple[tuple[int, int], ...]:
+    if sizes:
+        pairs = [str(size).partition("x") for size in sizes]
+        return tuple((int(width), int(height or width)) for width, _, height in pairs)
+    width, height = task.common_size
+    own = [(width, height)] if max(width, height) <= _SIDES[0] else []
+    least = min(width, height) if own else min(width, height) + 1
+    return tuple(own + [(side, side) for side in _SIDES if side < least]) or ((task.input.width, task.input.height),)
+
+
+def _colours(task: Task, images: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+    own, ram = task.config.data.channels or task.input.channels, task.limits.ram
+    least = min(width * height for width, height in images)
+    return (own, 1) if own == 3 and ram is not None and ram < _GREY_BELOW * own * least else (own,)
+
+
+def _neurons(task: Task, kinds: tuple[Any, ...], timesteps: tuple[int, ...]) -> tuple[tuple[Any, int], ...]:
+    if not task.input.static:
+        return tuple((kind, task.config.network.timesteps) for kind in kinds)
+    pairs = [(kind, T) for kind in kinds for T in (timesteps or (USUAL_TIMESTEPS[kind],)) if kind != "relu" or T == 1]
+    if not pairs:
+        raise ConfigError(f"designs.timesteps: relu neurons have T = 1, got {list(timesteps)}; nothing is left")
+    return tuple(pairs)
+
+
+def nothing_fits(task: Task, space: DesignSpace) -> BudgetError:
+    """Return the error that says what would make room, where no design of a space meets the limits."""
+    try:
+        rules_of_thumb(task, 1)
+    except BudgetError as error:
+        return error
+    return BudgetError(
+        f"no design that was drawn of {space.size:.2g} meets the limits; the lists in [designs] may leave out what does"
+    )

@@ -1,0 +1,157 @@
+"""Designs in a race are trained in folders of their own, each from where it was, with one thread."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spikenas._util.errors import DivergedError, RunError
+from spikenas._util.run_files import CHECKPOINT, MODEL
+from spikenas.config import Config
+from spikenas.data import DataSet, Split, Statistics
+from spikenas.space.design import Design
+from spikenas.space.plan import InputSpec
+from spikenas.task import Task
+from spikenas.task.designs import settings_of
+from spikenas.training.checkpoint import load_tensors
+from spikenas.training.epochs import Epoch, behind, judged_by
+from spikenas.training.loop import train
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """An entrant is a design in a race.
+
+    Attributes:
+        design: The design.
+        folder: Keeps its training.
+        length: Length of the training, what went before included; seconds or epochs.
+    """
+
+    design: Design
+    folder: Path
+    length: float
+
+    def __str__(self) -> str:
+        return str(self.design)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training of an entrant came to.
+
+    Attributes:
+        score: Validation accuracy, a share; -inf where there is none.
+        seconds: Time of the training up to this length, what went before included.
+        note: Why there is no accuracy, or why it was trained anew; empty where all went well.
+        synops: Not known.
+    """
+
+    score: float
+    seconds: float
+    note: str = ""
+    synops: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Items:
+    """Training and validation items as designs of one input see them."""
+
+    train: Split
+    validation: Split
+    statistics: Statistics
+    timesteps: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class EntrantTrainer:
+    """An entrant trainer trains designs with the recipe of the final training; it can be pickled.
+
+    Attributes:
+        config: Configuration of the task.
+        classes: Names of the classes.
+        input: What a network of the task is given.
+        items: Items by the width, height and channels that they are decoded to.
+        timed: Whether lengths are seconds rather than epochs.
+        asked: What was set before anything was decided.
+    """
+
+    config: Config
+    classes: tuple[str, ...]
+    input: InputSpec
+    items: Mapping[tuple[int, int, int], _Items]
+    timed: bool
+    asked: Config
+
+    def __call__(self, entrant: Entrant) -> Trained:
+        """Train an entrant up to its length, from where it is; a folder that is damaged is made anew.
+
+        Raises:
+            OSError: Its folder cannot be written.
+        """
+        note = _damage(entrant.folder)
+        if note:
+            shutil.rmtree(entrant.folder)
+        start = time.perf_counter()
+        try:
+            epochs = self._train(entrant)
+        except (DivergedError, RunError) as error:
+            return Trained(-math.inf, time.perf_counter() - start, str(error))
+        reached = self._reached(epochs, entrant.length)
+        return Trained(judged_by(reached[-1], self.config.train), behind(reached, timed=True), note)
+
+    def _train(self, entrant: Entrant) -> list[Epoch]:
+        design = entrant.design
+        config = self.config.but(self._settings(entrant))
+        items = self.items[(*design.image, design.colours)]
+        own, held_out = items.train, items.validation
+        shape = own.items.shape[-3], own.items.shape[-2], own.items.shape[-1]
+        dataset = DataSet(config.data.name, self.classes, shape, items.timesteps, own, held_out, lambda: held_out)
+        return train(design.plan(config.network, self.input), dataset, items.statistics, config, entrant.folder)
+
+    def _settings(self, entrant: Entrant) -> dict[str, Any]:
+        return {
+            **settings_of(entrant.design, self.input, self.asked),
+            **({"train.time": entrant.length} if self.timed else {"train.epochs": round(entrant.length)}),
+            "train.tensorboard": False,
+            "threads": 1,
+        }
+
+    def _reached(self, epochs: list[Epoch], length: float) -> list[Epoch]:
+        """The epochs up to a length, where a survivor is further already."""
+        ends = (end for end in range(1, len(epochs)) if behind(epochs[:end], self.timed) >= length)
+        return epochs[: next(ends, len(epochs))]
+
+
+def entrant_trainer(task: Task, asked: Config, designs: list[Design], timed: bool) -> EntrantTrainer:
+    """Make the trainer of designs; their items are decoded here, once for each input.
+
+    Args:
+        task: The task.
+        asked: What was set before anything was decided.
+        designs: All that race.
+        timed: Whether lengths are seconds rather than epochs.
+    """
+    items: dict[tuple[int, int, int], _Items] = {}
+    for design in designs:
+        if (key := (*design.image, design.colours)) not in items:
+            seen = task.but(design.settings()) if task.input.static else task
+            data = seen.dataset
+            items[key] = _Items(data.train.load(), data.validation.load(), seen.statistics, data.timesteps)
+    return EntrantTrainer(task.config, task.classes, task.input, items, timed, asked)
+
+
+def _damage(folder: Path) -> str:
+    """A line that says what of a training is damaged; empty where nothing is, or none has begun."""
+    try:
+        for path in (folder / MODEL, folder / CHECKPOINT):
+            if path.exists():
+                load_tensors(path)
+    except RunError as error:
+        return f"{str(error).partition(';')[0]}; trained anew"
+    return ""
