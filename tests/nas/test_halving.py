@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikenas._util.errors import ConfigError
-from spikenas.nas.halving import Rung, check_rungs, length_of, race
+from spikenas.nas.halving import Rung, check_rungs, halved, halved_within, length_of, race
 
 RUNGS = (Rung(8, 1), Rung(4, 3), Rung(1, 9))
 
@@ -52,3 +52,20 @@ def test_a_few_candidates_run_through_all_rungs() -> None:
 def test_rungs_that_are_none(rungs: list[Rung], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_rungs(rungs)
+
+
+def test_each_rung_of_halves_takes_as_long_as_any_other() -> None:
+    assert halved(9, 2.0) == (Rung(8, 2.0), Rung(4, 6.0), Rung(2, 14.0))
+    assert length_of(halved(9, 2.0)) == 3 * 8 * 2
+    assert halved(1, 5.0) == halved(2, 5.0) == (Rung(2, 5.0),)
+
+
+@given(st.floats(0.1, 1e6), st.floats(0, 100), st.integers(0, 300))
+def test_as_many_race_as_there_is_time_for(total: float, least: float, most: int) -> None:
+    rungs = halved_within(total, least, most)
+    check_rungs(rungs)
+    assert length_of(rungs) == pytest.approx(total)
+    assert rungs[0].entrants <= max(2, most)
+    assert len(rungs) == 1 or rungs[0].length >= least
+    more = 2 * rungs[0].entrants
+    assert more > most or total / (more * (len(rungs) + 1)) < least

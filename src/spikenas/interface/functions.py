@@ -13,7 +13,7 @@ from spikenas._util.console import PlainConsole
 from spikenas._util.errors import ConfigError
 from spikenas._util.paths import user_path, weights_path
 from spikenas._util.progress import Reporter, show_nothing
-from spikenas._util.run_files import MODEL, QUANTISED, REPORT
+from spikenas._util.run_files import MODEL, QUANTISED, REPORT, TRIALS
 from spikenas._util.sealed import read_sealed
 from spikenas._util.threads import threads
 from spikenas.config import Config, QuantiseConfig
@@ -24,18 +24,22 @@ from spikenas.enhancement import Enhancer
 from spikenas.integers import IntegerNetwork, Tuning, make_integers, tuning_of, with_bits
 from spikenas.integers.integer_evaluation import IntegerEvaluation
 from spikenas.interface.products import Firmware, Found, RunResult
-from spikenas.nas import TrialStore
+from spikenas.nas import TrialStore, read_trials
 from spikenas.pipeline.checking import check_device, check_machine
 from spikenas.pipeline.data_of_run import hold_data
+from spikenas.pipeline.designing import search_designs
 from spikenas.pipeline.finishing import shown
-from spikenas.pipeline.run_folder import is_leader
+from spikenas.pipeline.run_folder import RunFolder, is_leader
 from spikenas.pipeline.running import run_stages
 from spikenas.pipeline.searching import search_task
 from spikenas.pipeline.settings import Settings, fix_training
+from spikenas.records import RACE_FILE, raced
 from spikenas.reporting import SavedRun, load_run, write_report
-from spikenas.space.genotype import Genotype
+from spikenas.space import Design, Genotype
+from spikenas.space.texts import is_design
 from spikenas.targets import find_target
 from spikenas.task import Task, words_of
+from spikenas.task.designs import settings_of
 from spikenas.training import loop
 from spikenas.training.checkpoint import Model, load_model
 from spikenas.training.evaluation import Evaluation
@@ -61,11 +65,13 @@ def enhance(task: Task, *, progress: bool = True) -> Task:
         return task.with_config(Enhancer(task, Path(folder), report).run().config)
 
 
-def search(task: Task, *, progress: bool = True) -> Found:
-    """Find the network with the best score that fits the limits; no candidate is trained.
+def search(task: Task, *, time: str | float | None = None, progress: bool = True) -> Found:
+    """Find the network with the best score that fits the limits; or, within a time, the best design by a race.
 
     Args:
         task: Its section `search` says how; the space is searched as it is configured (see `enhance`).
+        time: Seconds, or a text such as "20m", for a search of designs, the best of which are trained for a short
+            time; None searches cells, by score alone, unless the task says otherwise.
         progress: Whether progress is shown on standard error.
     Raises:
         BudgetError: Nothing meets the limits.
@@ -74,15 +80,28 @@ def search(task: Task, *, progress: bool = True) -> Found:
     """
     _expect(task, Task)
     check_machine(task.config)
+    if time is not None:
+        task = task.but({"search.time": time})
+    if task.config.searches_designs:
+        return _search_designs(task, progress)
     task = task.sized()
     with _reporting(progress) as report, threads(task.config.threads), TrialStore() as store:
         found = search_task(task, store, report)
         return Found(task, found.best, found.score, tuple(store))
 
 
+def _search_designs(task: Task, progress: bool) -> Found:
+    with _reporting(progress) as report, threads(task.config.threads), TemporaryDirectory() as folder:
+        with RunFolder(Path(folder)) as run:
+            best = search_designs(run, task, report)
+        design, record = Design.parse(best["design"]), RACE_FILE.read(Path(folder))
+        found = task.but(settings_of(design, task.input, task.asked))
+        return Found(found, design, best["score"], tuple(read_trials(Path(folder) / TRIALS)), tuple(raced(record)))
+
+
 def train(
     task: Task,
-    genotype: Genotype | str,
+    genotype: Genotype | Design | str,
     *,
     epochs: int | None = None,
     time: str | float | None = None,
@@ -94,7 +113,7 @@ def train(
 
     Args:
         task: Its section `train` says how.
-        genotype: What to train, such as `found.best`.
+        genotype: What to train, such as `found.best`, or a design.
         epochs: In the place of `train.epochs`.
         time: Seconds, or a text such as "20m", in the place of epochs.
         out: Keeps model, checkpoint and settings; a training that was stopped, or that had fewer epochs, goes on from
@@ -109,11 +128,17 @@ def train(
         RunError: What is in `out` was trained with other settings.
     """
     _expect(task, Task)
-    _expect(genotype, Genotype, str)
+    _expect(genotype, Genotype, Design, str)
     check_machine(task.config)
-    task = task.sized()
+    if not isinstance(genotype, Design):
+        task = task.sized()
     length = {"train.epochs": epochs, "train.time": time}
     task = task.but({key: value for key, value in length.items() if value is not None})
+    if isinstance(genotype, str) and is_design(genotype):
+        genotype = Design.parse(genotype)
+    if isinstance(genotype, Design):
+        task = task.but(settings_of(genotype, task.input, task.asked))
+        genotype = genotype.genotype
     plan = task.plan(genotype)
     if out is not None:
         hold_data(user_path(out), task, again)
@@ -232,6 +257,7 @@ def run(
     out: str | Path | None = None,
     seed: int | None = None,
     device: str | None = None,
+    time: str | float | None = None,
     twin: bool = False,
     settings: Config | str | Path | Mapping[str, Any] | None = None,
     progress: bool = True,
@@ -249,6 +275,8 @@ def run(
         out: The run folder; `runs/DATA` when absent.
         seed: Seed of every random choice.
         device: Where PyTorch computes.
+        time: Seconds, or a text such as "1h", for search and training together: designs are searched, by short
+            trainings too.
         twin: Whether the same plan is trained with relu neurons too, for as long, for comparison.
         settings: Further settings.
         progress: Whether progress is shown on standard error.
@@ -266,8 +294,8 @@ def run(
         seed=seed,
         device=device,
     )
-    if twin:
-        words["twin"] = True
+    words |= {"twin": True} if twin else {}
+    words |= {"time": time} if time is not None else {}
     base: Config | Path | None = None
     if isinstance(settings, Mapping):
         words = {**settings, **words}

@@ -14,8 +14,9 @@ from spikenas._util.units import format_size
 from spikenas.integers import IntegerNetwork
 from spikenas.memory import Footprint, describe
 from spikenas.nas import Trial, front
+from spikenas.records import Raced, trained_front
 from spikenas.reporting import SavedRun
-from spikenas.space.genotype import Genotype
+from spikenas.space import Design, Genotype
 from spikenas.task import Task
 from spikenas.training.checkpoint import Model, load_model
 
@@ -29,20 +30,26 @@ class Found:
 
     Attributes:
         task: What was searched, with the width decided.
-        best: The genotype with the best score among those that fit.
+        best: The genotype with the best score among those that fit; of a race the design that won.
         score: Its score; higher is better.
         candidates: All that were tried, in order.
+        raced: The designs that were trained, the winner first; empty where none was.
     """
 
     task: Task
-    best: Genotype
+    best: Genotype | Design
     score: float
     candidates: tuple[Trial, ...]
+    raced: tuple[Raced, ...] = ()
 
     @property
     def cost(self) -> Footprint:
         """Memory of the best."""
         return self.task.cost(self.best)
+
+    @property
+    def _genotype(self) -> Genotype:
+        return self.best.genotype if isinstance(self.best, Design) else self.best
 
     @property
     def trials(self) -> pandas.DataFrame:
@@ -51,17 +58,22 @@ class Found:
 
     @property
     def front(self) -> pandas.DataFrame:
-        """The candidates that fit and that no other one beats in score and flash; needs pandas."""
+        """What fits and no other one beats in flash and score, or of a race in flash and accuracy; needs pandas."""
+        if self.raced:
+            return frame_of(trained_front(self.raced), Raced)
         return frame_of(front((one for one in self.candidates if one.meets(self.task.limits)), "flash_bytes"), Trial)
 
     def __repr__(self) -> str:
         scored = sum(trial.status == "scored" for trial in self.candidates)
-        name = self.task.config.search.score
-        return f"{self.best}\nscore {self.score:.5g} ({name}), best of {scored} scored\n{describe(self.cost)}"
+        score = f"score {self.score:.5g} ({self.task.config.search.score}), best of {scored} scored"
+        if self.raced:
+            accuracy = self.raced[0].accuracy or 0.0
+            score = f"validation accuracy {accuracy:.1%}, best of {len(self.raced)} that raced, of {scored} scored"
+        return f"{self.best}\n{score}\n{describe(self.cost)}"
 
     def _repr_html_(self) -> str:
         rows = [("score", f"{self.score:.5g}"), ("memory", describe(self.cost)), ("candidates", len(self.candidates))]
-        return html_table(("", ""), rows, "Found") + self.best._repr_svg_()
+        return html_table(("", ""), rows, "Found") + self._genotype._repr_svg_()
 
 
 @dataclass(frozen=True)

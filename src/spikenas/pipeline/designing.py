@@ -89,12 +89,14 @@ def _plan(
     """Choose what races, decode its items, and say how long each is trained; writes race.json."""
     config, space = task.config, design_space_of(task, asked)
     trials = _scored(task, space, report, store)
-    seconds, epochs = config.search_seconds, config.race.epochs
+    epochs = config.race.epochs
     timed = epochs is None
+
+    whole = config.search_seconds or 0.0
 
     def left() -> float:
         """Seconds of all trainings together."""
-        return workers_of(config) * max(1.0, (seconds or 0.0) - report.elapsed)
+        return workers_of(config) * max(whole / 2, whole - report.elapsed)
 
     most = config.race.entrants or (MOST_ENTRANTS if timed else USUAL_ENTRANTS)
     rungs = halved(most, epochs) if epochs else halved_within(left(), LEAST_SECONDS, most)

@@ -97,8 +97,9 @@ class Race:
     def _train(self, entrants: Sequence[int], length: float) -> list[float]:
         missing = [entrant for entrant in entrants if self._told(entrant, length) is None]
         if missing:
+            lengths = tuple(rung.length for rung in self._rungs if rung.length <= length)
             waiting = [
-                Entrant(Design.parse(self.record["entrants"][one]["design"]), self.folder / entrant_folder(one), length)
+                Entrant(Design.parse(self.record["entrants"][one]["design"]), self.folder / entrant_folder(one), lengths)
                 for one in missing
             ]
             results: Iterator[Any] = self._open().evaluate(waiting)

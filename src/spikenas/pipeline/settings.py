@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikenas._util.errors import RunError
+from spikenas._util.errors import ConfigError, RunError
 from spikenas._util.files import reason, write_text
 from spikenas._util.run_files import (
     ASKED,
@@ -69,6 +69,10 @@ class Settings:
         Raises:
             ConfigError: They are no configuration.
         """
+        length = next((key for key in ("train.epochs", "train.time") if words.get(key) is not None), None)
+        if length and words.get("time") is not None:
+            names = sorted((given or {}).get(key, key) for key in (length, "time"))
+            raise ConfigError(f"{names[0]} and {names[1]}: give one of them")
         if isinstance(base, Path):
             if base.name == CONFIG and folder is None:
                 folder, base = base.parent, None

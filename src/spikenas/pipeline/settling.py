@@ -11,7 +11,7 @@ from spikenas._util.showing import plain
 from spikenas.config import Config
 from spikenas.pipeline.run_folder import RunFolder, is_leader
 from spikenas.pipeline.searching import take_statistics
-from spikenas.records import BEST_FILE, DATA_FILE, Best
+from spikenas.records import BEST_FILE, DATA_FILE, RACE_FILE, SPACE_FILE, Best, decisions_of
 from spikenas.space import Design
 from spikenas.task import Task
 from spikenas.task.designs import settings_of
@@ -30,6 +30,10 @@ def settled(run: RunFolder, task: Task) -> Task:
     if new.config == task.config or not is_leader():
         return new
     write_text(run / CONFIG, new.config.dump())
+    winner = Design.parse(best["design"])
+    if race := RACE_FILE.find(run.folder):
+        decided = {"decisions": decisions_of(race, winner), "config": new.config.model_dump(mode="json")}
+        SPACE_FILE.write(run.folder, decided)
     run.remove(STATISTICS)
     take_statistics(run, new)
     if run.has(DATA_FILE.name):

@@ -31,6 +31,7 @@ from spikenas.records.finishing import (
     footprint_file,
 )
 from spikenas.records.history import HistoryLine, append_history, read_history
+from spikenas.records.raced import Raced, decisions_of, raced, trained_front
 
 __all__ = [
     "ANALYSIS_FILE",
@@ -55,8 +56,12 @@ __all__ = [
     "MistakeRecord",
     "Quantisation",
     "RaceRecord",
+    "Raced",
     "TrainedRecord",
     "append_history",
+    "decisions_of",
     "footprint_file",
+    "raced",
     "read_history",
+    "trained_front",
 ]

@@ -28,6 +28,7 @@ from spikenas.reporting.advice import Check
 from spikenas.reporting.checks import checks
 from spikenas.reporting.explained import explained
 from spikenas.reporting.network_plots import confusion_plot, flash_plot, ram_plot, spikes_plot, training_plot
+from spikenas.reporting.race_plots import race_plot, trained_plot
 from spikenas.reporting.saved import SavedRun, load_run
 from spikenas.reporting.search_plots import comparison_plot, operations_plot, search_plot, trials_plot
 from spikenas.reporting.style import Plot
@@ -36,7 +37,7 @@ from spikenas.space.genotype import Genotype
 from spikenas.space.plan import Plan
 from spikenas.targets import find_target
 
-_NOT_COMPARED = ("score", "width", "time")  # of a network with its twin
+_NOT_COMPARED = ("score", "search", "width", "time")  # of a network with its twin
 _FEW_CLASSES = 12  # whose tables are open
 
 
@@ -115,8 +116,8 @@ def _finite(values: Any) -> Any:
 
 def _section(number: int, run: SavedRun) -> Section:
     made = (
-        trials_plot(run), search_plot(run), training_plot([run]), confusion_plot(run), spikes_plot(run),
-        flash_plot(run), ram_plot(run), operations_plot(run),
+        race_plot(run), trained_plot(run), trials_plot(run), search_plot(run), training_plot([run]),
+        confusion_plot(run), spikes_plot(run), flash_plot(run), ram_plot(run), operations_plot(run),
     )  # fmt: skip
     plots = {plot.name: replace(plot, name=f"{plot.name}-{number}") for plot in made if plot}
     return Section(number, run, _bars(run), checks(run), _cells(run, number), plots)

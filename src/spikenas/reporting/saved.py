@@ -32,7 +32,7 @@ from spikenas._util.run_files import (
     TWIN,
 )
 from spikenas._util.sealed import read_sealed
-from spikenas._util.units import format_size
+from spikenas._util.units import format_duration, format_size
 from spikenas.config import Config, NetworkConfig
 from spikenas.data.pictures import cut, pictured
 from spikenas.memory import Footprint, footprint, sizes
@@ -45,6 +45,7 @@ from spikenas.records import (
     EVALUATION_FILE,
     QUANTISATION_FILE,
     QUANTISED_KEYS,
+    RACE_FILE,
     SPACE_FILE,
     Analysis,
     Best,
@@ -55,6 +56,7 @@ from spikenas.records import (
     HistoryLine,
     MistakeRecord,
     Quantisation,
+    RaceRecord,
     footprint_file,
     read_history,
 )
@@ -97,6 +99,7 @@ class SavedRun:
         folder: The run folder.
         config: Settings of the run; while it is undecided, those that were asked for.
         best: Values of best.json.
+        race: Values of race.json, where designs raced.
         space: Values of space.json.
         analysis: Analysis of ops that `space` was made from.
         trials: All candidates, in order.
@@ -118,6 +121,7 @@ class SavedRun:
     folder: Path
     config: Config
     best: Best | None = None
+    race: RaceRecord | None = None
     space: Decided | None = None
     analysis: Analysis | None = None
     trials: list[Trial] = field(default_factory=list)
@@ -178,6 +182,9 @@ class SavedRun:
             found["validation accuracy"] = f"{self.kept.validation_accuracy:.2%}"
         if best:
             found["score"] = f"{best['score']:.5g} ({best['score_name']})"
+            if self.race and "race" in best:
+                seconds, raced = format_duration(best["race"]["seconds"]), len(self.race["entrants"])
+                found["search"] = f"{seconds}, the best of {raced} designs that raced"
             found["width"] = f"{best['channels']} channels"
             found["neurons, T"] = self.config.network.neurons
         if self.memory:
@@ -299,6 +306,7 @@ def load_run(folder: str | Path) -> SavedRun:
         folder=folder,
         config=config,
         best=best,
+        race=reader.find(RACE_FILE),
         space=reader.find(SPACE_FILE),
         analysis=reader.find(ANALYSIS_FILE),
         trials=reader.trials(best),

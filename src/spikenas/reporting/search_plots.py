@@ -23,7 +23,8 @@ def trials_plot(run: SavedRun) -> Plot | None:
     if not scored:
         return None
     groups = {step: [trial for trial in scored if trial.step == step] for step in dict.fromkeys(t.step for t in scored)}
-    found = [trial for trial in scored if run.best and trial.genotype == run.best["genotype"]][:1]
+    best = run.best and run.best.get("design", run.best["genotype"])
+    found = [trial for trial in scored if trial.genotype == best][:1]
     data: list[Spec] = []
     for number, (name, own) in enumerate([*groups.items(), ("found", found)]):
         marker: Spec = {"size": 6, "opacity": 0.7, "color": COLOURS[number % len(COLOURS)]}
@@ -42,10 +43,10 @@ def trials_plot(run: SavedRun) -> Plot | None:
     fitting = [trial for trial in scored if trial.meets(run.config.budget)]
     views: dict[str, Spec] = {}
     for which in sorted(_MEMORY, key=lambda which: -_used(run, which)):
-        best = front(fitting, _MEMORY[which])
+        unbeaten = front(fitting, _MEMORY[which])
         views[which] = {
-            "x": [[_memory(trial, which) for trial in own] for own in (*groups.values(), found, best)],
-            "front": [_rounded(trial.value) for trial in best],
+            "x": [[_memory(trial, which) for trial in own] for own in (*groups.values(), found, unbeaten)],
+            "front": [_rounded(trial.value) for trial in unbeaten],
             "layout": _budget_line(run, which) | {"xaxis": {"title": {"text": _axis(which)}}},
         }
     first, view = next(iter(views.items()))

@@ -30,12 +30,12 @@ class Entrant:
     Attributes:
         design: The design.
         folder: Keeps its training.
-        length: Length of the training, what went before included; seconds or epochs.
+        lengths: Where the training ends in each rung up to this one, what went before included; seconds or epochs.
     """
 
     design: Design
     folder: Path
-    length: float
+    lengths: tuple[float, ...]
 
     def __str__(self) -> str:
         return str(self.design)
@@ -89,7 +89,7 @@ class EntrantTrainer:
     asked: Config
 
     def __call__(self, entrant: Entrant) -> Trained:
-        """Train an entrant up to its length, from where it is; a folder that is damaged is made anew.
+        """Train an entrant up to its last length, from where it is; what is damaged is trained anew, rung by rung.
 
         Raises:
             OSError: Its folder cannot be written.
@@ -99,25 +99,26 @@ class EntrantTrainer:
             shutil.rmtree(entrant.folder)
         start = time.perf_counter()
         try:
-            epochs = self._train(entrant)
+            for length in entrant.lengths if note else entrant.lengths[-1:]:
+                epochs = self._train(entrant, length)
         except (DivergedError, RunError) as error:
             return Trained(-math.inf, time.perf_counter() - start, str(error))
-        reached = self._reached(epochs, entrant.length)
+        reached = self._reached(epochs, entrant.lengths[-1])
         return Trained(judged_by(reached[-1], self.config.train), behind(reached, timed=True), note)
 
-    def _train(self, entrant: Entrant) -> list[Epoch]:
+    def _train(self, entrant: Entrant, length: float) -> list[Epoch]:
         design = entrant.design
-        config = self.config.but(self._settings(entrant))
+        config = self.config.but(self._settings(design, length))
         items = self.items[(*design.image, design.colours)]
         own, held_out = items.train, items.validation
         shape = own.items.shape[-3], own.items.shape[-2], own.items.shape[-1]
         dataset = DataSet(config.data.name, self.classes, shape, items.timesteps, own, held_out, lambda: held_out)
         return train(design.plan(config.network, self.input), dataset, items.statistics, config, entrant.folder)
 
-    def _settings(self, entrant: Entrant) -> dict[str, Any]:
+    def _settings(self, design: Design, length: float) -> dict[str, Any]:
         return {
-            **settings_of(entrant.design, self.input, self.asked),
-            **({"train.time": entrant.length} if self.timed else {"train.epochs": round(entrant.length)}),
+            **settings_of(design, self.input, self.asked),
+            **({"train.time": length} if self.timed else {"train.epochs": round(length)}),
             "train.tensorboard": False,
             "threads": 1,
         }

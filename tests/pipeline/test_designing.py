@@ -1,0 +1,206 @@
+"""Searches of designs: score, race, the training that goes on from the winner's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spikenas._util.run_files import CHECKPOINT
+from spikenas.config import Config
+from spikenas.nas import Trial, read_trials
+from spikenas.nas.store import Status
+from spikenas.pipeline.designing import RULE, shortlist
+from spikenas.records import BEST_FILE, RACE_FILE, SPACE_FILE, RaceRecord
+from spikenas.space import Design
+from spikenas.training.entrants import EntrantTrainer
+from spikenas.training.epochs import read_log
+from support import Main
+
+RACE = (
+    *("--data", "digits", "--flash", "12KiB", "--ram", "8KiB", "--evaluations", "30", "--epochs", "8"),
+    *("--set", "race.epochs=1", "--set", "race.entrants=4", "--executor", "in-process"),
+    *("--set", "designs.cells=[1, 2]", "--set", "designs.image_sizes=[8, 6]"),
+)
+
+
+def accuracies(folder: Path) -> list[tuple[int, float, float | None]]:
+    return [(one["entrant"], one["length"], one["accuracy"]) for one in RACE_FILE.read(folder)["trained"]]
+
+
+@pytest.fixture(scope="module")
+def whole(once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
+    """A run whose race was not stopped."""
+
+    def make(folder: Path) -> None:
+        from typer.testing import CliRunner
+
+        from spikenas.cli.app import app
+
+        done = CliRunner().invoke(app, ["run", *RACE, "--out", str(folder / "r"), "--quiet"])
+        assert done.exit_code == 0, done.output
+
+    return once("race", make) / "r"
+
+
+def test_the_winner_of_the_race_is_what_is_trained_on(whole: Path) -> None:
+    best, record, config = BEST_FILE.read(whole), RACE_FILE.read(whole), Config.load(whole / "config.toml")
+    assert [(rung["entrants"], rung["length"]) for rung in record["rungs"]] == [(4, 1.0), (2, 3.0)]
+    assert len(record["trained"]) == 6
+    last = [one for one in record["trained"] if one["length"] == 3]
+    won = max(last, key=lambda one: one["accuracy"] or 0)
+    assert (best["race"]["entrant"], best["race"]["accuracy"]) == (won["entrant"], won["accuracy"])
+    assert best["design"] == record["entrants"][won["entrant"]]["design"]
+    design = Design.parse(best["design"])
+    assert config.data.size == design.image
+    assert config.network.cell_widths == design.widths
+    assert config.train.crop == min(design.image) // 8
+    epochs = read_log(whole / "train.csv")
+    assert len(epochs) == 8
+    assert epochs[:3] == read_log(whole / f"race/{won['entrant']:03d}/train.csv")
+    assert best["flash_bytes"] <= 12 * 1024
+    assert best["ram_bytes"] <= 8 * 1024
+    assert json.loads((whole / "data.json").read_text())["input"]["height"] == design.image[1]
+
+
+def test_it_is_told_what_was_decided_and_by_what(whole: Path) -> None:
+    decisions = {one["key"]: one for one in SPACE_FILE.read(whole)["decisions"]}
+    design = Design.parse(BEST_FILE.read(whole)["design"])
+    assert decisions["network.cells"]["value"] == design.cells
+    assert "after 1 epochs each" in decisions["network.channels"]["reason"]
+    page = (whole / "report.html").read_text()
+    assert "4 designs raced: 4 for 1 epochs, then 2 for 3 epochs in all" in page
+    assert "Accuracy against memory, of all that was trained" in page
+
+
+def test_a_rule_of_thumb_races_too(whole: Path) -> None:
+    steps = {trial.genotype: trial.step for trial in read_trials(whole / "trials.db")}
+    assert RULE in {steps[entrant["design"]] for entrant in RACE_FILE.read(whole)["entrants"]}
+
+
+class KilledError(BaseException):
+    pass
+
+
+def killed_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let the process end before a training of the race."""
+    left, train = [number], EntrantTrainer.__call__
+
+    def call(self: EntrantTrainer, entrant: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return train(self, entrant)
+
+    monkeypatch.setattr(EntrantTrainer, "__call__", call)
+
+
+@pytest.mark.parametrize("trainings", [0, 3, 5])
+def test_a_race_goes_on_where_it_was(
+    run: Main, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trainings: int
+) -> None:
+    with monkeypatch.context() as patch:
+        killed_at(patch, trainings)
+        assert run("search", *RACE[:8], *RACE[10:], "--out", tmp_path / "r", "--quiet")[0] == 130
+    assert len(RACE_FILE.read(tmp_path / "r")["trained"]) == trainings
+    assert run("run", "--out", tmp_path / "r", "--epochs", "8", "--quiet")[::2] == (0, "")
+    assert accuracies(tmp_path / "r") == accuracies(whole)
+    best, same = BEST_FILE.read(tmp_path / "r"), BEST_FILE.read(whole)
+    assert best["design"] == same["design"]
+    assert [(e.train_loss, e.validation_accuracy) for e in read_log(tmp_path / "r/train.csv")] == [
+        (e.train_loss, e.validation_accuracy) for e in read_log(whole / "train.csv")
+    ]
+
+
+def test_a_survivor_whose_checkpoint_is_damaged_is_trained_anew(
+    run: Main, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        killed_at(patch, 4)
+        run("search", *RACE[:8], *RACE[10:], "--out", tmp_path / "r", "--quiet")
+    for folder in (tmp_path / "r/race").glob("0*"):
+        (folder / CHECKPOINT).write_bytes((folder / CHECKPOINT).read_bytes()[:-9])
+    status, _, stderr = run("search", "--out", tmp_path / "r", "--quiet")
+    assert status == 0
+    assert stderr.count("trained anew") == 2
+    assert CHECKPOINT in stderr
+    assert accuracies(tmp_path / "r") == accuracies(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["pool", "ray"])
+def test_executors_find_the_same(run: Main, whole: Path, tmp_path: Path, executor: str) -> None:
+    if executor == "ray":
+        pytest.importorskip("ray")
+    given = [*RACE[:8], *RACE[10:-6], "--executor", executor, "--workers", "2", *RACE[-4:]]
+    assert run("search", *given, "--out", tmp_path / "r", "--quiet")[0] == 0
+    assert accuracies(tmp_path / "r") == accuracies(whole)
+    assert BEST_FILE.read(tmp_path / "r")["design"] == BEST_FILE.read(whole)["design"]
+
+
+def test_a_time_of_the_whole_is_divided(run: Main, tmp_path: Path) -> None:
+    given = ("--data", "digits", "--flash", "12KiB", "--evaluations", "20", "--set", "designs.cells=[1]")
+    status, _, stderr = run("run", *given, "--time", "12s", "--out", tmp_path / "r", "--quiet")
+    assert (status, stderr) == (0, "")
+    best, config = BEST_FILE.read(tmp_path / "r"), Config.load(tmp_path / "r/config.toml")
+    won = best["race"]
+    assert config.train.time == pytest.approx(won["trained"] + 12 - won["seconds"])
+    epochs = read_log(tmp_path / "r/train.csv")
+    assert sum(epoch.seconds for epoch in epochs) >= (config.train.time or 0)
+    more = run("run", "--out", tmp_path / "r", "--time", "14s", "--quiet")
+    assert more[::2] == (0, "")
+    assert len(read_log(tmp_path / "r/train.csv")) > len(epochs)
+    assert Config.load(tmp_path / "r/config.toml").train.time == pytest.approx((config.train.time or 0) + 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--time", "60s", "--epochs", "3"), "--epochs and --time: give one of them"),
+        (("--time", "60s", "--network", "snasnet"), "designs are networks of the kind compact"),
+        (("--time", "60s", "--strategy", "spikenas"), "spikenas goes by cells, and does not search designs"),
+        (("--time", "60s", "--set", "designs.cells=[]"), "at least one value, each once; got []"),
+        (("--time", "60s", "--set", "designs.cells=[2, 2]"), "at least one value, each once; got [2, 2]"),
+        (("--time", "60s", "--cells", "2", "--set", "designs.cells=[1, 2]"), "network.cells = 2 is set too"),
+        (
+            ("--time", "60s", "--set", "designs.neurons=['relu']", "--set", "designs.timesteps=[4]"),
+            "relu neurons have T = 1, got [4]; nothing is left",
+        ),
+        (("--time", "60s", "--flash", "1KiB"), "the smallest takes 3.5 KiB of flash, allowed are 1.0 KiB"),
+        (("--time", "60s", "--flash", "6KiB", "--set", "designs.channels=[64]"), "[designs] may leave out what does"),
+        (("--time", "0.1s"), "could be trained: train.time: "),
+    ],
+)
+def test_wrong_input_is_one_line(run: Main, tmp_path: Path, given: tuple[str, ...], said: str) -> None:
+    few = () if "--strategy" in given else ("--evaluations", "20")
+    status, _, stderr = run("run", "--data", "digits", *few, *given, "--out", tmp_path / "r", "--quiet")
+    assert status == 2
+    assert said in stderr.splitlines()[-1]
+    assert len(stderr.splitlines()) == 1 or "0.1s" in given
+
+
+def trial(text: str, score: float, step: str = "random", status: Status = "scored") -> Trial:
+    return Trial(0, step, text, status, score, 1, 1, 1, 0.0)
+
+
+def test_a_shortlist_is_not_all_of_one_kind() -> None:
+    alike = [trial(f"1x8x8 / {width} 0-3:conv3x3", 10 - width) for width in range(4, 9)]
+    other = [trial(f"1x8x8 stride=2 / {width} 0-3:conv3x3", 0) for width in (4, 5)]
+    rule = trial("1x6x6 / 4 0-3:skip", -3.0, RULE)
+    found = shortlist([*alike, *other, rule], 4)
+    assert found == [*alike[:2], other[0], rule]
+    assert shortlist(alike, 4) == alike[:4]
+    assert shortlist([*alike, rule], 8) == [*alike, rule]
+
+
+def test_a_record_of_other_entrants_is_damaged(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole / "race", tmp_path / "race")
+    record: RaceRecord = RACE_FILE.read(tmp_path)
+    record["trained"][0]["entrant"] = 9
+    (tmp_path / "race/race.json").write_text(json.dumps(record))
+    with pytest.raises(Exception, match="expected trainings of its entrants"):
+        RACE_FILE.read(tmp_path)
