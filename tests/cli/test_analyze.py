@@ -71,7 +71,7 @@ def test_an_analysis_of_a_table(spikenas: Spikenas, tmp_path: Path, table: Path)
     [
         (("--tolerance", "-1"), "tolerance: -1 asked, expected 0 to 5 standard deviations"),
         (("--ops", "none,conv3x3"), "without conv3x3 the ops none, conv3x3 leave no network"),
-        (("--by", "depth,nonsense"), "--by: unknown score 'nonsense', known: cmrr"),
+        (("--by", "depth,nonsense"), "--by: unknown score 'nonsense', known: capacity, cmrr"),
         (("--data", "nowhere"), "nowhere"),
         (("--data", "digits"), "two analyses are called 'digits-cmrr'"),
         (("--seeds", "3"), "expected at least 5, got"),

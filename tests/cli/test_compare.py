@@ -81,7 +81,7 @@ def test_scores_of_a_file_rank_a_table(spikenas: Spikenas, tmp_path: Path, table
     ("options", "message"),
     [
         (("--by", "cmrX"), "--by: unknown score 'cmrX', did you mean 'cmrr'?; a CSV, or a metric such as"),
-        (("--by", "epoch 5"), "--by: unknown score 'epoch 5', known: cmrr, "),
+        (("--by", "epoch 5"), "--by: unknown score 'epoch 5', known: capacity, cmrr, "),
         (("--strategies", "randon"), "unknown strategy 'randon', did you mean 'random'?"),
         (("--convs", "3-1"), "--convs 3-1: 3 is more than 1"),
         (("--convs", "few"), "--convs few: expected numbers such as 0-6 or 2,4"),

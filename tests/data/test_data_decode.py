@@ -8,7 +8,7 @@ from PIL import Image
 
 from spikenas._util.errors import DataError
 from spikenas.config import DataConfig
-from spikenas.data.decode import ImageDecoder, image_header
+from spikenas.data.decode import ImageDecoder, SmallImages, image_header
 from spikenas.task import Task
 from support import load
 
@@ -163,3 +163,19 @@ def test_what_a_codec_stumbles_over_is_not_shown(tmp_path, monkeypatch, error):
     monkeypatch.setattr(Image, "open", stumble)
     with pytest.raises(DataError, match=r"a\.png: cannot be decoded as image \(damaged\)$"):
         ImageDecoder((3, 2, 2))(str(tmp_path / "a.png"))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "LA"])
+def test_a_small_file_is_read_once_and_gives_the_same_pixels(tmp_path, mode):
+    path, large = str(tmp_path / "a.png"), str(tmp_path / "b.png")
+    noise = np.random.default_rng(0).integers(0, 255, (70, 66, 4), dtype=np.uint8)
+    Image.fromarray(noise[:20, :24]).convert(mode).save(path)
+    Image.fromarray(noise).convert(mode).save(large)
+    small = SmallImages()
+    for shape, fit in [((3, 20, 24), "stretch"), ((1, 8, 8), "pad"), ((3, 9, 11), "crop"), ((3, 8, 8), "stretch")]:
+        for file in (path, large):
+            own = ImageDecoder(shape, fit, small=small)(file)
+            np.testing.assert_array_equal(own, ImageDecoder(shape, fit)(file))
+    Image.new("L", (2, 2)).save(path)
+    read_again = (ImageDecoder((1, 4, 4), small=small)(path) == 0).all()
+    assert read_again == (mode not in ("L", "RGB"))

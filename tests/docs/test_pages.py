@@ -40,6 +40,7 @@ NOT_RUN = {
     "--by train|--by cmrr,train": "an hour and more",
     "--ray-address": "a cluster that is not here",
     "my-images/ --(target stm32f405|flash 96KiB --ram 128KiB --out runs/sizes)$": "test_people.py does",
+    "--time (5m|20m|1h)": "as long as they say",
     "--add conv5x5": "howto/op.md has a smaller one",
     "^spikenas enhance": "what a run begins with",
     "--data digits --target stm32f103$|--bits 4 --tuning 6": "the tutorial does",

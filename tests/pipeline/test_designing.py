@@ -148,13 +148,17 @@ def test_a_time_of_the_whole_is_divided(run: Main, tmp_path: Path) -> None:
     assert (status, stderr) == (0, "")
     best, config = BEST_FILE.read(tmp_path / "r"), Config.load(tmp_path / "r/config.toml")
     won = best["race"]
-    assert config.train.time == pytest.approx(won["trained"] + 12 - won["seconds"])
+    left = 12 - won["seconds"] - won["after"] - won["tuned"] * won["trained"]
+    assert config.train.time == pytest.approx(won["trained"] + left / (1 + won["tuned"]))
+    assert won["after"] > 0
     epochs = read_log(tmp_path / "r/train.csv")
     assert sum(epoch.seconds for epoch in epochs) >= (config.train.time or 0)
     more = run("run", "--out", tmp_path / "r", "--time", "14s", "--quiet")
     assert more[::2] == (0, "")
     assert len(read_log(tmp_path / "r/train.csv")) > len(epochs)
-    assert Config.load(tmp_path / "r/config.toml").train.time == pytest.approx((config.train.time or 0) + 2)
+    assert Config.load(tmp_path / "r/config.toml").train.time == pytest.approx(
+        (config.train.time or 0) + 2 / (1 + won["tuned"])
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ IMAGE_SUFFIXES = frozenset(
     | {".pbm", ".pgm", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
 )
 LARGEST_IMAGE = 64_000_000  # pixels
+_SMALL = 64 * 64  # pixels of an image that is kept
 _LARGE = 8_000_000  # pixels of an image that is decoded alone, so that threads together take no more memory
 PADDING = 128  # grey of the bars where an image is padded
 
@@ -32,6 +33,28 @@ _one_at_a_time = Lock()
 
 # What Pillow warns of is either an error of a file, which is raised, or of no concern; it names no file.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+class SmallImages:
+    """Keeps the pixels of small image files, so that each is read once for however many shapes; pickled, it is empty."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Array] = {}
+
+    @contextmanager
+    def opened(self, item: str | Array | Image.Image) -> Iterator[Image.Image]:
+        """Open an image as `opened_image` does."""
+        if isinstance(item, str) and item in self._kept:
+            yield Image.fromarray(self._kept[item])
+            return
+        with opened_image(item) as image:
+            is_plain = image.mode in ("L", "RGB") and "transparency" not in image.info
+            if isinstance(item, str) and is_plain and math.prod(image.size) <= _SMALL:
+                self._kept[item] = np.array(image)
+            yield image
+
+    def __reduce__(self) -> tuple[type[SmallImages], tuple[()]]:
+        return SmallImages, ()
 
 
 class ImageDecoder:
@@ -44,14 +67,20 @@ class ImageDecoder:
         fit: How an image of another aspect ratio is brought to it: `stretch` changes the ratio, `crop` cuts off what is
             too much on both sides, `pad` adds grey bars.
         value_range: Values of pixels of more than 8 bits that become 0 and 255; None refuses such images.
+        small: Keeps small files for other shapes; None keeps none.
     """
 
     dtype = np.dtype(np.uint8)
 
     def __init__(
-        self, shape: tuple[int, int, int], fit: Fit = "stretch", value_range: tuple[float, float] | None = None
+        self,
+        shape: tuple[int, int, int],
+        fit: Fit = "stretch",
+        value_range: tuple[float, float] | None = None,
+        small: SmallImages | None = None,
     ) -> None:
         self.shape = shape
+        self._opened = small.opened if small else opened_image
         self.fit, self.value_range = fit, value_range
         channels, height, width = shape
         self._size = (width, height)
@@ -69,7 +98,7 @@ class ImageDecoder:
         Raises:
             DataError: The file is not a whole image, or too large; the message names it.
         """
-        with opened_image(item) as image:
+        with self._opened(item) as image:
             pixels = np.asarray(self._converted(image))
         return pixels[None] if self._mode == "L" else pixels.transpose(2, 0, 1)
 

@@ -17,7 +17,7 @@ from spikenas._util.errors import DataError
 from spikenas._util.units import format_size
 from spikenas.config import DataConfig, Fit
 from spikenas.data.dataset import BrokenFilesError, DataSet, Decoder, Kept, Progress, Split
-from spikenas.data.decode import ImageDecoder
+from spikenas.data.decode import ImageDecoder, SmallImages
 from spikenas.data.event_files import EventDecoder
 from spikenas.data.listing import Listing
 from spikenas.data.manifest import Manifest
@@ -75,6 +75,7 @@ class OpenedData:
         self.name = absolute_name(config.name, str(place) if source.in_folder else "")
         self.mirrored = source.mirrored
         self._decoders: dict[Decoding, Decoder] = {}
+        self._small = SmallImages()
         self._divided: dict[tuple[int, Decoding], DataSet] = {}
         self._statistics: dict[tuple[int, Decoding], Statistics] = {}
         listing = source().open(place, config)
@@ -226,11 +227,12 @@ class OpenedData:
                     f"{self.config.name}: decoded to {'x'.join(map(str, decoding.shape))} its items take "
                     f"{format_size(needed)} of memory, this machine has {format_size(there)}; a smaller --image-size"
                 )
+            keeps = self._listing.of_files and (not there or needed < _KEPT_OF_MEMORY * there)
             if self.survey.shape is not None:
                 decoder: Decoder = EventDecoder(self.survey.shape)
             else:
-                decoder = ImageDecoder(decoding.shape, decoding.fit, decoding.value_range)
-            keeps = self._listing.of_files and (not there or needed < _KEPT_OF_MEMORY * there)
+                small = self._small if keeps else None
+                decoder = ImageDecoder(decoding.shape, decoding.fit, decoding.value_range, small)
             self._decoders[decoding] = Kept(decoder) if keeps else decoder
         return self._decoders[decoding]
 

@@ -23,12 +23,13 @@ from spikenas.nas.executors import open_executor
 from spikenas.nas.halving import halved, halved_within
 from spikenas.nas.seeded import SeededStrategy
 from spikenas.pipeline.racing import Race, entrant_folder, workers_of
+from spikenas.pipeline.remaining import Remaining, remaining
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.records import RACE_FILE, Best, RaceRecord
 from spikenas.scores.designs import design_scorer_factory
 from spikenas.space import Design, DesignSpace
 from spikenas.task import Task
-from spikenas.task.designs import design_space_of, nothing_fits, rules_of_thumb
+from spikenas.task.designs import design_space_of, nothing_fits, rules_of_thumb, settings_of
 from spikenas.training.entrants import EntrantTrainer, entrant_trainer
 
 SCORE_SHARE = 0.25  # of the time of the search, at most, for the opening and the score
@@ -59,12 +60,16 @@ def search_designs(run: RunFolder, task: Task, report: Reporter) -> Best:
     with TrialStore(run / TRIALS) as store:
         record, trainer = (known, None) if known else _plan(run, task, asked, report, store)
         statuses = Counter(trial.status for trial in store)
-    winner = Race(run.folder, task, asked, report, record, trainer, before).run()
-    entrant = record["entrants"][winner["entrant"]]
+    won = Race(run.folder, task, asked, report, record, trainer, before).run()
+    entrant = record["entrants"][won["entrant"]]
     design = Design.parse(entrant["design"])
+    trained = run / entrant_folder(won["entrant"])
     if record["timed"] == ((task.config.time or task.config.train.time) is not None):
         for name in (MODEL, LOG, CHECKPOINT):
-            shutil.copyfile(run / entrant_folder(winner["entrant"]) / name, run / name)
+            shutil.copyfile(trained / name, run / name)
+    after = Remaining(0.0, 0.0)
+    if task.config.time is not None:
+        after = remaining(trained / MODEL, task.but(settings_of(design, task.input, asked)))
     return {
         "genotype": str(design.genotype),
         "score": entrant["score"],
@@ -75,10 +80,12 @@ def search_designs(run: RunFolder, task: Task, report: Reporter) -> Best:
         "scored": statuses["scored"],
         "design": str(design),
         "race": {
-            "entrant": winner["entrant"],
-            "accuracy": winner["accuracy"] or 0.0,
-            "trained": winner["seconds"],
+            "entrant": won["entrant"],
+            "accuracy": won["accuracy"] or 0.0,
+            "trained": won["seconds"],
             "seconds": before + report.elapsed,
+            "after": after.seconds,
+            "tuned": after.tuned,
         },
     }
 

@@ -99,7 +99,9 @@ class Race:
         if missing:
             lengths = tuple(rung.length for rung in self._rungs if rung.length <= length)
             waiting = [
-                Entrant(Design.parse(self.record["entrants"][one]["design"]), self.folder / entrant_folder(one), lengths)
+                Entrant(
+                    Design.parse(self.record["entrants"][one]["design"]), self.folder / entrant_folder(one), lengths
+                )
                 for one in missing
             ]
             results: Iterator[Any] = self._open().evaluate(waiting)

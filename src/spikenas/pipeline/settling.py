@@ -20,7 +20,8 @@ from spikenas.task.designs import settings_of
 def settled(run: RunFolder, task: Task) -> Task:
     """Return the task of the design that was found, and keep its settings in the run; the same task without a race.
 
-    With a time of the whole, the training has what the search left of it, and what the winner was trained for.
+    With a time of the whole, the training has what the search and what comes after it leave of it, and what the winner
+    was trained for.
     """
     best = BEST_FILE.find(run.folder)
     if not best or "design" not in best:
@@ -46,5 +47,6 @@ def _changes(task: Task, asked: Config, best: Best) -> dict[str, Any]:
     changes = settings_of(Design.parse(best["design"]), task.input, asked)
     won, time = best["race"], task.config.time
     if time is not None:
-        changes["train.time"] = won["trained"] + max(0.0, time - won["seconds"])
+        left = time - won["seconds"] - won["after"] - won["tuned"] * won["trained"]
+        changes["train.time"] = won["trained"] + max(0.0, left / (1 + won["tuned"]))
     return changes

@@ -78,12 +78,18 @@ def _as_many_channels(found: StatisticsRecord) -> None:
 
 @with_config(CLOSED)
 class Won(TypedDict):
-    """What best.json says of the winner of a race."""
+    """What best.json says of the winner of a race.
+
+    `trained` are its seconds of training, `seconds` those of the whole search, `after` those that integers, evaluation
+    and firmware will take, and `tuned` is the share of the training's time that fine-tuning has.
+    """
 
     entrant: Count
     accuracy: Share
     trained: NotNegative
     seconds: NotNegative
+    after: NotNegative
+    tuned: NotNegative
 
 
 @with_config(CLOSED)

@@ -35,11 +35,30 @@ def params(plan: Plan) -> int:
     return footprint(plan).params
 
 
+def synapses(plan: Plan) -> int:
+    """Count the connections that are computed for an item: weights times positions, in every timestep."""
+    positions = (
+        layer.weights * (layer.shape[1] * layer.shape[2] if layer.kind == "conv" else 1) for layer in plan.layers
+    )
+    return plan.network.timesteps * sum(positions)
+
+
 def capacity(plan: Plan) -> float:
-    """Weigh what decides how much a network can learn in a short time."""
-    return math.log2(footprint(plan).params)
+    """Weigh what a network can learn against what a step of learning costs: higher is better.
+
+    In binary logarithms: the parameters, less a part of the connections that are computed, more a part of the numbers
+    that a neuron can send at a time, and less a constant for LIF, whose gradients are poor. The parts are those that
+    ranked random designs of all kinds best after two minutes of training each (docs/designs.md).
+    """
+    network = plan.network
+    said = _SENT[0] * math.log2(1 + (RELU_AS_LEVELS if network.neuron == "relu" else plan.levels))
+    lif = _SENT[1] if network.neuron == "lif" else 0.0
+    return math.log2(footprint(plan).params) - _COST * math.log2(synapses(plan)) + said - lif
 
 
+_COST = 0.6  # of a connection, beside a parameter
+_SENT = 0.8, 2.0  # of the numbers that a neuron can send; of LIF
+RELU_AS_LEVELS = 15
 CAPACITY = PlanScore("capacity", "what a network can learn, by its plan", "this project, docs/designs.md", capacity)
 PARAMS = PlanScore("params", "learnable parameters at the fidelity's width", "baseline", params)
 DEPTH = PlanScore("depth", "most LIF layers on a path", "baseline", depth)

@@ -252,10 +252,11 @@ class Task:
             DataError: The settings of the data change, and the data cannot be used.
         """
         asked, config = self.asked.but(changes), self.config.but(changes)
-        same = asked.data.but({key: getattr(self.asked.data, key) for key in _OF_DECODING})
-        if same == self.asked.data and asked.seed == self.asked.seed:
-            return self._derived(asked, config, self._opened)
-        return self._derived(asked, config.like(asked, _FROM_DATA), None)
+        if asked.data != self.asked.data or asked.seed != self.asked.seed:
+            config = config.like(asked, _FROM_DATA)
+        items = asked.data.but({key: getattr(self.asked.data, key) for key in _OF_DECODING})
+        same = items == self.asked.data and asked.seed == self.asked.seed
+        return self._derived(asked, config, self._opened if same else None)
 
     def repeated(self, seed: int, changes: Mapping[str, Any]) -> Task:
         """Return the task for a repetition of a measurement: the test items stay, another validation share is drawn.
