@@ -41,9 +41,7 @@ def test_synops_are_counted_where_a_front_is_asked_for(front: str | None, tmp_pa
 
 
 def test_unknown_names(tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=r"evaluator 'epoch 5': no score; without a table there are only capacity, cmrr.*train"
-    ):
+    with pytest.raises(ConfigError, match=r"'epoch 5': no score; without a table there are only capacity, cmrr.*train"):
         EvaluatorFactory(Task.of(CONFIG)).make("epoch 5", CONFIG.network, tmp_path)
     with pytest.raises(ConfigError, match="evaluator 'a' is there twice"):
         require_distinct(["a.csv", "b", "x/a.csv"])

@@ -36,7 +36,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class SmallImages:
-    """Keeps the pixels of small image files, so that each is read once for however many shapes; pickled, it is empty."""
+    """Keeps the pixels of small image files, which are read once for however many shapes; pickled, it is empty."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Array] = {}

@@ -15,7 +15,7 @@ from collections.abc import Hashable, Sequence
 from spikenas._util.errors import BudgetError, NothingFoundError
 from spikenas._util.progress import Reporter
 from spikenas._util.run_files import ASKED, CHECKPOINT, LOG, MODEL, RACE, TRIALS
-from spikenas.config import Config
+from spikenas.config import SEARCH_SHARE, Config
 from spikenas.memory import Estimator, sizes
 from spikenas.nas import Problem, Trial, TrialStore, make_strategy
 from spikenas.nas import search as run_search
@@ -31,6 +31,7 @@ from spikenas.space import Design, DesignSpace
 from spikenas.task import Task
 from spikenas.task.designs import design_space_of, nothing_fits, rules_of_thumb, settings_of
 from spikenas.training.entrants import EntrantTrainer, entrant_trainer
+from spikenas.training.pace import pace
 
 SCORE_SHARE = 0.25  # of the time of the search, at most, for the opening and the score
 LEAST_SECONDS = 20.0  # of a training in the first rung; with more, more designs race
@@ -144,7 +145,7 @@ def _scored(task: Task, space: DesignSpace, report: Reporter, store: TrialStore)
     time = math.inf if config.search_seconds is None else SCORE_SHARE * config.search_seconds
     time = max(time - report.elapsed, time / 10)
     spent = 0.0
-    make = design_scorer_factory(task, config.search.score)
+    make = design_scorer_factory(task, config.search.score, _reach(task, rules[0]) if rules else math.inf)
     with open_executor(config.executor, make, _log.warning, most) as executor, report.task("score") as progress:
 
         def on_trial(trial: Trial, done: int, total: int) -> None:
@@ -160,6 +161,15 @@ def _scored(task: Task, space: DesignSpace, report: Reporter, store: TrialStore)
             raise nothing_fits(task, space) from None
     found = [trial for trial in store if trial.value is not None and trial.meets(config.budget)]
     return sorted(found, key=lambda trial: -(trial.value or 0.0))
+
+
+def _reach(task: Task, design: Design) -> float:
+    """Return what can be computed in the final training for each of its items; no limit where it is in epochs."""
+    config = task.config
+    seconds = config.train.time if config.time is None else (1 - SEARCH_SHARE) * config.time
+    if seconds is None:
+        return math.inf
+    return seconds * pace(design.plan(config.network, task.input), config) / len(task.train)
 
 
 def shortlist(trials: Sequence[Trial], count: int) -> list[Trial]:

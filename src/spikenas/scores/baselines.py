@@ -35,31 +35,41 @@ def params(plan: Plan) -> int:
     return footprint(plan).params
 
 
-def synapses(plan: Plan) -> int:
-    """Count the connections that are computed for an item: weights times positions, in every timestep."""
+def cost(plan: Plan) -> int:
+    """Count what is computed for an item: connections at all positions, and neurons as some each, in every timestep."""
     positions = (
         layer.weights * (layer.shape[1] * layer.shape[2] if layer.kind == "conv" else 1) for layer in plan.layers
     )
-    return plan.network.timesteps * sum(positions)
+    neurons = sum(layer.size for layer in plan.neurons)
+    return plan.network.timesteps * (sum(positions) + _NEURON * neurons)
 
 
-def capacity(plan: Plan) -> float:
-    """Weigh what a network can learn against what a step of learning costs: higher is better.
+def capacity(plan: Plan, reach: float = math.inf) -> float:
+    """Weigh what a network can learn against how far it comes in the time that there is; higher is better.
 
-    In binary logarithms: the parameters, less a part of the connections that are computed, more a part of the numbers
-    that a neuron can send at a time, and less a constant for LIF, whose gradients are poor. The parts are those that
-    ranked random designs of all kinds best after two minutes of training each (docs/designs.md).
+    In binary logarithms: the parameters, and what is computed for an item, which is how finely they look at it; more
+    for neurons that can send more numbers at a time, less for LIF, whose gradients are poor. A network that sees each
+    item less than twenty times in the time that there is has learnt less, by 1.6 for each halving.
+
+    Args:
+        plan: The network.
+        reach: What can be computed in the training for each item of the training set, in units of `cost`; without a
+            limit, how long a network learns is no matter.
     """
-    network = plan.network
-    said = _SENT[0] * math.log2(1 + (RELU_AS_LEVELS if network.neuron == "relu" else plan.levels))
-    lif = _SENT[1] if network.neuron == "lif" else 0.0
-    return math.log2(footprint(plan).params) - _COST * math.log2(synapses(plan)) + said - lif
+    network, work = plan.network, cost(plan)
+    levels = _RELU_LEVELS if network.neuron == "relu" else plan.levels
+    lif = _LIF if network.neuron == "lif" else 0.0
+    behind = max(0.0, math.log2(_EPOCHS * work / reach)) if work and math.isfinite(reach) else 0.0
+    return math.log2(footprint(plan).params * work) + _SENT * math.log2(1 + levels) - lif - _BEHIND * behind
 
 
-_COST = 0.6  # of a connection, beside a parameter
-_SENT = 0.8, 2.0  # of the numbers that a neuron can send; of LIF
-RELU_AS_LEVELS = 15
-CAPACITY = PlanScore("capacity", "what a network can learn, by its plan", "this project, docs/designs.md", capacity)
+_NEURON = 30  # connections that take as long as a neuron
+_EPOCHS = 20  # after which a network has learnt most
+_BEHIND, _SENT, _LIF = 1.6, 0.8, 2.0  # where they are from: docs/designs.md
+_RELU_LEVELS = 15
+CAPACITY = PlanScore(
+    "capacity", "what a network can learn, and how far it comes", "this project, docs/designs.md", capacity, capacity
+)
 PARAMS = PlanScore("params", "learnable parameters at the fidelity's width", "baseline", params)
 DEPTH = PlanScore("depth", "most LIF layers on a path", "baseline", depth)
 CONVS = PlanScore("convs", "number of convolutions", "baseline", convs)

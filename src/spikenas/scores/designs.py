@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ from spikenas.scores.catalogue import SCORES
 from spikenas.scores.engine import Scorer, ScoreResult, ScorerFactory
 from spikenas.scores.probe import PlanScore
 from spikenas.space.design import Design
+from spikenas.space.plan import Plan
 from spikenas.task import Task
 
 _SCORERS = 16  # that are kept, one for each set of macro settings
@@ -30,12 +32,16 @@ class DesignScorer:
     Args:
         factory: Factory of a scorer of the task, whose images are as large as designs see them.
         config: Configuration of the task.
+        reach: What can be computed in the training for each of its items (see `capacity`).
     """
 
-    def __init__(self, factory: ScorerFactory, config: Config) -> None:
+    def __init__(self, factory: ScorerFactory, config: Config, reach: float) -> None:
         self._factory, self._config = factory, config
         score = SCORES.find(factory.names[0])
-        self._of_plan = score.compute if isinstance(score, PlanScore) else None
+        self._of_plan: Callable[[Plan], float] | None = None
+        if isinstance(score, PlanScore):
+            within = score.within
+            self._of_plan = (lambda plan: within(plan, reach)) if within else score.compute
         self._scorer = lru_cache(_SCORERS)(self._new_scorer)
 
     def __call__(self, design: Design) -> ScoreResult:
@@ -66,21 +72,23 @@ class DesignScorerFactory:
 
     factory: ScorerFactory
     config: Config
+    reach: float = math.inf
 
     def __call__(self) -> DesignScorer:
         """Make a new scorer."""
-        return DesignScorer(self.factory, self.config)
+        return DesignScorer(self.factory, self.config, self.reach)
 
 
-def design_scorer_factory(task: Task, name: str) -> DesignScorerFactory:
+def design_scorer_factory(task: Task, name: str, reach: float = math.inf) -> DesignScorerFactory:
     """Make the factory of the scorer of designs on a seeded batch of training images.
 
     Args:
         task: Task whose training images and configuration are used; its input is the largest that a design has.
         name: Name of the score.
+        reach: What can be computed in the training for each of its items (see `capacity`).
 
     Raises:
         ScoreError: The name is unknown.
     """
     whole = task.but({"fidelity.image_size": "data"})
-    return DesignScorerFactory(scorer_factory(whole, name), task.config)
+    return DesignScorerFactory(scorer_factory(whole, name), task.config, reach)

@@ -116,9 +116,11 @@ class PlanScore:
         summary: One line that describes the score.
         source: Paper or code that the score is from, in words.
         compute: Function from a plan to the score; higher is better.
+        within: The same, given what can be computed in the training (see `capacity`); None where that is no matter.
     """
 
     name: str
     summary: str
     source: str
     compute: Callable[[Plan], float]
+    within: Callable[[Plan, float], float] | None = None
