@@ -1,7 +1,7 @@
 """Train random designs alike, and say how well scores, params and synops rank them.
 
     python benchmarks/bench_design_score.py train --out designs.jsonl --data DATA [--designs 80] [--seconds 120]
-    python benchmarks/bench_design_score.py rank designs.jsonl --data DATA
+    python benchmarks/bench_design_score.py rank --out designs.jsonl --data DATA [--after 24]
 
 `train` draws designs that differ in everything and fit the limits, trains each on CIFAR-10 for as many seconds of one
 core (CPU time, so that other work on the machine counts little), and appends what it learnt to the file; what is there
@@ -13,18 +13,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
+import statistics
 import time
 from pathlib import Path
 from typing import Any
+
+from scipy.stats import spearmanr
 
 from spikenas import Task
 from spikenas._util.errors import SpikeNASError
 from spikenas._util.units import parse_size
 from spikenas.config import NetworkConfig
 from spikenas.memory import Estimator, violations
+from spikenas.scores.designs import design_scorer_factory
 from spikenas.space import Design, DesignSpace, Space
+from spikenas.task.designs import rules_of_thumb
 from spikenas.training import loop
+from spikenas.training.pace import pace
 
 OPS = "none", "skip", "conv1x1", "conv3x3", "conv5x5", "dwconv3x3", "avgpool3x3"
 BATCH, LR = 128, 0.1
@@ -101,8 +108,32 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def rank(args: argparse.Namespace) -> None:
+    rows = rows_of(args.out)[args.after :]
+    designs = [Design.parse(row["design"]) for row in rows]
+    task = Task(args.data, flash=args.flash, ram=args.ram, image_size=32, settings={"threads": 1})
+    thumb = rules_of_thumb(task, 1)[0].plan(task.config.network, task.input)
+    reach = args.seconds * pace(thumb, task.config) / len(task.train)
+    accuracies = [row["accuracy"] for row in rows]
+    print(f"{len(rows)} designs, accuracies {min(accuracies):.3f} to {max(accuracies):.3f}; reach {reach:.3g}")
+    print(f"{'score':16} {'Spearman':>9} {'of ten':>7} {'of one':>7}   loss of the best of the first ten, of the first")
+    for name in args.scores.split(","):
+        key, _, figure = name.partition(":")
+        scorer = design_scorer_factory(task, key, reach if figure != "free" else math.inf)()
+        found = [scorer(design) for design in designs]
+        values = [one.synops or 0.0 for one in found] if figure == "synops" else [one.score for one in found]
+        order = sorted(range(len(rows)), key=lambda k: -values[k])
+        first = [accuracies[k] for k in order]
+        losses = (max(accuracies) - max(first[:10]), max(accuracies) - first[0])
+        seconds = statistics.median(one.seconds for one in found)
+        correlation = spearmanr(values, accuracies).statistic
+        shown = " ".join(f"{100 * loss:7.2f}" for loss in losses)
+        print(f"{name:16} {correlation:9.2f} {shown}   {seconds:.3f} s each", flush=True)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("train", "rank"))
     parser.add_argument("--data", default="cifar10")
     parser.add_argument("--flash", type=parse_size, default=96 * 1024)
     parser.add_argument("--ram", type=parse_size, default=128 * 1024)
@@ -110,4 +141,9 @@ if __name__ == "__main__":
     parser.add_argument("--designs", type=int, default=80)
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--seed", type=int, default=0)
-    train(parser.parse_args())
+    parser.add_argument("--after", type=int, default=0, help="designs at the start of the file that are left out")
+    parser.add_argument(
+        "--scores", default="capacity,capacity:free,params,convs,depth,cmrr,cmrr:synops,naswot,sahd,synflow,zen"
+    )
+    options = parser.parse_args()
+    train(options) if options.what == "train" else rank(options)

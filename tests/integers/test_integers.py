@@ -23,7 +23,7 @@ from spikenas.integers.rounding import on_grid, ratios
 from spikenas.memory import make_program
 from spikenas.memory.kernels import weight_steps
 from spikenas.snn import Network
-from spikenas.space import Genotype, InputSpec, make_plan
+from spikenas.space import Design, Genotype, InputSpec, make_plan
 from spikenas.training.checkpoint import Model, load_tensors, save_tensors
 from spikenas.training.evaluation import evaluate
 
@@ -240,6 +240,18 @@ def test_sums_of_activations_that_32_bits_cannot_hold() -> None:
     model = model_of(plan)
     with pytest.raises(RunError, match=r"head\.linear: its sums over 90000 positions .* do not fit 32 bits"):
         quantise(fold(model), 1 / 64, model.classes)
+
+
+def test_a_cell_of_eight_bits_beside_cells_of_four_may_have_sums_of_as_many_spikes_as_among_its_like() -> None:
+    text, few = f"2x8x8 levels=7 / 16 bits=4 {CONVS} / 24 {CONVS} / 32 bits=4 {CONVS}", NetworkConfig()
+    plan = Design.parse(text).plan(few, InputSpec(2, 8, 8, 3))
+    assert plan.network.weight_bits == 4
+    model = model_of(plan)
+    for module in model.network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_var.fill_(1.0)
+    grid = make_grid(fold(model), 1 / 255)
+    assert grid is not None
 
 
 def test_more_spikes_than_16_bits_can_add_up_are_refused() -> None:

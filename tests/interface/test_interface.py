@@ -20,6 +20,7 @@ from spikenas.data import Decoding, OpenedData
 from spikenas.integers import as_bytes, run_reference
 from spikenas.nas import Trial
 from spikenas.snn import lif_kernels
+from spikenas.space import Design
 from support import write_images
 
 QUICK = {"fidelity.batch": 8, "fidelity.channels": 4, "space.nodes": 3, "train.epochs": 2}
@@ -287,6 +288,42 @@ def test_an_opened_data_set_is_divided_for_each_seed_without_opening_it_again() 
     assert (one.train.labels.tolist() == other.train.labels.tolist()) is False
     assert len(one.train) == len(other.train)
     np.testing.assert_array_equal(one.test.items, other.test.items)
+
+
+RACE = {
+    "race.epochs": 1,
+    "race.entrants": 2,
+    "search.evaluations": 10,
+    "designs.cells": [1],
+    "executor.kind": "in-process",
+}
+
+
+def test_a_search_of_designs_gives_one_that_was_trained(task: sn.Task) -> None:
+    found = sn.search(task.but(RACE | {"executor.kind": "in-process"}), progress=False)
+    assert isinstance(found.best, Design)
+    assert found.raced[0].design == str(found.best)
+    assert len(found.raced) == 2
+    assert found.raced[0].accuracy >= (found.raced[1].accuracy or 0)
+    assert set(found.front["design"]) <= {one.design for one in found.raced}
+    assert (found.front["accuracy"].diff().dropna() > 0).all()
+    assert found.task.config.network.cell_widths == found.best.widths
+    assert found.cost.flash_bytes <= 124 * 1024
+    assert f"validation accuracy {found.raced[0].accuracy:.1%}, best of 2 that raced, of 10 scored" in repr(found)
+    assert "<svg" in found._repr_html_()
+    by_design, by_text = (sn.train(task, one, epochs=1, progress=False) for one in (found.best, str(found.best)))
+    assert by_design.plan == by_text.plan == found.task.plan(found.best.genotype)
+    assert sn.train(found.task, found.best.genotype, epochs=1, progress=False).plan == by_design.plan
+
+
+def test_a_run_within_a_time(tmp_path: Path) -> None:
+    small = {"search.evaluations": 10, "designs.cells": [1]}
+    done = sn.run("digits", time=8, settings=small, out=tmp_path / "r", progress=False)
+    assert done.race is not None
+    assert done.accuracy is not None
+    assert "designs that raced" in done.summary["search"]
+    with pytest.raises(sn.SpikeNASError, match=r"time and train\.epochs: give one of them"):
+        sn.run("digits", time=8, settings={"train.epochs": 3}, out=tmp_path / "s", progress=False)
 
 
 def test_other_data_bring_their_own_settings(task: sn.Task, tmp_path: Path) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from spikenas._util.run_files import CHECKPOINT
@@ -132,6 +137,33 @@ def test_a_survivor_whose_checkpoint_is_damaged_is_trained_anew(
 
 
 @pytest.mark.slow
+def test_a_race_that_is_killed_ten_times_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    rng, race = random.Random(0), [*RACE[:-6], "--set", "race.epochs=2", "--set", "race.entrants=8", *RACE[-4:]]
+
+    def start(folder: Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-m", "spikenas", "run", *race, "--out", str(folder), "--quiet"])
+
+    killed, other = tmp_path / "killed", tmp_path / "whole"
+    for _ in range(10):
+        before, process = len(accuracies(killed)) if (killed / "race/race.json").exists() else -1, start(killed)
+        while not (killed / "race/race.json").exists() or len(accuracies(killed)) == before:
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.5))
+        assert not (killed / "best.json").exists()
+        process.kill()
+        process.wait()
+    assert [start(folder).wait() for folder in (killed, other)] == [0, 0]
+    assert accuracies(killed) == accuracies(other)
+    assert BEST_FILE.read(killed)["design"] == BEST_FILE.read(other)["design"]
+    for name in ("race/race.json", "train.csv"):
+        assert (killed / name).exists()
+    assert [e.validation_accuracy for e in read_log(killed / "train.csv")] == [
+        e.validation_accuracy for e in read_log(other / "train.csv")
+    ]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["pool", "ray"])
 def test_executors_find_the_same(run: Main, whole: Path, tmp_path: Path, executor: str) -> None:
     if executor == "ray":
@@ -159,6 +191,34 @@ def test_a_time_of_the_whole_is_divided(run: Main, tmp_path: Path) -> None:
     assert Config.load(tmp_path / "r/config.toml").train.time == pytest.approx(
         (config.train.time or 0) + 2 / (1 + won["tuned"])
     )
+
+
+def test_designs_of_event_frames_keep_their_size_and_time(run: Main, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, low in (("a", 0), ("b", 4)):
+        (tmp_path / "events" / name).mkdir(parents=True)
+        for number in range(8):
+            frames = np.zeros((3, 2, 8, 8), np.float32)
+            frames[:, :, low : low + 4] = rng.poisson(1, (3, 2, 4, 8))
+            np.savez(tmp_path / "events" / name / f"{number}.npz", frames)
+    given = (
+        "--data",
+        f"events:{tmp_path / 'events'}",
+        "--flash",
+        "12KiB",
+        "--evaluations",
+        "6",
+        "--epochs",
+        "4",
+        "--set",
+        "fidelity.batch=8",
+    )
+    race = ("--set", "race.epochs=1", "--set", "race.entrants=2", "--executor", "in-process")
+    status, _, stderr = run("run", *given, *race, "--out", tmp_path / "r", "--quiet")
+    assert (status, stderr) == (0, "")
+    design = Design.parse(BEST_FILE.read(tmp_path / "r")["design"])
+    assert (design.image, design.colours, design.timesteps, design.neuron) == ((8, 8), 2, 3, "ilif")
+    assert design.membrane_bits == 16
 
 
 @pytest.mark.parametrize(

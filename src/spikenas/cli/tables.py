@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spikenas._util.class_figures import UNEQUAL, listed
-from spikenas._util.units import format_size
+from spikenas._util.units import format_duration, format_size
 from spikenas.config import neurons_in_words
 from spikenas.memory import Footprint
 from spikenas.memory.fitting import Need
@@ -89,7 +89,12 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
         table.add_row(f"cell {number}", cell)
     neurons = neurons_in_words(values["neuron"], values["levels"], values["timesteps"])
     table.add_row("width", f"{values['channels']} channels, {neurons}")
-    table.add_row("score", f"{values['score']:.5g} ({values['score_name']}), best of {values['scored']} scored")
+    best = "" if "race" in values else "best "
+    table.add_row("score", f"{values['score']:.5g} ({values['score_name']}), {best}of {values['scored']} scored")
+    if "race" in values:
+        design, won = values["design"].partition(" / ")[0], values["race"]
+        trained = format_duration(won["trained"])
+        table.add_row("design", f"{design}, won the race with {won['accuracy']:.1%} after {trained} of training")
     if "validation_accuracy" in values:
         table.add_row(
             "validation",

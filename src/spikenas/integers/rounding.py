@@ -105,12 +105,15 @@ class _Rounding:
             group = self.groups[name]
             scales[group] = np.maximum(scales.get(group, 0), largest / (MAP_MAX - 64))
         crowded: dict[str, float] = {}
+        fewest: dict[str, int] = {}  # bits of the weights that add to a group
         for step in self._steps(lambda kernel: kernel.weighted and not kernel.own_scale):
             group, finest = self.groups[step.writes], self.finest(step.layer, self.weights[step.layer])
             scales[group] = np.maximum(scales[group], finest)
             crowded[group] = crowded.get(group, 0.0) + float(np.median(self._worst_sums(step) / finest)) / MAP_MAX
-        bits = self.plan.network.weight_bits
+            own = self.plan.by_name[step.layer].bits
+            fewest[group] = min(fewest.get(group, own), own)
         for group, coarser in crowded.items():
+            bits = fewest[group]
             if self.plan.levels > 1 and coarser > _COARSEST[bits]:
                 raise RunError(
                     f"{group}: sums of neurons that send up to {self.plan.levels} spikes leave weights of {bits} bits "

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from spikenas._util.cores import usable_cores
-from spikenas._util.errors import NothingFoundError
+from spikenas._util.errors import NothingFoundError, RunError
 from spikenas._util.progress import Reporter
-from spikenas._util.run_files import RACE
+from spikenas._util.run_files import MODEL, RACE
 from spikenas._util.units import format_duration
 from spikenas.config import Config, ExecutorConfig
+from spikenas.integers import make_integers
 from spikenas.nas.executors import Executor, open_executor
 from spikenas.nas.halving import Rung, length_of, race
 from spikenas.records import RACE_FILE, RaceRecord, TrainedRecord
 from spikenas.space import Design
 from spikenas.task import Task
+from spikenas.training.checkpoint import load_model
 from spikenas.training.entrants import Entrant, EntrantTrainer, entrant_trainer
 
 FEW_SECONDS = 90.0  # of a race that is over before other processes have done much
@@ -106,15 +108,17 @@ class Race:
             ]
             results: Iterator[Any] = self._open().evaluate(waiting)
             for entrant, result in zip(missing, results, strict=True):
-                if result.note:
-                    _log.warning("design %d of the race: %s", entrant + 1, result.note)
+                problem = "" if result.score == -math.inf else self._problem(entrant)
+                accuracy, note = (None, problem) if problem else (result.score, result.note)
+                if note:
+                    _log.warning("design %d of the race: %s", entrant + 1, note)
                 self.record["trained"].append(
                     {
                         "entrant": entrant,
                         "length": length,
-                        "accuracy": result.score if math.isfinite(result.score) else None,
+                        "accuracy": accuracy if accuracy is not None and math.isfinite(accuracy) else None,
                         "seconds": result.seconds,
-                        "note": result.note,
+                        "note": note,
                     }
                 )
                 self.record["seconds"] = self._before + self.report.elapsed
@@ -122,6 +126,16 @@ class Race:
                 self._show()
         told = [self._told(entrant, length) for entrant in entrants]
         return [-math.inf if one is None or one["accuracy"] is None else one["accuracy"] for one in told]
+
+    def _problem(self, entrant: int) -> str:
+        """A line that says why a network cannot be integers; empty where it can."""
+        try:
+            model = load_model(self.folder / entrant_folder(entrant) / MODEL)
+            task = None if model.plan.input.static else self.task
+            make_integers(model, task, model.plan.network.weight_bits)
+        except RunError as error:
+            return str(error)
+        return ""
 
     def _told(self, entrant: int, length: float) -> TrainedRecord | None:
         same = (one for one in self.record["trained"] if (one["entrant"], one["length"]) == (entrant, length))
