@@ -213,7 +213,7 @@ def test_designs_of_event_frames_keep_their_size_and_time(run: Main, tmp_path: P
         "--set",
         "fidelity.batch=8",
     )
-    race = ("--set", "race.epochs=1", "--set", "race.entrants=2", "--executor", "in-process")
+    race = ("--set", "race.epochs=1", "--set", "race.entrants=2", "--set", "fidelity.batch=8", "--workers", "1")
     status, _, stderr = run("run", *given, *race, "--out", tmp_path / "r", "--quiet")
     assert (status, stderr) == (0, "")
     design = Design.parse(BEST_FILE.read(tmp_path / "r")["design"])
