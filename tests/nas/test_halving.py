@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikenas._util.errors import ConfigError
-from spikenas.nas.halving import Rung, check_rungs, halved, halved_within, length_of, race
+from spikenas.nas.halving import Rung, check_rungs, duration_of, halved, halved_within, length_of, race
 
 RUNGS = (Rung(8, 1), Rung(4, 3), Rung(1, 9))
 
@@ -60,12 +60,18 @@ def test_each_rung_of_halves_takes_as_long_as_any_other() -> None:
     assert halved(1, 5.0) == halved(2, 5.0) == (Rung(2, 5.0),)
 
 
-@given(st.floats(0.1, 1e6), st.floats(0, 100), st.integers(0, 300))
-def test_as_many_race_as_there_is_time_for(total: float, least: float, most: int) -> None:
-    rungs = halved_within(total, least, most)
+@given(st.floats(0.1, 1e6), st.floats(0, 100), st.integers(0, 300), st.integers(1, 40))
+def test_as_many_race_as_there_is_time_for(total: float, least: float, most: int, workers: int) -> None:
+    rungs = halved_within(total, least, most, workers)
     check_rungs(rungs)
-    assert length_of(rungs) == pytest.approx(total)
+    assert duration_of(rungs, workers) == pytest.approx(total)
     assert rungs[0].entrants <= max(2, most)
     assert len(rungs) == 1 or rungs[0].length >= least
-    more = 2 * rungs[0].entrants
-    assert more > most or total / (more * (len(rungs) + 1)) < least
+    more = halved(2 * rungs[0].entrants, 1.0)
+    assert more[0].entrants > most or total / duration_of(more, workers) < least
+
+
+def test_a_rung_of_fewer_entrants_than_workers_takes_as_long_as_one_of_them() -> None:
+    assert duration_of(halved(16, 1.0), 16) == 1 + 2 + 4 + 8
+    assert duration_of(halved(16, 1.0), 5) == 4 + 2 * 2 + 4 + 8
+    assert duration_of(halved(16, 1.0), 1) == 4 * 16

@@ -24,7 +24,7 @@ from spikenas.records import BEST_FILE, RACE_FILE, SPACE_FILE, RaceRecord
 from spikenas.space import Design
 from spikenas.training.entrants import EntrantTrainer
 from spikenas.training.epochs import read_log
-from support import Main
+from support import SMALL, Main
 
 RACE = (
     *("--data", "digits", "--flash", "12KiB", "--ram", "8KiB", "--evaluations", "30", "--epochs", "8"),
@@ -57,7 +57,7 @@ def test_the_winner_of_the_race_is_what_is_trained_on(whole: Path) -> None:
     assert [(rung["entrants"], rung["length"]) for rung in record["rungs"]] == [(4, 1.0), (2, 3.0)]
     assert len(record["trained"]) == 6
     last = [one for one in record["trained"] if one["length"] == 3]
-    won = max(last, key=lambda one: one["accuracy"] or 0)
+    won = max(last, key=lambda one: one["outlook"] or 0)
     assert (best["race"]["entrant"], best["race"]["accuracy"]) == (won["entrant"], won["accuracy"])
     assert best["design"] == record["entrants"][won["entrant"]]["design"]
     design = Design.parse(best["design"])
@@ -78,7 +78,7 @@ def test_it_is_told_what_was_decided_and_by_what(whole: Path) -> None:
     assert decisions["network.cells"]["value"] == design.cells
     assert "after 1 epochs each" in decisions["network.channels"]["reason"]
     page = (whole / "report.html").read_text()
-    assert "4 designs raced: 4 for 1 epochs, then 2 for 3 epochs in all" in page
+    assert "4 for 1 epochs, then 2 for 3 epochs in all" in page
     assert "Accuracy against memory, of all that was trained" in page
 
 
@@ -193,6 +193,36 @@ def test_a_time_of_the_whole_is_divided(run: Main, tmp_path: Path) -> None:
     )
 
 
+def test_the_command_again_does_nothing_more_and_other_settings_are_refused(
+    run: Main, whole: Path, tmp_path: Path
+) -> None:
+    here = tmp_path / "runs" / "digits"  # where it is without --out
+    shutil.copytree(whole, here)
+    before = (here / "config.toml").read_bytes(), read_log(here / "train.csv")
+    assert run("run", *RACE, "--quiet")[::2] == (0, "")
+    assert before == ((here / "config.toml").read_bytes(), read_log(here / "train.csv"))
+    status, _, stderr = run("run", *RACE, "--ops", "skip,conv1x1", "--quiet")
+    assert status == 2
+    assert "was searched for space.ops = ('skip', 'conv3x3'), not ('skip', 'conv1x1'); choose another --out" in stderr
+    assert run("train", "--out", here, "--epochs", "9", "--quiet")[::2] == (0, "")
+    assert len(read_log(here / "train.csv")) == 9
+    assert run("train", "--out", here, "--again", "--epochs", "2", "--quiet")[::2] == (0, "")
+    assert len(read_log(here / "train.csv")) == 2
+
+
+def test_a_time_for_a_run_of_cells_is_refused(run: Main, tmp_path: Path) -> None:
+    assert run("search", *SMALL, "--out", tmp_path / "r")[0] == 0
+    status, _, stderr = run("run", "--out", tmp_path / "r", "--time", "20s", "--quiet")
+    assert status == 2
+    assert "its search was one of cells, so that no time can be divided" in stderr
+
+
+def test_too_little_time_can_be_followed_by_more(run: Main, tmp_path: Path) -> None:
+    given = ("--data", "digits", "--flash", "12KiB", "--evaluations", "10", "--set", "designs.cells=[1]", "--quiet")
+    assert run("run", *given, "--time", "0.1s", "--out", tmp_path / "r")[0] == 2
+    assert run("run", *given, "--time", "8s", "--out", tmp_path / "r")[0] == 0
+
+
 def test_designs_of_event_frames_keep_their_size_and_time(run: Main, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name, low in (("a", 0), ("b", 4)):
@@ -234,6 +264,8 @@ def test_designs_of_event_frames_keep_their_size_and_time(run: Main, tmp_path: P
             ("--time", "60s", "--set", "designs.neurons=['relu']", "--set", "designs.timesteps=[4]"),
             "relu neurons have T = 1, got [4]; nothing is left",
         ),
+        (("--time", "60s", "--channels", "4", "--set", "network.widths=[4, 6]"), "network.widths: a search of designs"),
+        (("--time", "60s", "--set", "space.shared=true"), "space.shared: a search of designs decides it for each cell"),
         (("--time", "60s", "--flash", "1KiB"), "the smallest takes 3.5 KiB of flash, allowed are 1.0 KiB"),
         (("--time", "60s", "--flash", "6KiB", "--set", "designs.channels=[64]"), "[designs] may leave out what does"),
         (("--time", "0.1s"), "could be trained: train.time: "),

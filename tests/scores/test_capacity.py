@@ -5,7 +5,7 @@ import math
 import pytest
 
 from spikenas.config import NetworkConfig
-from spikenas.scores.baselines import capacity, cost
+from spikenas.scores.baselines import capacity, cost, shortfall
 from spikenas.space import Design, InputSpec, Plan
 
 INPUT = InputSpec(3, 32, 32, 10)
@@ -40,8 +40,14 @@ def test_what_is_better_without_a_limit_on_the_time(better: str, worse: str) -> 
 
 def test_with_little_time_what_learns_fast_is_better() -> None:
     fine, coarse = plan(FINE), plan(COARSE)
-    enough, little = 20 * cost(fine), 2 * cost(coarse)
+    enough, little = 27 * cost(fine), 2 * cost(coarse)
     assert capacity(fine, enough) == capacity(fine) > capacity(coarse, enough)
     assert capacity(fine, little) < capacity(coarse, little) < capacity(coarse)
-    assert capacity(coarse, little) - capacity(coarse, little / 2) == pytest.approx(1.6)
     assert math.isfinite(capacity(fine, 1e-9))
+
+
+def test_a_training_falls_short_by_the_square_of_its_halvings() -> None:
+    assert shortfall(27) == shortfall(1000) == 0
+    assert shortfall(27 / 2) == pytest.approx(0.9)
+    assert shortfall(27 / 8) == pytest.approx(9 * 0.9)
+    assert shortfall(0) == math.inf

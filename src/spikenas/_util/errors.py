@@ -52,6 +52,10 @@ class RunError(SpikeNASError):
     """A run folder, checkpoint or device does not fit what was asked."""
 
 
+class TooShortError(RunError):
+    """A time does not suffice for a few steps of training."""
+
+
 class NoDifferenceError(DataError):
     """Nothing can be compared, since all networks are equally good or there is but one."""
 

@@ -32,7 +32,7 @@ from spikenas.config.sections import (
 )
 from spikenas.targets import limits_of
 
-SEARCH_SHARE = 0.4  # of the time of a run, for the search of its design; the training has the rest
+SEARCH_SHARE = 0.25  # of the time of a run, for the search of its design; the training has the rest
 _ANY = object()
 
 

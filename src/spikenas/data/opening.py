@@ -57,6 +57,7 @@ class OpenedData:
         config: Settings of the data: which, and the shares held out.
         seed: Seed of the test items, where the data have no test set; it is the same for all divisions.
         manifest: Which file is in which split, of a run that has begun; nothing is drawn anew then.
+        several_sizes: Whether images will be brought to several sizes, so that small files are kept as they are.
 
     Attributes:
         config: Settings that the data were opened with.
@@ -69,13 +70,15 @@ class OpenedData:
             message says which, and what would be right.
     """
 
-    def __init__(self, config: DataConfig, seed: int = 0, manifest: Manifest | None = None) -> None:
+    def __init__(
+        self, config: DataConfig, seed: int = 0, manifest: Manifest | None = None, several_sizes: bool = False
+    ) -> None:
         source, place = find_source(config.name)
         self.config, self.seed = config, seed
         self.name = absolute_name(config.name, str(place) if source.in_folder else "")
         self.mirrored = source.mirrored
         self._decoders: dict[Decoding, Decoder] = {}
-        self._small = SmallImages()
+        self._small, self._several_sizes = SmallImages(), several_sizes
         self._divided: dict[tuple[int, Decoding], DataSet] = {}
         self._statistics: dict[tuple[int, Decoding], Statistics] = {}
         listing = source().open(place, config)
@@ -231,7 +234,7 @@ class OpenedData:
             if self.survey.shape is not None:
                 decoder: Decoder = EventDecoder(self.survey.shape)
             else:
-                small = self._small if keeps else None
+                small = self._small if keeps and self._several_sizes else None
                 decoder = ImageDecoder(decoding.shape, decoding.fit, decoding.value_range, small)
             self._decoders[decoding] = Kept(decoder) if keeps else decoder
         return self._decoders[decoding]

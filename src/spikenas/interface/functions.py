@@ -95,7 +95,7 @@ def _search_designs(task: Task, progress: bool) -> Found:
         with RunFolder(Path(folder)) as run:
             best = search_designs(run, task, report)
         design, record = Design.parse(best["design"]), RACE_FILE.read(Path(folder))
-        found = task.but(settings_of(design, task.input, task.asked))
+        found = task.but(settings_of(design, task.input.static, task.asked))
         return Found(found, design, best["score"], tuple(read_trials(Path(folder) / TRIALS)), tuple(raced(record)))
 
 
@@ -137,7 +137,7 @@ def train(
     if isinstance(genotype, str) and is_design(genotype):
         genotype = Design.parse(genotype)
     if isinstance(genotype, Design):
-        task = task.but(settings_of(genotype, task.input, task.asked))
+        task = task.but(settings_of(genotype, task.input.static, task.asked))
         genotype = genotype.genotype
     plan = task.plan(genotype)
     if out is not None:

@@ -56,17 +56,26 @@ def halved(entrants: int, length: float) -> tuple[Rung, ...]:
     return tuple(Rung(2 ** (count - k), length * (2 ** (k + 1) - 1)) for k in range(count))
 
 
-def halved_within(total: float, least: float, most: int) -> tuple[Rung, ...]:
-    """Return the rungs with most entrants whose trainings take so long together, and in the first one at least a while.
+def halved_within(total: float, least: float, most: int, workers: int = 1) -> tuple[Rung, ...]:
+    """Return the rungs with most entrants that take so long, and in the first one at least a while.
 
     Args:
-        total: Length of all trainings together.
+        total: How long the race takes where so many are trained at a time.
         least: Length that a training of the first rung has at least; two candidates race however short theirs is.
         most: Number of entrants that there are at most.
+        workers: Number of candidates that are trained at a time.
     """
-    counts = range(1, int(math.log2(max(2, most))) + 1)
-    count = max((k for k in counts if total / (k * 2**k) >= least), default=1)
-    return halved(2**count, total / (count * 2**count))
+    counts = range(1, max(1, int(math.log2(max(2, most)))) + 1)
+    fitting = (k for k in counts if total / duration_of(halved(2**k, 1.0), workers) >= least)
+    count = 2 ** max(fitting, default=1)
+    return halved(count, total / duration_of(halved(count, 1.0), workers))
+
+
+def duration_of(rungs: Sequence[Rung], workers: int) -> float:
+    """Return how long a race takes, as length, where so many candidates are trained at a time."""
+    before = [0.0, *(rung.length for rung in rungs)]
+    pairs = zip(rungs, before, strict=False)
+    return sum(math.ceil(rung.entrants / workers) * (rung.length - done) for rung, done in pairs)
 
 
 def check_rungs(rungs: Sequence[Rung]) -> None:
@@ -87,8 +96,7 @@ def check_rungs(rungs: Sequence[Rung]) -> None:
 
 def length_of(rungs: Sequence[Rung]) -> float:
     """Return the length of all trainings together, where each goes on from the rung before."""
-    before = [0.0, *(rung.length for rung in rungs)]
-    return sum(rung.entrants * (rung.length - done) for rung, done in zip(rungs, before, strict=False))
+    return duration_of(rungs, 1)
 
 
 def race(

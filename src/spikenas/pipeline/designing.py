@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import shutil
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -15,15 +16,16 @@ from collections.abc import Hashable, Sequence
 from spikenas._util.errors import BudgetError, NothingFoundError
 from spikenas._util.progress import Reporter
 from spikenas._util.run_files import ASKED, CHECKPOINT, LOG, MODEL, RACE, TRIALS
-from spikenas.config import SEARCH_SHARE, Config
+from spikenas.config import Config
 from spikenas.memory import Estimator, sizes
 from spikenas.nas import Problem, Trial, TrialStore, make_strategy
 from spikenas.nas import search as run_search
 from spikenas.nas.executors import open_executor
 from spikenas.nas.halving import halved, halved_within
 from spikenas.nas.seeded import SeededStrategy
+from spikenas.pipeline.outlook import outlooks, reach
 from spikenas.pipeline.racing import Race, entrant_folder, workers_of
-from spikenas.pipeline.remaining import Remaining, remaining
+from spikenas.pipeline.remaining import remaining
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.records import RACE_FILE, Best, RaceRecord
 from spikenas.scores.designs import design_scorer_factory
@@ -31,7 +33,6 @@ from spikenas.space import Design, DesignSpace
 from spikenas.task import Task
 from spikenas.task.designs import design_space_of, nothing_fits, rules_of_thumb, settings_of
 from spikenas.training.entrants import EntrantTrainer, entrant_trainer
-from spikenas.training.pace import pace
 
 SCORE_SHARE = 0.25  # of the time of the search, at most, for the opening and the score
 LEAST_SECONDS = 20.0  # of a training in the first rung; with more, more designs race
@@ -56,7 +57,7 @@ def search_designs(run: RunFolder, task: Task, report: Reporter) -> Best:
         NothingFoundError: No design could be trained, for want of time for example.
     """
     asked = Config.load(run / ASKED) if run.has(ASKED) else task.asked
-    known = RACE_FILE.find(run.folder)
+    known = RACE_FILE.find(run.folder) if run.has(TRIALS) else None
     before = known["seconds"] if known else 0.0
     with TrialStore(run / TRIALS) as store:
         record, trainer = (known, None) if known else _plan(run, task, asked, report, store)
@@ -65,12 +66,11 @@ def search_designs(run: RunFolder, task: Task, report: Reporter) -> Best:
     entrant = record["entrants"][won["entrant"]]
     design = Design.parse(entrant["design"])
     trained = run / entrant_folder(won["entrant"])
-    if record["timed"] == ((task.config.time or task.config.train.time) is not None):
+    goes_on = record["timed"] == ((task.config.time or task.config.train.time) is not None)
+    if goes_on:
         for name in (MODEL, LOG, CHECKPOINT):
             shutil.copyfile(trained / name, run / name)
-    after = Remaining(0.0, 0.0)
-    if task.config.time is not None:
-        after = remaining(trained / MODEL, task.but(settings_of(design, task.input, asked)))
+    after = remaining(trained / MODEL, task.but(settings_of(design, task.input.static, asked)))
     return {
         "genotype": str(design.genotype),
         "score": entrant["score"],
@@ -83,7 +83,7 @@ def search_designs(run: RunFolder, task: Task, report: Reporter) -> Best:
         "race": {
             "entrant": won["entrant"],
             "accuracy": won["accuracy"] or 0.0,
-            "trained": won["seconds"],
+            "trained": won["seconds"] if goes_on else 0.0,
             "seconds": before + report.elapsed,
             "after": after.seconds,
             "tuned": after.tuned,
@@ -103,14 +103,16 @@ def _plan(
     whole = config.search_seconds or 0.0
 
     def left() -> float:
-        """Seconds of all trainings together."""
-        return workers_of(config) * max(whole / 2, whole - report.elapsed)
+        """Seconds of the race."""
+        return max(whole / 2, whole - report.elapsed)
 
     most = config.race.entrants or (MOST_ENTRANTS if timed else USUAL_ENTRANTS)
-    rungs = halved(most, epochs) if epochs else halved_within(left(), LEAST_SECONDS, most)
+    rungs = halved(most, epochs) if epochs else halved_within(left(), LEAST_SECONDS, most, workers_of(config))
     chosen = shortlist(trials, rungs[0].entrants)
-    trainer = entrant_trainer(task, asked, [Design.parse(trial.genotype) for trial in chosen], timed)
-    rungs = halved(len(chosen), epochs) if epochs else halved_within(left(), 0.0, len(chosen))
+    designs = [Design.parse(trial.genotype) for trial in chosen]
+    trainer = entrant_trainer(task, asked, designs, timed)
+    expected = outlooks(task, designs, timed)
+    rungs = halved(len(chosen), epochs) if epochs else halved_within(left(), 0.0, len(chosen), workers_of(config))
     record: RaceRecord = {
         "timed": timed,
         "rungs": [{"entrants": rung.entrants, "length": rung.length} for rung in rungs],
@@ -121,13 +123,16 @@ def _plan(
                 "params": trial.params or 0,
                 "flash_bytes": trial.flash_bytes or 0,
                 "ram_bytes": trial.ram_bytes or 0,
+                "pace": outlook.pace,
+                "epochs": outlook.epochs,
             }
-            for trial in chosen
+            for trial, outlook in zip(chosen, expected, strict=True)
         ],
         "trained": [],
         "seconds": report.elapsed,
     }
-    (run / RACE).mkdir(exist_ok=True)
+    shutil.rmtree(run / RACE, ignore_errors=True)
+    (run / RACE).mkdir()
     RACE_FILE.write(run.folder, record)
     return record, trainer
 
@@ -142,34 +147,29 @@ def _scored(task: Task, space: DesignSpace, report: Reporter, store: TrialStore)
         rules = []
     strategy = SeededStrategy(rules, RULE, make_strategy(config.search, problem))
     most = config.search.evaluations or _SCORED
-    time = math.inf if config.search_seconds is None else SCORE_SHARE * config.search_seconds
-    time = max(time - report.elapsed, time / 10)
-    spent = 0.0
-    make = design_scorer_factory(task, config.search.score, _reach(task, rules[0]) if rules else math.inf)
+    share = math.inf if config.search_seconds is None else SCORE_SHARE * config.search_seconds
+    end = max(share, report.elapsed + share / 10)
+    first = rules[0] if rules else space.draw(random.Random(config.seed), problem.fits)
+    make = design_scorer_factory(task, config.search.score, reach(task, first) if first else math.inf)
     with open_executor(config.executor, make, _log.warning, most) as executor, report.task("score") as progress:
+        scored = 0
 
         def on_trial(trial: Trial, done: int, total: int) -> None:
-            nonlocal spent
-            spent += trial.seconds
+            nonlocal scored
+            scored += trial.value is not None
             progress(done, total, "designs that fit")
 
+        def is_over() -> bool:
+            return scored > 0 and report.elapsed > end
+
         try:
-            run_search(space, strategy, config.budget, cost, executor, store, most, on_trial, lambda: spent > time)
+            run_search(space, strategy, config.budget, cost, executor, store, most, on_trial, is_over)
         except NothingFoundError:
             if any(trial.status == "scored" for trial in store):
                 raise
             raise nothing_fits(task, space) from None
     found = [trial for trial in store if trial.value is not None and trial.meets(config.budget)]
     return sorted(found, key=lambda trial: -(trial.value or 0.0))
-
-
-def _reach(task: Task, design: Design) -> float:
-    """Return what can be computed in the final training for each of its items; no limit where it is in epochs."""
-    config = task.config
-    seconds = config.train.time if config.time is None else (1 - SEARCH_SHARE) * config.time
-    if seconds is None:
-        return math.inf
-    return seconds * pace(design.plan(config.network, task.input), config) / len(task.train)
 
 
 def shortlist(trials: Sequence[Trial], count: int) -> list[Trial]:

@@ -13,12 +13,13 @@ from typing import Any
 from spikenas._util.cores import usable_cores
 from spikenas._util.errors import NothingFoundError, RunError
 from spikenas._util.progress import Reporter
-from spikenas._util.run_files import MODEL, RACE
+from spikenas._util.run_files import MODEL, RACE, RACED
 from spikenas._util.units import format_duration
 from spikenas.config import Config, ExecutorConfig
 from spikenas.integers import make_integers
 from spikenas.nas.executors import Executor, open_executor
 from spikenas.nas.halving import Rung, length_of, race
+from spikenas.pipeline.outlook import Outlook
 from spikenas.records import RACE_FILE, RaceRecord, TrainedRecord
 from spikenas.space import Design
 from spikenas.task import Task
@@ -92,6 +93,7 @@ class Race:
             entries = race(range(len(self.record["entrants"])), self._rungs, self._train)
         won = self._told(entries[0].candidate, entries[0].length)
         if won is None or won["accuracy"] is None:
+            (self.folder / RACED).unlink()  # so that another try begins anew, perhaps with more time
             note = next(one["note"] for one in self.record["trained"] if one["note"])
             raise NothingFoundError(f"none of the {len(entries)} designs that raced could be trained: {note}")
         return won
@@ -109,14 +111,16 @@ class Race:
             results: Iterator[Any] = self._open().evaluate(waiting)
             for entrant, result in zip(missing, results, strict=True):
                 problem = "" if result.score == -math.inf else self._problem(entrant)
-                accuracy, note = (None, problem) if problem else (result.score, result.note)
+                accuracy = result.score if math.isfinite(result.score) and not problem else None
+                note = problem or result.note
                 if note:
                     _log.warning("design %d of the race: %s", entrant + 1, note)
                 self.record["trained"].append(
                     {
                         "entrant": entrant,
                         "length": length,
-                        "accuracy": accuracy if accuracy is not None and math.isfinite(accuracy) else None,
+                        "accuracy": accuracy,
+                        "outlook": None if accuracy is None else accuracy + self._gain(entrant, length),
                         "seconds": result.seconds,
                         "note": note,
                     }
@@ -125,17 +129,21 @@ class Race:
                 RACE_FILE.write(self.folder, self.record)
                 self._show()
         told = [self._told(entrant, length) for entrant in entrants]
-        return [-math.inf if one is None or one["accuracy"] is None else one["accuracy"] for one in told]
+        return [-math.inf if one is None or one["outlook"] is None else one["outlook"] for one in told]
 
     def _problem(self, entrant: int) -> str:
         """A line that says why a network cannot be integers; empty where it can."""
         try:
             model = load_model(self.folder / entrant_folder(entrant) / MODEL)
             task = None if model.plan.input.static else self.task
-            make_integers(model, task, model.plan.network.weight_bits)
+            make_integers(model, task, self.task.config.quantise.weight_bits or model.plan.network.weight_bits)
         except RunError as error:
             return str(error)
         return ""
+
+    def _gain(self, entrant: int, length: float) -> float:
+        own = self.record["entrants"][entrant]
+        return Outlook(own["pace"], own["epochs"]).gain(length)
 
     def _told(self, entrant: int, length: float) -> TrainedRecord | None:
         same = (one for one in self.record["trained"] if (one["entrant"], one["length"]) == (entrant, length))

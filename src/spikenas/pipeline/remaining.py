@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spikenas._util.run_files import LOG
 from spikenas._util.threads import threads
 from spikenas.integers import evaluate_integers, make_integers, tuning_of
 from spikenas.task import Task
 from spikenas.training.checkpoint import load_model
+from spikenas.training.epochs import read_log
 from spikenas.training.evaluation import evaluate
 
 _WARM, _ITEMS = 8, 256  # validation items that are run, before the time counts and in all
@@ -55,5 +57,7 @@ def remaining(model: Path, task: Task) -> Remaining:
         integers = make_integers(network, task, config.quantise.weight_bits or config.network.weight_bits).network
         by_integers, real = seconds_an_item(evaluate_integers, integers), seconds_an_item(evaluate, network)
     validation, test = sum(task.counts["validation"]), sum(task.counts["test"])
-    seconds = validation * ((3 if tuning else 1) * by_integers + real) + test * (by_integers + real)
+    epoch = max(epoch.seconds for epoch in read_log(model.parent / LOG))
+    validations = validation * (3 if tuning else 1)
+    seconds = tuning.epochs * epoch + (validations + test) * by_integers + (validation + test) * real
     return Remaining(seconds + (_FIRMWARE_SECONDS if config.budget.target else 0.0), tuning.seconds or 0.0)

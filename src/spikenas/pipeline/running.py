@@ -16,7 +16,7 @@ from spikenas.pipeline.finishing import check_integers
 from spikenas.pipeline.run_folder import RunFolder, is_leader
 from spikenas.pipeline.searching import read_decisions, use_statistics
 from spikenas.pipeline.settings import Settings, fix
-from spikenas.pipeline.settling import settled
+from spikenas.pipeline.settling import changes_by_design, settled
 from spikenas.pipeline.stages import STAGES, State, require_input
 from spikenas.pipeline.summary import summarise
 
@@ -43,7 +43,8 @@ def run_stages(
     Raises:
         SpikeNASError: A stage cannot do its work; what is done is kept.
     """
-    folder, config = settings.folder, settings.config
+    folder = settings.folder
+    config = settings.config.but(changes_by_design(folder, settings.config, settings.asked))
     if not is_leader() and tuple(names or ()) != ("train",):
         raise ConfigError("several processes can only train: 'spikenas search' first, then launch 'spikenas train'")
     wanted = (

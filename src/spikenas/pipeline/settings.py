@@ -123,6 +123,12 @@ def decided(run: RunFolder, asked: Config, settings: Config) -> Config | None:
     return Config.parse({**given, **merged})
 
 
+def changed_key(before: Config, asked: Config) -> tuple[str, Any, Any] | None:
+    """Return the first setting that a search depends on and that is another one, with both values; None without one."""
+    changed = (one for section in STAGES["search"].fixes for one in _differences(before, asked, section))
+    return next(changed, None)
+
+
 def fix(run: RunFolder, config: Config, again: bool = False) -> None:
     """Make this the configuration of a run.
 

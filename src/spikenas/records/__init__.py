@@ -17,6 +17,7 @@ from spikenas.records.finding import (
     EntrantRecord,
     RaceRecord,
     TrainedRecord,
+    Won,
 )
 from spikenas.records.finishing import (
     EVALUATION_FILE,
@@ -58,6 +59,7 @@ __all__ = [
     "RaceRecord",
     "Raced",
     "TrainedRecord",
+    "Won",
     "append_history",
     "decisions_of",
     "footprint_file",

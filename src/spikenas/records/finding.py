@@ -102,22 +102,31 @@ class RungRecord(TypedDict):
 
 @with_config(CLOSED)
 class EntrantRecord(TypedDict):
-    """A design that races, with its score and what it takes in bytes."""
+    """A design that races, with its score and what it takes in bytes.
+
+    `pace` is how often it sees each item in a unit of the length, `epochs` how often in the final training.
+    """
 
     design: DesignText
     score: float
     params: Count
     flash_bytes: Count
     ram_bytes: Count
+    pace: NotNegative
+    epochs: NotNegative
 
 
 @with_config(CLOSED)
 class TrainedRecord(TypedDict):
-    """What a training of a race came to: validation accuracy, None where it failed, and why."""
+    """What a training of a race came to: validation accuracy, None where it failed, and why.
+
+    `outlook` is the accuracy that is expected of it after the final training, by which the race is decided.
+    """
 
     entrant: Count
     length: NotNegative
     accuracy: Share | None
+    outlook: float | None
     seconds: NotNegative
     note: str
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ class Raced:
         design: Text of the design.
         score: Its score, before any training.
         accuracy: Validation accuracy of its last training, a share; None where it could not be trained.
+        outlook: Accuracy that is expected of it after the final training, by which the race is decided.
         length: Length of that training with those before it: seconds, or epochs.
         seconds: Time of all its trainings.
         params: Learnable parameters.
@@ -30,6 +32,7 @@ class Raced:
     design: str
     score: float
     accuracy: float | None
+    outlook: float | None
     length: float
     seconds: float
     params: int
@@ -38,13 +41,14 @@ class Raced:
 
 
 def raced(record: RaceRecord) -> list[Raced]:
-    """Return the designs that were trained, those that came farthest first, of these the most accurate."""
+    """Return the designs that were trained, those that came farthest first, of these that with the best outlook."""
     last = {one["entrant"]: one for one in sorted(record["trained"], key=lambda one: one["length"])}
-    found = [
-        Raced(
+    found = {
+        number: Raced(
             entrant["design"],
             entrant["score"],
             last[number]["accuracy"],
+            last[number]["outlook"],
             last[number]["length"],
             last[number]["seconds"],
             entrant["params"],
@@ -53,8 +57,14 @@ def raced(record: RaceRecord) -> list[Raced]:
         )
         for number, entrant in enumerate(record["entrants"])
         if number in last
-    ]
-    return sorted(found, key=lambda one: (-one.length, -(one.accuracy or 0.0)))
+    }
+    return [found[number] for number in sorted(last, key=lambda number: _rank(record, number))]
+
+
+def _rank(record: RaceRecord, entrant: int) -> tuple[float, ...]:
+    """Order as the race does: by the last rung, then by the outlook there, in the rung before it, and so on."""
+    own = sorted((one for one in record["trained"] if one["entrant"] == entrant), key=lambda one: -one["length"])
+    return (-own[0]["length"], *(-(one["outlook"] or -math.inf) for one in own), entrant)
 
 
 def trained_front(found: Sequence[Raced]) -> list[Raced]:

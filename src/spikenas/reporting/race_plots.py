@@ -31,12 +31,12 @@ def race_plot(run: SavedRun) -> Plot | None:
     layout = {"xaxis": {"title": {"text": unit}, "type": "log"},
               "yaxis": {"title": {"text": "validation accuracy, %"}}, "showlegend": False}  # fmt: skip
     rows = [
-        (f"{one.accuracy:.1%}" if one.accuracy is not None else "", _length(race, one.length),
-         format_size(one.flash_bytes), format_size(one.ram_bytes), one.design)
+        (*(f"{share:.1%}" if share is not None else "" for share in (one.accuracy, one.outlook)),
+         _length(race, one.length), format_size(one.flash_bytes), format_size(one.ram_bytes), one.design)
         for one in raced(race)
     ]  # fmt: skip
     return Plot("race", "The race", _course(race, winner), {"data": data, "layout": layout},
-                ("accuracy", "trained for", "flash", "RAM", "design"), rows, 380)  # fmt: skip
+                ("accuracy", "expected in the end", "trained for", "flash", "RAM", "design"), rows, 380)  # fmt: skip
 
 
 def trained_plot(run: SavedRun) -> Plot | None:
@@ -72,7 +72,8 @@ def _course(race: RaceRecord, winner: int | None) -> str:
     rungs = ", then ".join(f"{rung['entrants']} for {_length(race, rung['length'])}" for rung in race["rungs"])
     left = sum(rung["entrants"] for rung in race["rungs"]) - len(race["trained"])
     end = f" Design {winner + 1} won." if winner is not None else f" {left} trainings are left."
-    return f"{len(race['entrants'])} designs raced: {rungs} in all.{end}"
+    by = "by the accuracy that is expected after the final training"
+    return f"{len(race['entrants'])} designs raced, {by}: {rungs} in all.{end}"
 
 
 def _length(race: RaceRecord, length: float) -> str:

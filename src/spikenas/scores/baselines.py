@@ -44,28 +44,35 @@ def cost(plan: Plan) -> int:
     return plan.network.timesteps * (sum(positions) + _NEURON * neurons)
 
 
-def capacity(plan: Plan, reach: float = math.inf) -> float:
-    """Weigh what a network can learn against how far it comes in the time that there is; higher is better.
+def shortfall(epochs: float) -> float:
+    """Return by how many points of accuracy a training of so many epochs falls short of a long one."""
+    return _STEEP * max(0.0, math.log2(_ENOUGH) - math.log2(epochs)) ** 2 if epochs > 0 else math.inf
 
-    In binary logarithms: the parameters, and what is computed for an item, which is how finely they look at it; more
-    for neurons that can send more numbers at a time, less for LIF, whose gradients are poor. A network that sees each
-    item less than twenty times in the time that there is has learnt less, by 1.6 for each halving.
+
+def capacity(plan: Plan, reach: float = math.inf) -> float:
+    """Weigh what a network can learn against how far it comes in the time that there is, in points of accuracy.
+
+    More parameters learn more, and so does a finer look at each item, which takes more to compute; neurons that send
+    more numbers say more, and LIF learns worse. What sees each item few times has not learnt it yet.
 
     Args:
         plan: The network.
         reach: What can be computed in the training for each item of the training set, in units of `cost`; without a
             limit, how long a network learns is no matter.
+    Returns:
+        Points, which are good for comparison alone; higher is better.
     """
-    network, work = plan.network, cost(plan)
+    network, work = plan.network, max(1, cost(plan))
     levels = _RELU_LEVELS if network.neuron == "relu" else plan.levels
-    lif = _LIF if network.neuron == "lif" else 0.0
-    behind = max(0.0, math.log2(_EPOCHS * work / reach)) if work and math.isfinite(reach) else 0.0
-    return math.log2(footprint(plan).params * work) + _SENT * math.log2(1 + levels) - lif - _BEHIND * behind
+    learnt = _DOUBLED * math.log2(footprint(plan).params * work) + _SENT * math.log2(1 + levels)
+    return learnt - (_LIF if network.neuron == "lif" else 0.0) - shortfall(reach / work)
 
 
+# Where these are from: docs/designs.md. All but the first two are points of accuracy.
 _NEURON = 30  # connections that take as long as a neuron
-_EPOCHS = 20  # after which a network has learnt most
-_BEHIND, _SENT, _LIF = 1.6, 0.8, 2.0  # where they are from: docs/designs.md
+_ENOUGH = 27  # epochs
+_STEEP = 0.9  # for the square of each halving of the epochs below that
+_DOUBLED, _SENT, _LIF = 2.5, 1.6, 4.0  # for twice the parameters or the work; for each bit that is sent; of LIF
 _RELU_LEVELS = 15
 CAPACITY = PlanScore(
     "capacity", "what a network can learn, and how far it comes", "this project, docs/designs.md", capacity, capacity

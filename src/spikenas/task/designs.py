@@ -11,7 +11,6 @@ from spikenas._util.seeding import seed_of
 from spikenas.config import USUAL_TIMESTEPS, Config
 from spikenas.space.design import Design
 from spikenas.space.design_space import DesignSpace
-from spikenas.space.plan import InputSpec
 from spikenas.space.space import Space
 from spikenas.task.task import Task
 
@@ -20,16 +19,16 @@ _WIDTHS = (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112,
 _GREY_BELOW = 8  # times the bytes of a colour image that RAM is, below which grey ones are tried
 
 
-def settings_of(design: Design, input: InputSpec, asked: Config) -> dict[str, Any]:
+def settings_of(design: Design, static: bool, asked: Config) -> dict[str, Any]:
     """Return the settings of a run with a design, by dotted key.
 
     Args:
         design: The design.
-        input: What networks of the task are given.
+        static: Whether its input is an image.
         asked: What was set before anything was decided.
     """
     crop = {} if asked.train.crop is not None else {"train.crop": min(design.image) // 8}
-    return design.settings(input.static) | crop
+    return design.settings(static) | crop
 
 
 def design_space_of(task: Task, asked: Config) -> DesignSpace:
@@ -45,6 +44,9 @@ def design_space_of(task: Task, asked: Config) -> DesignSpace:
         ConfigError: A setting is fixed and has a list too, or the lists leave nothing.
     """
     config, input, given = task.config, task.input, task.config.designs
+    for key in ("network.widths", "network.layer_bits", "space.shared"):
+        if asked.value(key):
+            raise ConfigError(f"{key}: a search of designs decides it for each cell; leave it out")
 
     def options(name: str, key: str, usual: Iterable[Any]) -> tuple[Any, ...]:
         listed, section, field = getattr(given, name), *key.split(".")

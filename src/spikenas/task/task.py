@@ -101,7 +101,7 @@ class Task:
         manifest: Manifest | None = None,
     ) -> None:
         is_new = opened is None
-        self._opened = opened = opened or OpenedData(asked.data, asked.seed, manifest)
+        self._opened = opened = opened or OpenedData(asked.data, asked.seed, manifest, asked.searches_designs)
         whole_name = {} if asked.data.name == opened.name else {"data.name": opened.name}
         self.asked = asked.but(whole_name)
         self.config, self._reason = _with_derived_settings((config or asked).but(whole_name), opened)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikenas._util.errors import DivergedError, RunError
+from spikenas._util.errors import DivergedError, RunError, TooShortError
 from spikenas._util.run_files import CHECKPOINT, MODEL
 from spikenas.config import Config
 from spikenas.data import DataSet, Split, Statistics
@@ -92,16 +92,16 @@ class EntrantTrainer:
         """Train an entrant up to its last length, from where it is; what is damaged is trained anew, rung by rung.
 
         Raises:
-            OSError: Its folder cannot be written.
+            RunError: Its folder cannot be written, or the device lacks the precision.
         """
         note = _damage(entrant.folder)
         if note:
             shutil.rmtree(entrant.folder)
         start = time.perf_counter()
         try:
-            for length in entrant.lengths if note else entrant.lengths[-1:]:
+            for length in entrant.lengths:  # those that are behind it cost nothing
                 epochs = self._train(entrant, length)
-        except (DivergedError, RunError) as error:
+        except (DivergedError, TooShortError) as error:
             return Trained(-math.inf, time.perf_counter() - start, str(error))
         reached = self._reached(epochs, entrant.lengths[-1])
         return Trained(judged_by(reached[-1], self.config.train), behind(reached, timed=True), note)
@@ -117,7 +117,7 @@ class EntrantTrainer:
 
     def _settings(self, design: Design, length: float) -> dict[str, Any]:
         return {
-            **settings_of(design, self.input, self.asked),
+            **settings_of(design, self.input.static, self.asked),
             **({"train.time": length} if self.timed else {"train.epochs": round(length)}),
             "train.tensorboard": False,
             "threads": 1,

@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast
 
-from spikenas._util.errors import DivergedError, RunError
+from spikenas._util.errors import DivergedError, RunError, TooShortError
 from spikenas._util.run_files import CHECKPOINT, LOG, MODEL
 from spikenas._util.seeding import seed_of
 from spikenas._util.threads import threads
@@ -202,13 +202,13 @@ def _check_pace(steps: int, seconds: float, batch: int, settings: TrainConfig) -
     """Check that the time given suffices for more than a few steps: once a part of it is over, and at its end.
 
     Raises:
-        RunError: It does not, or surely will not.
+        TooShortError: It does not, or surely will not.
     """
     share = min(1.0, seconds / asked_of(settings))
     slow = _SURELY * LEAST_STEPS if share < 1 else LEAST_STEPS
     if share >= _SEEN and steps < share * slow:
         given, many = format_duration(asked_of(settings)), round(steps / share)
-        raise RunError(
+        raise TooShortError(
             f"train.time: {given} suffice for {many} step{'s' * (many != 1)} of {batch} images, and learning takes at "
             f"least {LEAST_STEPS}; give more time, or a smaller image, network or batch"
         )

@@ -1,0 +1,67 @@
+"""How far designs come: in a second of a race, and in the final training. By that, a race weighs what it has seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from spikenas.config import SEARCH_SHARE, Config
+from spikenas.scores.baselines import cost, shortfall
+from spikenas.space import Design
+from spikenas.task import Task
+from spikenas.training.pace import pace
+
+
+class Outlook(NamedTuple):
+    """How often a design sees each item.
+
+    Attributes:
+        pace: In a race, for each second or epoch of its length.
+        epochs: In the final training.
+    """
+
+    pace: float
+    epochs: float
+
+    def gain(self, length: float) -> float:
+        """Return the accuracy that is expected to be gained from a training of a race to the final one, a share."""
+        return (shortfall(self.pace * length) - shortfall(self.epochs)) / 100
+
+
+def training_seconds(config: Config) -> float | None:
+    """Return about how long the final training is; None where it is in epochs."""
+    return config.train.time if config.time is None else (1 - SEARCH_SHARE) * config.time
+
+
+def reach(task: Task, design: Design) -> float:
+    """Return what can be computed in the final training for each of its items; no limit where it is in epochs.
+
+    Args:
+        task: The task.
+        design: What the pace of the machine is measured with.
+    """
+    seconds = training_seconds(task.config)
+    if seconds is None:
+        return math.inf
+    return seconds * pace(design.plan(task.config.network, task.input), task.config) / len(task.train)
+
+
+def outlooks(task: Task, designs: Sequence[Design], timed: bool) -> list[Outlook]:
+    """Return the outlook of each design.
+
+    Args:
+        task: The task.
+        designs: Those that race, at least one.
+        timed: Whether lengths are seconds rather than epochs.
+    """
+    config, seconds = task.config, training_seconds(task.config)
+    plans = [design.plan(config.network, task.input) for design in designs]
+    one = config.but({"threads": 1})
+    if not timed and seconds is None:
+        return [Outlook(1.0, float(config.train.epochs))] * len(designs)
+    alone = [pace(plan, one) / (cost(plan) * len(task.train)) for plan in plans]
+    if seconds is None:
+        return [Outlook(own, float(config.train.epochs)) for own in alone]
+    faster = pace(plans[0], config) / (cost(plans[0]) * len(task.train) * alone[0])
+    return [Outlook(own if timed else 1.0, own * faster * seconds) for own in alone]
