@@ -49,6 +49,14 @@ def test_trainings_decide_and_are_counted() -> None:
     assert alone.curve == result.curve[:-1]
 
 
+def test_an_asynchronous_race_costs_no_more() -> None:
+    table = trained_table()
+    (result,) = run(table, strategies=("asha",), evaluators={"score": reversed_score(table)})
+    assert result.strategy == "asha"
+    assert result.genotype == str(network("203"))
+    assert result.evaluation_seconds <= 6 * 1.0 + 5 * length_of(RUNGS)
+
+
 def test_a_race_has_the_budget_of_its_opening() -> None:
     table = trained_table()
     (result,) = run(table, [Limits(convs=1)], ("race",), {"score": reversed_score(table)}, evaluations=2)

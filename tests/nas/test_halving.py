@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikenas._util.errors import ConfigError
-from spikenas.nas.halving import Rung, check_rungs, duration_of, halved, halved_within, length_of, race
+from spikenas.nas.halving import (
+    Rung,
+    asynchronous_race,
+    check_rungs,
+    duration_of,
+    halved,
+    halved_within,
+    length_of,
+    race,
+)
 
 RUNGS = (Rung(8, 1), Rung(4, 3), Rung(1, 9))
 
@@ -75,3 +84,23 @@ def test_a_rung_of_fewer_entrants_than_workers_takes_as_long_as_one_of_them() ->
     assert duration_of(halved(16, 1.0), 16) == 1 + 2 + 4 + 8
     assert duration_of(halved(16, 1.0), 5) == 4 + 2 * 2 + 4 + 8
     assert duration_of(halved(16, 1.0), 1) == 4 * 16
+
+
+def test_without_waiting_the_better_half_of_what_is_known_goes_on() -> None:
+    asked: list[tuple[int, float]] = []
+
+    def train(candidate: int, length: float) -> float:
+        asked.append((candidate, length))
+        return [3.0, 5.0, 4.0, 9.0, math.nan][candidate]
+
+    found = asynchronous_race(range(5), [10, 20, 40], train, total=80)
+    assert asked == [(0, 10), (1, 10), (1, 20), (2, 10), (3, 10), (3, 20), (3, 40)]
+    assert [(entry.candidate, entry.length) for entry in found] == [(3, 40), (1, 20), (2, 10), (0, 10)]
+    assert sum(entry.length for entry in found) == 80
+
+
+@given(st.lists(st.floats(allow_nan=True), max_size=12), st.integers(0, 300))
+def test_an_asynchronous_race_keeps_its_total(values: list[float], total: int) -> None:
+    found = asynchronous_race(range(len(values)), [10, 20, 40], lambda one, _: values[one], total)
+    assert sum(entry.length for entry in found) <= total
+    assert len({entry.candidate for entry in found}) == len(found)

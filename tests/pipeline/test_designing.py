@@ -20,6 +20,7 @@ from spikenas.config import Config
 from spikenas.nas import Trial, read_trials
 from spikenas.nas.store import Status
 from spikenas.pipeline.designing import RULE, shortlist
+from spikenas.pipeline.racing import Race
 from spikenas.records import BEST_FILE, RACE_FILE, SPACE_FILE, RaceRecord
 from spikenas.space import Design
 from spikenas.training.entrants import EntrantTrainer
@@ -134,6 +135,28 @@ def test_a_survivor_whose_checkpoint_is_damaged_is_trained_anew(
     assert stderr.count("trained anew") == 2
     assert CHECKPOINT in stderr
     assert accuracies(tmp_path / "r") == accuracies(whole)
+
+
+def test_what_integers_cannot_hold_drops_out(
+    run: Main, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those that came farthest none can be integers, so that one of the rung before wins."""
+    finalists = {one["entrant"] for one in RACE_FILE.read(whole)["trained"] if one["length"] == 3}
+    problem = Race._problem
+
+    def found(self: Race, entrant: int) -> str:
+        last = len(read_log(self.folder / f"race/{entrant:03d}/train.csv")) == 3
+        return "sums are too large" if last else problem(self, entrant)
+
+    monkeypatch.setattr(Race, "_problem", found)
+    status, _, stderr = run("run", *RACE, "--out", tmp_path / "r", "--quiet")
+    assert status == 0
+    assert stderr.count("sums are too large") == 2
+    best = BEST_FILE.read(tmp_path / "r")
+    assert best["race"]["entrant"] not in finalists
+    assert best["race"]["accuracy"] == max(
+        accuracy or 0 for entrant, _, accuracy in accuracies(whole) if entrant not in finalists
+    )
 
 
 @pytest.mark.slow

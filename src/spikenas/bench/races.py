@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from spikenas.bench.table import Lookup
 from spikenas.nas import Trial
-from spikenas.nas.halving import Rung, race
+from spikenas.nas.halving import Rung, asynchronous_race, length_of, race
 from spikenas.space import Genotype
 
-RACE = "race"
+RACE, ASHA = "race", "asha"  # rung by rung; without waiting for a rung to be complete
 OPENING = "spikenas"  # the strategy whose best candidates race
 RUNGS = (Rung(8, 10), Rung(4, 20), Rung(2, 40))  # lengths in epochs; of 15 kinds of rungs the best (docs/compare.md)
 
@@ -30,13 +30,14 @@ class Raced(NamedTuple):
 
 
 def race_on_table(
-    trials: Sequence[Trial], lookup: Callable[[str], Lookup], rungs: Sequence[Rung] = RUNGS
+    trials: Sequence[Trial], lookup: Callable[[str], Lookup], name: str = RACE, rungs: Sequence[Rung] = RUNGS
 ) -> Raced | None:
     """Race the best of a search by trainings that a table knows.
 
     Args:
         trials: Candidates that fit; those without a score are left out.
         lookup: Gives the lookup of a metric of the table, such as `epoch 10`.
+        name: `race`, or `asha`, whose trainings take as long in all.
         rungs: Rungs, their lengths in epochs.
     Returns:
         What it found; None where no candidate has a score.
@@ -48,10 +49,12 @@ def race_on_table(
     if not candidates:
         return None
 
-    def train(genotypes: Sequence[str], epochs: float) -> list[float]:
-        answer = lookup(f"epoch {epochs:g}")
-        return [answer(Genotype.parse(genotype)).score for genotype in genotypes]
+    def train(genotype: str, epochs: float) -> float:
+        return lookup(f"epoch {epochs:g}")(Genotype.parse(genotype)).score
 
-    entries = race(candidates, rungs, train)
+    if name == ASHA:
+        entries = asynchronous_race(candidates, [rung.length for rung in rungs], train, length_of(rungs))
+    else:
+        entries = race(candidates, rungs, lambda some, epochs: [train(genotype, epochs) for genotype in some])
     seconds = (lookup(f"epoch {entry.length:g}")(Genotype.parse(entry.candidate)).seconds for entry in entries)
     return Raced(entries[0].candidate, entries[0].value, sum(seconds))

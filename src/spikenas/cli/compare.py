@@ -20,7 +20,7 @@ from spikenas.config import MOST_ITEMS, MOST_REPETITIONS, Config
 
 _ASKED = (
     Option("by", None, "Evaluators: scores, CSVs of scores, metrics such as 'epoch 20'.", panel=QUESTION),
-    Option("strategies", None, "Search strategies, or race; all or none.", panel=QUESTION),
+    Option("strategies", None, "Search strategies, or race, asha; all or none.", panel=QUESTION),
     Option(
         "seeds",
         None,
@@ -80,10 +80,10 @@ def compare(
             "--strategies none: nothing is left to compare; name strategies, or rank evaluators on the networks of a "
             "--table"
         )
-    from spikenas.bench.races import RACE
+    from spikenas.bench.races import ASHA, RACE
     from spikenas.nas.strategies import STRATEGIES
 
-    for name in {*names} - {"all", "none", RACE}:
+    for name in {*names} - {"all", "none", RACE, ASHA}:
         STRATEGIES.check(name)
 
     from spikenas._util.threads import threads

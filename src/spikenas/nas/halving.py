@@ -1,12 +1,13 @@
 """Successive halving: of candidates that are trained alike, the better ones are trained on, rung by rung.
 
-Source: Jamieson & Talwalkar 2016, arXiv 1502.07943. Rungs are synchronous, so that the winner depends on nothing but
-what the trainings say.
+Sources: Jamieson & Talwalkar 2016, arXiv 1502.07943; without waiting for a rung to be complete, Li et al. 2018, arXiv
+1810.05934. Races of trainings are of the first kind, so that the winner depends on nothing but what they say.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -125,3 +126,47 @@ def race(
         left = [entry.candidate for entry in entries[:kept]]
         done = entries[:kept]
     return done + out
+
+
+def asynchronous_race(
+    candidates: Sequence[T], lengths: Sequence[float], train: Callable[[T, float], float], total: float
+) -> list[Entry[T]]:
+    """Race candidates one by one: after each training, the best that is in the better half of its rung goes on.
+
+    Where there is none, the next candidate begins. The race ends when the next training would take it beyond its total.
+
+    Args:
+        candidates: In the order in which they begin.
+        lengths: Lengths of the rungs, rising.
+        train: Trains a candidate up to a length, from where it is, and returns what it is worth then.
+        total: Most length of all trainings together.
+    Returns:
+        An entry for each candidate that was trained, as far as it came: those that came farthest first, of these the
+        best.
+    """
+    rungs: list[dict[int, float]] = [{} for _ in lengths]
+    waiting, spent = deque(range(len(candidates))), 0.0
+    while True:
+        up = next((found for k in reversed(range(len(rungs) - 1)) if (found := _to_promote(rungs, k))), None)
+        if up is None and not waiting:
+            break
+        number, rung = up or (waiting[0], 0)
+        more = lengths[rung] - (lengths[rung - 1] if rung else 0.0)
+        if spent + more > total:
+            break
+        if up is None:
+            waiting.popleft()
+        value = train(candidates[number], lengths[rung])
+        rungs[rung][number] = -math.inf if math.isnan(value) else value
+        spent += more
+    last = {number: k for k, rung in enumerate(rungs) for number in rung}
+    order = sorted(last, key=lambda number: (-last[number], -rungs[last[number]][number], number))
+    return [Entry(candidates[number], lengths[last[number]], rungs[last[number]][number]) for number in order]
+
+
+def _to_promote(rungs: Sequence[dict[int, float]], rung: int) -> tuple[int, int] | None:
+    """The best of the better half of a rung that is not in the next one yet, and the number of that."""
+    own = rungs[rung]
+    better = sorted(own, key=lambda number: (-own[number], number))[: len(own) // 2]
+    number = next((one for one in better if one not in rungs[rung + 1]), None)
+    return None if number is None else (number, rung + 1)

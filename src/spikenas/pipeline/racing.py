@@ -90,9 +90,11 @@ class Race:
             NothingFoundError: No design could be trained, for want of time for example.
         """
         with self._stack, self.report.task("race") as self._advance:
+            self._show()
             entries = race(range(len(self.record["entrants"])), self._rungs, self._train)
-        won = self._told(entries[0].candidate, entries[0].length)
-        if won is None or won["accuracy"] is None:
+        told = (self._told(entry.candidate, entry.length) for entry in entries)
+        won = next((one for one in told if one and one["accuracy"] is not None), None)
+        if won is None:
             (self.folder / RACED).unlink()  # so that another try begins anew, perhaps with more time
             note = next(one["note"] for one in self.record["trained"] if one["note"])
             raise NothingFoundError(f"none of the {len(entries)} designs that raced could be trained: {note}")
