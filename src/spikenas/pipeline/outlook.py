@@ -10,7 +10,7 @@ from spikenas.config import SEARCH_SHARE, Config
 from spikenas.scores.baselines import cost, shortfall
 from spikenas.space import Design
 from spikenas.task import Task
-from spikenas.training.pace import pace
+from spikenas.training.pace import pace, times_faster
 
 
 class Outlook(NamedTuple):
@@ -44,7 +44,8 @@ def reach(task: Task, design: Design) -> float:
     seconds = training_seconds(task.config)
     if seconds is None:
         return math.inf
-    return seconds * pace(design.plan(task.config.network, task.input), task.config) / len(task.train)
+    plan = design.plan(task.config.network, task.input)
+    return seconds * times_faster(plan, task.config) * pace(plan, task.config) / len(task.train)
 
 
 def outlooks(task: Task, designs: Sequence[Design], timed: bool) -> list[Outlook]:
@@ -57,11 +58,10 @@ def outlooks(task: Task, designs: Sequence[Design], timed: bool) -> list[Outlook
     """
     config, seconds = task.config, training_seconds(task.config)
     plans = [design.plan(config.network, task.input) for design in designs]
-    one = config.but({"threads": 1})
     if not timed and seconds is None:
         return [Outlook(1.0, float(config.train.epochs))] * len(designs)
-    alone = [pace(plan, one) / (cost(plan) * len(task.train)) for plan in plans]
+    alone = [pace(plan, config) / (cost(plan) * len(task.train)) for plan in plans]
     if seconds is None:
         return [Outlook(own, float(config.train.epochs)) for own in alone]
-    faster = pace(plans[0], config) / (cost(plans[0]) * len(task.train) * alone[0])
+    faster = times_faster(plans[0], config)
     return [Outlook(own if timed else 1.0, own * faster * seconds) for own in alone]
