@@ -318,7 +318,7 @@ def test_a_search_of_designs_gives_one_that_was_trained(task: sn.Task) -> None:
 
 def test_a_run_within_a_time(tmp_path: Path) -> None:
     small = {"search.evaluations": 10, "designs.cells": [1]}
-    done = sn.run("digits", time=8, settings=small, out=tmp_path / "r", progress=False)
+    done = sn.run("digits", time=20, settings=small, out=tmp_path / "r", progress=False)
     assert done.race is not None
     assert done.accuracy is not None
     assert "designs that raced" in done.summary["search"]
