@@ -161,7 +161,7 @@ def test_what_integers_cannot_hold_drops_out(
 
 @pytest.mark.slow
 def test_a_race_that_is_killed_ten_times_ends_as_one_that_was_not(tmp_path: Path) -> None:
-    rng, race = random.Random(0), [*RACE[:-6], "--set", "race.epochs=2", "--set", "race.entrants=8", *RACE[-4:]]
+    rng, race = random.Random(0), [*RACE[:-6], "--set", "race.epochs=1", "--set", "race.entrants=16", *RACE[-4:]]
 
     def start(folder: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-m", "spikenas", "run", *race, "--out", str(folder), "--quiet"])
@@ -172,7 +172,7 @@ def test_a_race_that_is_killed_ten_times_ends_as_one_that_was_not(tmp_path: Path
         while not (killed / "race/race.json").exists() or len(accuracies(killed)) == before:
             assert process.poll() is None
             time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.5))
+        time.sleep(rng.uniform(0, 0.15))
         assert not (killed / "best.json").exists()
         process.kill()
         process.wait()
