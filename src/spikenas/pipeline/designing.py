@@ -41,6 +41,7 @@ USUAL_ENTRANTS = 8  # of a race that is counted in epochs
 RULE = "rule of thumb"  # step of the designs that rules of thumb suggest
 _RULES = 8
 _SCORED = 1000
+_SHORTEST = 5.0  # seconds of a training of a race, though the search may take longer then
 _ALIKE = 2  # designs that race at most of those that differ in wiring and width alone, where there are others
 
 _log = logging.getLogger(__name__)
@@ -113,6 +114,8 @@ def _plan(
     trainer = entrant_trainer(task, asked, designs, timed)
     expected = outlooks(task, designs, timed)
     rungs = halved(len(chosen), epochs) if epochs else halved_within(left(), 0.0, len(chosen), workers_of(config))
+    if timed and rungs[0].length < (least := min(_SHORTEST, whole)):
+        rungs = halved(rungs[0].entrants, least)
     record: RaceRecord = {
         "timed": timed,
         "rungs": [{"entrants": rung.entrants, "length": rung.length} for rung in rungs],

@@ -12,9 +12,11 @@ from spikenas.space import Design
 from spikenas.task import Task
 from spikenas.training.pace import pace, times_faster
 
+_STEPS = 100  # of an epoch that counts as one
+
 
 class Outlook(NamedTuple):
-    """How often a design sees each item.
+    """How often a design sees each item, an epoch of few steps counted as a part of one.
 
     Attributes:
         pace: In a race, for each second or epoch of its length.
@@ -45,7 +47,8 @@ def reach(task: Task, design: Design) -> float:
     if seconds is None:
         return math.inf
     plan = design.plan(task.config.network, task.input)
-    return seconds * times_faster(plan, task.config) * pace(plan, task.config) / len(task.train)
+    counted = _counted(task) * times_faster(plan, task.config)
+    return seconds * counted * pace(plan, task.config) / len(task.train)
 
 
 def outlooks(task: Task, designs: Sequence[Design], timed: bool) -> list[Outlook]:
@@ -56,12 +59,17 @@ def outlooks(task: Task, designs: Sequence[Design], timed: bool) -> list[Outlook
         designs: Those that race, at least one.
         timed: Whether lengths are seconds rather than epochs.
     """
-    config, seconds = task.config, training_seconds(task.config)
+    config, seconds, counted = task.config, training_seconds(task.config), _counted(task)
     plans = [design.plan(config.network, task.input) for design in designs]
     if not timed and seconds is None:
-        return [Outlook(1.0, float(config.train.epochs))] * len(designs)
-    alone = [pace(plan, config) / (cost(plan) * len(task.train)) for plan in plans]
+        return [Outlook(counted, counted * config.train.epochs)] * len(designs)
+    alone = [counted * pace(plan, config) / (cost(plan) * len(task.train)) for plan in plans]
     if seconds is None:
-        return [Outlook(own, float(config.train.epochs)) for own in alone]
+        return [Outlook(own, counted * config.train.epochs) for own in alone]
     faster = times_faster(plans[0], config)
-    return [Outlook(own if timed else 1.0, own * faster * seconds) for own in alone]
+    return [Outlook(own if timed else counted, own * faster * seconds) for own in alone]
+
+
+def _counted(task: Task) -> float:
+    """Return what an epoch counts: less than one where it has few steps, in which little is learnt."""
+    return min(1.0, len(task.train) / (task.config.train.batch or 1) / _STEPS)
