@@ -23,10 +23,10 @@ from typing import Any
 from scipy.stats import spearmanr
 
 from spikenas import Task
-from spikenas._util.errors import SpikeNASError
 from spikenas._util.units import parse_size
 from spikenas.config import NetworkConfig
-from spikenas.memory import Estimator, violations
+from spikenas.memory import Estimator
+from spikenas.nas import Problem
 from spikenas.scores.designs import design_scorer_factory
 from spikenas.space import Design, DesignSpace, Space
 from spikenas.task.designs import rules_of_thumb
@@ -61,17 +61,10 @@ def task_of(design: Design, args: argparse.Namespace) -> Task:
 
 def draw(args: argparse.Namespace) -> list[Design]:
     base = Task(args.data, flash=args.flash, ram=args.ram)
-    estimate = Estimator(NetworkConfig(), base.input)
-
-    def fits(design: Design) -> bool:
-        try:
-            return not violations(estimate(design), base.limits)
-        except SpikeNASError:
-            return False
-
+    problem = Problem(space(), base.limits, Estimator(NetworkConfig(), base.input))
     rng, found = random.Random(args.seed), dict[Any, Design]()
     while len(found) < args.designs:
-        if design := space().draw(rng, fits):
+        if design := problem.space.draw(rng, problem.fits):
             found.setdefault(design.canonical, design)
     return list(found.values())
 

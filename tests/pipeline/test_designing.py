@@ -88,10 +88,6 @@ def test_a_rule_of_thumb_races_too(whole: Path) -> None:
     assert RULE in {steps[entrant["design"]] for entrant in RACE_FILE.read(whole)["entrants"]}
 
 
-class KilledError(BaseException):
-    pass
-
-
 def killed_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Let the process end before a training of the race."""
     left, train = [number], EntrantTrainer.__call__

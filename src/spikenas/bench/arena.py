@@ -15,7 +15,7 @@ from typing import Self
 from spikenas._util.errors import BudgetError, ConfigError, DataError, NothingFoundError, RunError
 from spikenas._util.seeding import digest_of
 from spikenas.bench.correlation import live_convs
-from spikenas.bench.races import ASHA, OPENING, RACE, RUNGS, race_on_table
+from spikenas.bench.races import OPENING, RACES, RUNGS, race_on_table
 from spikenas.bench.results import Key, Result, ResultFile
 from spikenas.bench.table import Lookup, Table
 from spikenas.config import BudgetConfig, SearchConfig
@@ -96,9 +96,9 @@ class Arena:
             ConfigError: The strategy is unknown, cannot search this space, or its package is not installed, or a race
                 is asked for where no table knows short trainings.
         """
-        if name in (RACE, ASHA) and self.lookup is None:
+        if name in RACES and self.lookup is None:
             raise ConfigError(f"strategy {name!r}: short trainings are looked up here, in a --table")
-        settings = self.search.but({"strategy": OPENING if name in (RACE, ASHA) else name, "evaluations": evaluations})
+        settings = self.search.but({"strategy": OPENING if name in RACES else name, "evaluations": evaluations})
         return make_strategy(settings, Problem(self.space, self.limits.memory, self.cost, seed))
 
     def run(self, key: Key, problem: str, evaluator: Evaluator) -> Result:
@@ -123,7 +123,7 @@ class Arena:
                 best, found = trial.value, trial.genotype
                 regret = self._regret(found)
             curve.append(None if found is None else best if self.accuracies is None else regret)
-        if name in (RACE, ASHA) and self.lookup:
+        if name in RACES and self.lookup:
             raced = race_on_table([trial for trial in trials if trial.meets(budget)], self.lookup, name)
             if raced:
                 found, best, seconds = raced.genotype, raced.value, seconds + raced.seconds

@@ -18,7 +18,7 @@ from spikenas._util.seeding import digest_of
 from spikenas.bench.arena import Arena, Limits, compare, table_arenas
 from spikenas.bench.comparison_plots import draw_comparison
 from spikenas.bench.correlation import correlate
-from spikenas.bench.races import ASHA, RACE
+from spikenas.bench.races import RACES
 from spikenas.bench.ranks import Rank, rank_of, write_ranks
 from spikenas.bench.results import Result, Summary, summarise
 from spikenas.bench.subject import cost_of
@@ -123,7 +123,7 @@ class Comparison:
     def _compare(self) -> ComparisonResult:
         spec = self.spec
         for name in spec.strategies or ():
-            if name not in (RACE, ASHA):
+            if name not in RACES:
                 STRATEGIES.find(name)
         require_distinct(spec.evaluators)
         ranks: list[Rank] = []

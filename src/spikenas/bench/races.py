@@ -10,7 +10,7 @@ from spikenas.nas import Trial
 from spikenas.nas.halving import Rung, asynchronous_race, length_of, race
 from spikenas.space import Genotype
 
-RACE, ASHA = "race", "asha"  # rung by rung; without waiting for a rung to be complete
+RACE, ASHA = RACES = "race", "asha"  # rung by rung; without waiting for a rung to be complete
 OPENING = "spikenas"  # the strategy whose best candidates race
 RUNGS = (Rung(8, 10), Rung(4, 20), Rung(2, 40))  # lengths in epochs; of 15 kinds of rungs the best (docs/compare.md)
 

@@ -80,10 +80,10 @@ def compare(
             "--strategies none: nothing is left to compare; name strategies, or rank evaluators on the networks of a "
             "--table"
         )
-    from spikenas.bench.races import ASHA, RACE
+    from spikenas.bench.races import RACES
     from spikenas.nas.strategies import STRATEGIES
 
-    for name in {*names} - {"all", "none", RACE, ASHA}:
+    for name in {*names} - {"all", "none", *RACES}:
         STRATEGIES.check(name)
 
     from spikenas._util.threads import threads

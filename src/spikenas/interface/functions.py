@@ -36,7 +36,7 @@ from spikenas.pipeline.settings import Settings, fix_training
 from spikenas.records import RACE_FILE, raced
 from spikenas.reporting import SavedRun, load_run, write_report
 from spikenas.space import Design, Genotype
-from spikenas.space.texts import is_design
+from spikenas.space.texts import parse_candidate
 from spikenas.targets import find_target
 from spikenas.task import Task, words_of
 from spikenas.task.designs import settings_of
@@ -134,8 +134,8 @@ def train(
         task = task.sized()
     length = {"train.epochs": epochs, "train.time": time}
     task = task.but({key: value for key, value in length.items() if value is not None})
-    if isinstance(genotype, str) and is_design(genotype):
-        genotype = Design.parse(genotype)
+    if isinstance(genotype, str):
+        genotype = parse_candidate(genotype)
     if isinstance(genotype, Design):
         task = task.but(settings_of(genotype, task.input.static, task.asked))
         genotype = genotype.genotype

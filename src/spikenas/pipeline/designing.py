@@ -100,7 +100,6 @@ def _plan(
     trials = _scored(task, space, report, store)
     epochs = config.race.epochs
     timed = epochs is None
-
     whole = config.search_seconds or 0.0
 
     def left() -> float:

@@ -60,9 +60,9 @@ def outlooks(task: Task, designs: Sequence[Design], timed: bool) -> list[Outlook
         timed: Whether lengths are seconds rather than epochs.
     """
     config, seconds, counted = task.config, training_seconds(task.config), _counted(task)
-    plans = [design.plan(config.network, task.input) for design in designs]
     if not timed and seconds is None:
         return [Outlook(counted, counted * config.train.epochs)] * len(designs)
+    plans = [design.plan(config.network, task.input) for design in designs]
     alone = [counted * pace(plan, config) / (cost(plan) * len(task.train)) for plan in plans]
     if seconds is None:
         return [Outlook(own, counted * config.train.epochs) for own in alone]

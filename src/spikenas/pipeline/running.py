@@ -82,5 +82,6 @@ def run_stages(
                     with run.recording(name, command):
                         options = {"target": target} if name == "deploy" else {}
                         STAGES[name].function()(run, task, report, **options)
+                if name == "search":
                     task = settled(run, task)
             return dict(read_decisions(run)) if only_enhance else summarise(run, task)

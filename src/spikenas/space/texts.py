@@ -11,6 +11,7 @@ from spikenas._util.errors import ConfigError, GenotypeError
 from spikenas._util.files import read_text
 from spikenas.config import BENCH, MOST_CHANNELS, MOST_CLASSES, MOST_SIDE
 from spikenas.space.cell import parse_bench
+from spikenas.space.design import Design
 from spikenas.space.genotype import Genotype
 from spikenas.space.ops import BENCH_OPS
 from spikenas.space.plan import InputSpec
@@ -81,6 +82,16 @@ def is_bench(space: str | None) -> bool:
 def is_design(text: str) -> bool:
     """Say whether a text is that of a design rather than a genotype: it begins with an input."""
     return re.match(r"\s*\d+x\d+x\d+\b", text) is not None
+
+
+def parse_candidate(text: str) -> Genotype | Design:
+    """Read a genotype or a design.
+
+    Raises:
+        ConfigError: It cannot be read as a design, or contradicts itself.
+        GenotypeError: It cannot be read as a genotype.
+    """
+    return Design.parse(text) if is_design(text) else Genotype.parse(text)
 
 
 def read_genotypes(path: Path, read: Callable[[str], T]) -> Iterator[tuple[str, T]]:

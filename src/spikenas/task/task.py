@@ -20,7 +20,7 @@ from spikenas.space.design import Design
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan
 from spikenas.space.space import Space
-from spikenas.space.texts import is_design
+from spikenas.space.texts import parse_candidate
 from spikenas.task.choice import choose_input, space_of
 
 
@@ -212,13 +212,13 @@ class Task:
             GenotypeError: It has another number of cells, or cannot be built.
         """
         network = self.config.network
-        if isinstance(genotype, str) and is_design(genotype):
-            genotype = Design.parse(genotype)
+        if isinstance(genotype, str):
+            genotype = parse_candidate(genotype)
         if isinstance(genotype, Design):
             return genotype.plan(network, self.input)
         if "auto" in (network.channels, network.stem_stride):
             network = self.sized().config.network
-        return make_plan(Genotype.parse(genotype) if isinstance(genotype, str) else genotype, network, self.input)
+        return make_plan(genotype, network, self.input)
 
     def cost(self, genotype: Genotype | Design | str) -> Footprint:
         """Return the parameters and the memory that a genotype or a design takes.
