@@ -29,7 +29,7 @@ from spikenas.memory import Estimator
 from spikenas.nas import Problem
 from spikenas.scores.designs import design_scorer_factory
 from spikenas.space import Design, DesignSpace, Space
-from spikenas.task.designs import rules_of_thumb
+from spikenas.task.designs import rule_of_thumb
 from spikenas.training import loop
 from spikenas.training.pace import pace
 
@@ -105,7 +105,7 @@ def rank(args: argparse.Namespace) -> None:
     rows = rows_of(args.out)[args.after :]
     designs = [Design.parse(row["design"]) for row in rows]
     task = Task(args.data, flash=args.flash, ram=args.ram, image_size=32, settings={"threads": 1})
-    thumb = rules_of_thumb(task, 1)[0].plan(task.config.network, task.input)
+    thumb = rule_of_thumb(task).plan(task.config.network, task.input)
     reach = args.seconds * pace(thumb, task.config) / len(task.train)
     accuracies = [row["accuracy"] for row in rows]
     print(f"{len(rows)} designs, accuracies {min(accuracies):.3f} to {max(accuracies):.3f}; reach {reach:.3g}")

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from spikenas.space import Genotype, Space
+from spikenas.config import NetworkConfig
+from spikenas.memory import footprint
+from spikenas.space import Design, Genotype, InputSpec, Space
 from support import Spikenas
 
 QUICK = (
@@ -65,6 +67,27 @@ def test_without_a_table_searches_are_judged_by_their_scores(spikenas: Spikenas,
     assert all("score" in s["figures"] and "regret" not in s["figures"] for s in report["summaries"])
 
 
+def test_designs_are_compared_by_scores_and_short_trainings(spikenas: Spikenas, tmp_path: Path) -> None:
+    asked = ("compare", "--data", "digits", "--designs", "--by", "capacity,train", "--strategies", "random,evolution")
+    asked += ("--flash", "8KiB", "--ram", "8KiB", "--seeds", "2", "--evaluations", "3", "--workers", "1", "--out", "c")
+    asked += ("--set", "short_training.images=200", "--set", "short_training.epochs=1", "--set", "designs.cells=[1, 2]")
+    first = spikenas(*asked)
+    assert first.returncode == 0, first.stderr
+    with (tmp_path / "c" / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 2 * 2 * 2
+    for row in rows:
+        design = Design.parse(row["genotype"])
+        assert design.cells in (1, 2)
+        found = footprint(design.plan(NetworkConfig(), InputSpec(1, 8, 8, 10)))
+        assert (found.flash_bytes if row["budget"].startswith("flash") else found.ram_bytes) <= 8 << 10
+    assert all(0 <= float(row["score"]) <= 1 for row in rows if row["evaluator"] == "train")
+
+    before = (tmp_path / "c" / "results.csv").read_bytes()
+    assert spikenas(*asked, "--quiet").returncode == 0
+    assert (tmp_path / "c" / "results.csv").read_bytes() == before
+
+
 def test_scores_of_a_file_rank_a_table(spikenas: Spikenas, tmp_path: Path, table: Path) -> None:
     with table.open() as file:
         genotypes = [row["genotype"] for row in csv.DictReader(file)]
@@ -92,6 +115,7 @@ def test_scores_of_a_file_rank_a_table(spikenas: Spikenas, tmp_path: Path, table
         (("--strategies", "none"), "--strategies none: nothing is left to compare; name strategies, or rank"),
         (("--strategies", ""), "--strategies '': an empty text"),
         (("--by", "cmrr,"), "--by cmrr,: an empty entry"),
+        (("--designs", "--table", "nowhere.csv"), "--designs: a table has no designs"),
         (("--networks", "3"), "--networks: goes with --table alone"),
         (("--executor", "in-process", "--workers", "2"), "executor.workers: 2 asked"),
     ],

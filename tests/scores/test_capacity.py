@@ -30,6 +30,8 @@ def test_connections_are_counted_at_every_position_and_neurons_as_some() -> None
     [
         (f"3x16x16 / 24 {B}", f"3x16x16 / 8 {B}"),
         (FINE, COARSE),
+        (f"3x16x16 / 8 {B}", f"3x16x16 / 8 bits=4 {B}"),
+        (f"3x16x16 / 8 bits=4 {B}", f"3x16x16 / 8 bits=2 {B}"),
         ("3x16x16 levels=7 / 8 0-3:conv3x3", "3x16x16 levels=1 / 8 0-3:conv3x3"),
         ("3x16x16 levels=1 / 8 0-3:conv3x3", "3x16x16 lif timesteps=1 / 8 0-3:conv3x3"),
     ],

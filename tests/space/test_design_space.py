@@ -93,6 +93,26 @@ def test_draws_fit_and_use_all_widths_that_do() -> None:
     assert SPACE.draw(rng, lambda design: False) is None
 
 
+def test_usual_designs_are_of_every_setting_and_among_the_widest_that_fit() -> None:
+    def fits(design: Design) -> bool:
+        return design.widths[-1] <= 16
+
+    found = list(SPACE.usual(random.Random(0), fits))
+    assert all(fits(design) and design in SPACE for design in found)
+    assert {cell for design in found for cell in design.genotype.cells} == {SPACE.wiring.usual_cell}
+    assert {(design.image, design.stem_stride, design.cells, design.bits) for design in found} == {
+        (image, stride, cells, (bits,) * cells)
+        for image in SPACE.images
+        for stride in SPACE.stem_strides
+        for cells in SPACE.cells
+        for bits in SPACE.bits
+    }
+    of_one_cell = {design.widths for design in found if design.cells == 1}
+    assert of_one_cell == {(12,), (4,)}  # the widest, and the one two widths below
+    assert {design.canonical for design in SPACE.usual(random.Random(1), fits)} == {one.canonical for one in found}
+    assert not list(SPACE.usual(random.Random(0), lambda design: False))
+
+
 def test_wrong_options() -> None:
     with pytest.raises(ConfigError, match="widths: expected at least one option"):
         DesignSpace(Space.of(["conv3x3"]), ((8, 8),), widths=())

@@ -40,6 +40,19 @@ def test_enumeration_with_feedback() -> None:
     assert sum(cell.has_feedback for cell in found) == 27 - 8
 
 
+@pytest.mark.parametrize(
+    ("ops", "nodes", "cell"),
+    [
+        ("none skip conv3x3", 4, "0-1:conv3x3 0-2:skip 0-3:skip 1-2:conv3x3 1-3:skip 2-3:conv3x3"),
+        ("avgpool3x3 conv1x1 conv3x3 dwconv3x3 none", 3, "nodes=3 0-1:conv3x3 1-2:conv3x3"),
+        ("dwconv3x3 avgpool3x3", 3, "nodes=3 0-1:dwconv3x3 0-2:dwconv3x3 1-2:dwconv3x3"),
+    ],
+)
+@pytest.mark.parametrize("feedback", [False, True])
+def test_the_usual_cell_is_a_chain(ops: str, nodes: int, cell: str, feedback: bool) -> None:
+    assert str(Space.of(ops.split(), 1, nodes, feedback).usual_cell) == cell
+
+
 def test_the_default_space_has_39_distinct_cells() -> None:
     distinct = SMALL.distinct_cells
     assert len(distinct) == len({cell.canonical for cell in distinct}) == 39

@@ -69,6 +69,17 @@ def test_the_best_epoch_is_one_whose_neighbours_are_good_too(accuracies: list[fl
     assert kept_epoch(epochs, TrainConfig(keep="last")) is epochs[-1]
 
 
+def test_the_end_of_a_schedule_is_no_lucky_epoch() -> None:
+    """A training that went on from the end of a shorter one, as that of a race's winner does."""
+    accuracies, rates = [0.84, 0.27, 0.8, 0.88, 0.91], [2e-6, 0.09, 0.05, 0.01, 5e-5]
+    epochs = [
+        replace(EPOCH, epoch=n, validation_accuracy=one, lr=lr)
+        for n, (one, lr) in enumerate(zip(accuracies, rates, strict=True), 1)
+    ]
+    assert kept_epoch(epochs, TrainConfig()).epoch == 5
+    assert kept_epoch(epochs[:4], TrainConfig()).epoch == 1
+
+
 def test_an_epoch_that_is_not_kept_when_it_comes_is_never_kept() -> None:
     """Its weights are gone: the kept one is the newest, or the one that was kept before it."""
     drawn = random.Random(0)

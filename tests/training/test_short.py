@@ -7,9 +7,9 @@ import torch
 
 from spikenas._util.errors import DivergedError
 from spikenas.config import Config
-from spikenas.space import Genotype
+from spikenas.space import Design, Genotype
 from spikenas.task import Task
-from spikenas.training.short import ShortTraining, TrainingFactory, training_factory
+from spikenas.training.short import ShortTraining, TrainingFactory, design_training_factory, training_factory
 
 CONVS = Genotype.parse("0-1:conv3x3 1-3:conv3x3")
 
@@ -88,3 +88,17 @@ def test_the_digest_tells_settings_apart(change: dict[str, object]) -> None:
 def test_is_an_evaluator() -> None:
     assert isinstance(factory()(), ShortTraining)
     assert factory().sharing_order([CONVS] * 3) == [0, 1, 2]
+
+
+def test_designs_are_trained_at_their_own_size_the_same_in_another_process() -> None:
+    short = {"epochs": 30, "images": 300, "validation": 100}
+    values = {"race": {"epochs": 1}, "short_training": short, "designs": {"image_sizes": [8, 6]}}
+    make = design_training_factory(Task.of(Config.parse(values | {"data": {"validation_share": 0.3}})))
+    assert {key: len(items.train) for key, items in make.trainer.items.items()} == pytest.approx(
+        {(8, 8, 1): 300, (6, 6, 1): 300}, abs=5
+    )
+    here, there = make(), pickle.loads(pickle.dumps(make))()
+    for text in ("1x8x8 stride=1 / 8 0-1:conv3x3 1-3:conv3x3", "1x6x6 stride=1 / 8 0-1:conv3x3 1-3:conv3x3"):
+        one, other = here(Design.parse(text)), there(Design.parse(text))
+        assert one.score == other.score > 0.5
+        assert one.seconds > 0

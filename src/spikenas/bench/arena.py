@@ -21,8 +21,9 @@ from spikenas.bench.table import Lookup, Table
 from spikenas.config import BudgetConfig, SearchConfig
 from spikenas.memory import violations
 from spikenas.nas import CandidateEvaluation, Problem, Strategy, TrialStore, make_strategy, most_evaluations, search
+from spikenas.nas.candidates import Candidate
 from spikenas.nas.executors import Executor
-from spikenas.nas.strategy import Cost
+from spikenas.nas.strategy import CandidateSpace, Cost
 from spikenas.space import Genotype, Space
 from spikenas.space.genotype import NetworkKey, network_key
 from spikenas.space.space import MOST_CELLS
@@ -55,7 +56,7 @@ class Arena:
     Attributes:
         limits: Limits on what may be found.
         space: The space to search.
-        cost: Function that computes the footprint of a genotype.
+        cost: Function that computes what a genotype or design takes.
         accuracies: True accuracies of all networks that fit, which no search is given; None where nobody knows them.
         setting: Digest of what the footprints depend on.
         search: Search settings; `previous` and `refine` of Algorithm 1 are read.
@@ -63,7 +64,7 @@ class Arena:
     """
 
     limits: Limits
-    space: Space
+    space: CandidateSpace
     cost: Cost
     accuracies: Mapping[NetworkKey, float] | None = None
     setting: str = ""
@@ -72,22 +73,16 @@ class Arena:
 
     def problem(self, evaluator: Evaluator) -> str:
         """Return the digest of what a search here with an evaluator depends on."""
-        space = self.space
-        shape = (
-            *map(str, space.edges),
-            space.cells,
-            space.nodes,
-            space.shared,
-            self.search.previous,
-            self.search.refine,
-            RUNGS,
-        )
-        return digest_of(evaluator.identity, self.setting, *map(str, shape), *self._networks)
+        space, search = self.space, self.search
+        shape = [*space.edges, space.cells, space.nodes, space.shared] if isinstance(space, Space) else [space]
+        asked = *shape, search.previous, search.refine, RUNGS
+        return digest_of(evaluator.identity, self.setting, *map(str, asked), *self._networks)
 
     @cached_property
     def _networks(self) -> list[str]:
         """Return the networks that a search may meet, and the accuracies of those that fit."""
-        return sorted(map(repr, self.space.members or ())) + sorted(map(repr, (self.accuracies or {}).items()))
+        members = self.space.members if isinstance(self.space, Space) else None
+        return sorted(map(repr, members or ())) + sorted(map(repr, (self.accuracies or {}).items()))
 
     def strategy(self, name: str, seed: int = 0, evaluations: int | None = None) -> Strategy:
         """Make a strategy at its start; of a race that which opens it.
@@ -105,7 +100,7 @@ class Arena:
         """Run one search; `key` names strategy, seed and most evaluations, `problem` is its digest."""
         name, _, _, seed, limit = key
         budget = self.limits.memory
-        if self.space.cell_count <= MOST_CELLS:
+        if isinstance(self.space, Space) and self.space.cell_count <= MOST_CELLS:
             _ = self.space.distinct_cells  # not a part of the time of the first search
         timed = _TimedExecutor(evaluator.executor)
         start = time.perf_counter()
@@ -168,9 +163,9 @@ class _TimedExecutor:
 
     def __exit__(self, *error: object) -> None: ...
 
-    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[CandidateEvaluation]:
-        results = self.executor.evaluate(genotypes)
-        for _ in genotypes:
+    def evaluate(self, candidates: Sequence[Candidate]) -> Iterator[CandidateEvaluation]:
+        results = self.executor.evaluate(candidates)
+        for _ in candidates:
             start = time.perf_counter()
             result = next(results)
             self.seconds += time.perf_counter() - start

@@ -25,6 +25,7 @@ from spikenas.bench.subject import cost_of
 from spikenas.bench.table import Table
 from spikenas.bench.table_evaluators import TableEvaluators
 from spikenas.config import Config, NetworkConfig
+from spikenas.memory import Estimator
 from spikenas.nas import STRATEGIES, CandidateEvaluation
 from spikenas.nas.cached import CachedExecutor
 from spikenas.nas.executors import Executor
@@ -32,6 +33,7 @@ from spikenas.nas.strategies import DEFAULT_EVALUATIONS
 from spikenas.space.genotype import Genotype, network_key
 from spikenas.space.plan import InputSpec
 from spikenas.task import Task
+from spikenas.task.designs import design_space_of
 from spikenas.training.evaluators import Evaluator, EvaluatorFactory, require_distinct
 
 RESULTS = "results.csv"
@@ -223,11 +225,16 @@ class Comparison:
         """Make the arena without a table, of the configuration's space.
 
         Returns:
-            The arena, and the task with the width that suits these limits.
+            The arena, and the task; where designs are not searched, with the width that suits these limits.
         """
         if limits.convs is not None:
             raise ConfigError(f"limit {limits.name}: only the networks of a table can be limited so")
-        task = self._task.but({"budget": limits.memory}).sized()
+        task = self._task.but({"budget": limits.memory})
+        if task.config.searches_designs:
+            space, cost = design_space_of(task, task.asked), Estimator(task.config.network, task.input)
+            setting = digest_of(task.config.network.model_dump_json(), str(task.input), repr(space))
+            return Arena(limits, space, cost, setting=setting, search=self.config.search), task
+        task = task.sized()
         setting = digest_of(task.config.network.model_dump_json(), str(task.input))
         return Arena(limits, task.space, task.cost, setting=setting, search=self.config.search), task
 

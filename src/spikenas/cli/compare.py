@@ -20,6 +20,7 @@ from spikenas.config import MOST_ITEMS, MOST_REPETITIONS, Config
 
 _ASKED = (
     Option("by", None, "Evaluators: scores, CSVs of scores, metrics such as 'epoch 20'.", panel=QUESTION),
+    Option("designs", None, "Search designs rather than cells; without --table.", bool, QUESTION, default=False),
     Option("strategies", None, "Search strategies, or race, asha; all or none.", panel=QUESTION),
     Option(
         "seeds",
@@ -71,6 +72,10 @@ def compare(
     are correlated with them.
     """
     asked = given.values
+    if asked["designs"]:
+        if asked["table"]:
+            raise ConfigError("--designs: a table has no designs; leave --table out")
+        given.words.setdefault("race.epochs", 1)
     about = subject(given, listed("by", asked["by"]), asked["data"])
     names = listed("strategies", asked["strategies"]) or ["all"]
     if about.table is None and asked["networks"] is not None:

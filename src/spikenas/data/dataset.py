@@ -100,6 +100,15 @@ class Split:
         """Return the items where `mask`, [N], is true."""
         return Split(self.labels[mask], self.items[mask], self.decode)
 
+    def some(self, count: int, seed: Sequence[int]) -> Split:
+        """Return about as many items, stratified; all where there are no more.
+
+        Args:
+            count: Number of items.
+            seed: Entropy of the choice, as non-negative integers.
+        """
+        return self.divide(count / len(self), seed, keep=0)[1] if count < len(self) else self
+
     def divide(self, share: float, seed: Sequence[int], keep: int = 1) -> tuple[Split, Split]:
         """Hold out a stratified share, with at least one item of each class.
 
@@ -191,6 +200,14 @@ class DataSet:
     train: Split
     validation: Split
     open_test: Callable[[], Split]
+
+    @classmethod
+    def untested(
+        cls, name: str, classes: tuple[str, ...], timesteps: int | None, train: Split, validation: Split
+    ) -> DataSet:
+        """Make a data set of decoded items for trainings that are judged by validation items alone."""
+        shape = train.items.shape[-3], train.items.shape[-2], train.items.shape[-1]
+        return cls(name, classes, shape, timesteps, train, validation, lambda: validation)
 
     @property
     def static(self) -> bool:

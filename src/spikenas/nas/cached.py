@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from spikenas._util.errors import GenotypeError, RunError
+from spikenas._util.errors import ConfigError, GenotypeError, RunError
 from spikenas._util.files import RowFile
-from spikenas.nas.candidates import CandidateEvaluation, RecordedEvaluation
-from spikenas.space.genotype import Genotype
-from spikenas.space.graph import CellGraph
+from spikenas.nas.candidates import Candidate, CandidateEvaluation, RecordedEvaluation
+from spikenas.space.texts import parse_candidate
 
 if TYPE_CHECKING:
     from spikenas.nas.executors import Executor
 
-TOGETHER = 512  # genotypes that are put in an order in which neighbours share layers
+TOGETHER = 512  # candidates that are put in an order in which neighbours share layers
 _COLUMNS = ("genotype", "score", "seconds", "synops")
 
 
@@ -26,7 +25,7 @@ class CachedExecutor:
 
     Args:
         open: Makes the other executor when a network is not known yet; leaving the context ends it.
-        order: Gives the positions of genotypes in the order in which they are best evaluated.
+        order: Gives the positions of candidates in the order in which they are best evaluated.
         path: CSV file that keeps the results, each as it comes; what it holds is known from the start.
     Attributes:
         on_new: Function that is called after each newly evaluated network with the number of known networks.
@@ -37,7 +36,7 @@ class CachedExecutor:
     def __init__(
         self,
         open: Callable[[], Executor],
-        order: Callable[[Sequence[Genotype]], Sequence[int]] = lambda genotypes: range(len(genotypes)),
+        order: Callable[[Sequence[Any]], Sequence[int]] = lambda candidates: range(len(candidates)),
         path: Path | None = None,
     ) -> None:
         self._open = open
@@ -45,7 +44,7 @@ class CachedExecutor:
         self._order = order
         self.on_new: Callable[[int], None] = lambda known: None
         self._file = RowFile(path, _COLUMNS) if path else None
-        self._known: dict[tuple[CellGraph, ...], CandidateEvaluation] = {}
+        self._known: dict[Hashable, CandidateEvaluation] = {}
         for number, row in enumerate(self._file.rows if self._file else (), start=2):
             try:
                 genotype, score, seconds, synops = row
@@ -53,29 +52,29 @@ class CachedExecutor:
                 if any(figure is not None and math.isnan(figure) for figure in figures):
                     raise ValueError("not a number")
                 result = RecordedEvaluation(*figures)
-                self._known[Genotype.parse(genotype).canonical] = result
-            except (ValueError, GenotypeError):
+                self._known[parse_candidate(genotype).canonical] = result
+            except (ValueError, ConfigError, GenotypeError):
                 raise RunError(f"{path}: line {number} cannot be read as scores; remove the file") from None
 
-    def evaluate(self, genotypes: Sequence[Genotype]) -> Iterator[CandidateEvaluation]:
-        """Yield the results in the order of the genotypes.
+    def evaluate(self, candidates: Sequence[Candidate]) -> Iterator[CandidateEvaluation]:
+        """Yield the results in the order of the candidates.
 
         Equal networks have the result of the first, including its seconds.
         """
-        for start in range(0, len(genotypes), TOGETHER):
-            part = genotypes[start : start + TOGETHER]
-            new = [*{g.canonical: g for g in reversed(part) if g.canonical not in self._known}.values()][::-1]
+        for start in range(0, len(candidates), TOGETHER):
+            part = candidates[start : start + TOGETHER]
+            new = [*{one.canonical: one for one in reversed(part) if one.canonical not in self._known}.values()][::-1]
             if new:
                 self._evaluate([new[position] for position in self._order(new)])
-            for genotype in part:
-                yield self._known[genotype.canonical]
+            for candidate in part:
+                yield self._known[candidate.canonical]
 
-    def _evaluate(self, genotypes: Sequence[Genotype]) -> None:
+    def _evaluate(self, candidates: Sequence[Candidate]) -> None:
         self._executor = self._executor or self._open()
-        for genotype, result in zip(genotypes, self._executor.evaluate(genotypes), strict=True):
-            self._known[genotype.canonical] = result
+        for candidate, result in zip(candidates, self._executor.evaluate(candidates), strict=True):
+            self._known[candidate.canonical] = result
             if self._file:
-                self._file.add((genotype, result.score, result.seconds, result.synops))
+                self._file.add((candidate, result.score, result.seconds, result.synops))
             self.on_new(len(self._known))
 
     @property

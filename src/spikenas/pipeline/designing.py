@@ -12,13 +12,15 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from itertools import chain, islice
 
 from spikenas._util.errors import BudgetError, NothingFoundError
 from spikenas._util.progress import Reporter
 from spikenas._util.run_files import ASKED, CHECKPOINT, LOG, MODEL, RACE, TRIALS
+from spikenas._util.seeding import seed_of
 from spikenas.config import Config
 from spikenas.memory import Estimator, sizes
-from spikenas.nas import Problem, Trial, TrialStore, make_strategy
+from spikenas.nas import Problem, Proposal, Trial, TrialStore, make_strategy
 from spikenas.nas import search as run_search
 from spikenas.nas.executors import open_executor
 from spikenas.nas.halving import halved, halved_within
@@ -31,15 +33,14 @@ from spikenas.records import RACE_FILE, Best, RaceRecord
 from spikenas.scores.designs import design_scorer_factory
 from spikenas.space import Design, DesignSpace
 from spikenas.task import Task
-from spikenas.task.designs import design_space_of, nothing_fits, rules_of_thumb, settings_of
+from spikenas.task.designs import design_space_of, nothing_fits, rule_of_thumb, settings_of
 from spikenas.training.entrants import EntrantTrainer, entrant_trainer
 
 SCORE_SHARE = 0.25  # of the time of the search, at most, for the opening and the score
 LEAST_SECONDS = 20.0  # of a training in the first rung; with more, more designs race
 MOST_ENTRANTS = 64
 USUAL_ENTRANTS = 8  # of a race that is counted in epochs
-RULE = "rule of thumb"  # step of the designs that rules of thumb suggest
-_RULES = 8
+RULE, USUAL = "rule of thumb", "usual cells"  # steps of the designs that are scored before those that are drawn
 _SCORED = 1000
 _SHORTEST = 5.0  # seconds of a training of a race, though the search may take longer then
 _ALIKE = 2  # designs that race at most of those that differ in wiring and width alone, where there are others
@@ -144,11 +145,13 @@ def _scored(task: Task, space: DesignSpace, report: Reporter, store: TrialStore)
     config, cost = task.config, Estimator(task.config.network, task.input)
     problem = Problem(space, config.budget, cost, config.seed)
     try:
-        rules = [design for design in rules_of_thumb(task, _RULES) if design in space]
+        rules = [design for design in [rule_of_thumb(task)] if design in space]
     except BudgetError:
         rules = []
-    strategy = SeededStrategy(rules, RULE, make_strategy(config.search, problem))
     most = config.search.evaluations or _SCORED
+    usual = islice(space.usual(random.Random(seed_of(config.seed, "usual designs")), problem.fits), most // 2)
+    seeds = chain((Proposal(design, RULE) for design in rules), (Proposal(design, USUAL) for design in usual))
+    strategy = SeededStrategy(seeds, make_strategy(config.search, problem))
     share = math.inf if config.search_seconds is None else SCORE_SHARE * config.search_seconds
     end = max(share, report.elapsed + share / 10)
     first = rules[0] if rules else space.draw(random.Random(config.seed), problem.fits)
@@ -177,7 +180,7 @@ def _scored(task: Task, space: DesignSpace, report: Reporter, store: TrialStore)
 def shortlist(trials: Sequence[Trial], count: int) -> list[Trial]:
     """Return the best by score, at most so many, of which a few alone are alike but in wiring and width.
 
-    The best of those that rules of thumb suggest is always there.
+    That which the rules of thumb suggest is always there.
 
     Args:
         trials: The best first.

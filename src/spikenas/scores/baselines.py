@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from spikenas.memory import footprint
+from spikenas.memory.model import params as params_of
 from spikenas.scores.probe import PlanScore
 from spikenas.space.plan import Plan
 
@@ -52,8 +53,9 @@ def shortfall(epochs: float) -> float:
 def capacity(plan: Plan, reach: float = math.inf) -> float:
     """Weigh what a network can learn against how far it comes in the time that there is, in points of accuracy.
 
-    More parameters learn more, and so does a finer look at each item, which takes more to compute; neurons that send
-    more numbers say more, and LIF learns worse. What sees each item few times has not learnt it yet.
+    More parameters learn more, and so does a finer look at each item, which takes more to compute, each doubling less
+    than the one before; so do more pixels, weights of more bits, and neurons that send more numbers. LIF learns worse.
+    What sees each item few times has not learnt it yet.
 
     Args:
         plan: The network.
@@ -64,15 +66,24 @@ def capacity(plan: Plan, reach: float = math.inf) -> float:
     """
     network, work = plan.network, max(1, cost(plan))
     levels = _RELU_LEVELS if network.neuron == "relu" else plan.levels
-    learnt = _DOUBLED * math.log2(footprint(plan).params * work) + _SENT * math.log2(1 + levels)
-    return learnt - (_LIF if network.neuron == "lif" else 0.0) - shortfall(reach / work)
+    missing = max(0.0, _MOST - math.log2(work * sum(map(params_of, plan.layers))))
+    weights = sum(layer.weights for layer in plan.layers)
+    coarse = sum(layer.weights * math.log2(8 / layer.bits) for layer in plan.layers) / weights
+    learnt = _SEEN * math.log2(plan.input.height * plan.input.width) + _SENT * math.log2(1 + levels)
+    lost = _SMALL * missing**2 + _COARSE * coarse + (_LIF if network.neuron == "lif" else 0.0)
+    return learnt - lost - shortfall(reach / work)
 
 
 # Where these are from: docs/designs.md. All but the first two are points of accuracy.
 _NEURON = 30  # connections that take as long as a neuron
 _ENOUGH = 27  # epochs
 _STEEP = 0.9  # for the square of each halving of the epochs below that
-_DOUBLED, _SENT, _LIF = 2.5, 1.6, 4.0  # for twice the parameters or the work; for each bit that is sent; of LIF
+_MOST, _SMALL = (
+    48,
+    0.1,
+)  # doublings of parameters x work, of which there can hardly be more; for the square of missing ones
+_SEEN, _SENT = 1.5, 1.6  # for twice the pixels; for each bit that a neuron sends
+_COARSE, _LIF = 1.3, 4.0  # lost for each halving of the bits of weights; with LIF
 _RELU_LEVELS = 15
 CAPACITY = PlanScore(
     "capacity", "what a network can learn, and how far it comes", "this project, docs/designs.md", capacity, capacity

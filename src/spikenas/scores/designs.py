@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
 
 from spikenas._util.errors import SpikeNASError
+from spikenas._util.seeding import digest_of
 from spikenas.config import Config
 from spikenas.scores.batch import resized, scorer_factory, side_of
 from spikenas.scores.catalogue import SCORES
@@ -77,6 +78,15 @@ class DesignScorerFactory:
     def __call__(self) -> DesignScorer:
         """Make a new scorer."""
         return DesignScorer(self.factory, self.config, self.reach)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest that is equal for equal factories of one version of the package."""
+        return digest_of(self.factory.digest, str(self.reach))
+
+    def sharing_order(self, designs: Sequence[Design]) -> list[int]:
+        """Return the positions of the designs in an order in which those of one set of macro settings are together."""
+        return sorted(range(len(designs)), key=lambda position: repr(designs[position].canonical))
 
 
 def design_scorer_factory(task: Task, name: str, reach: float = math.inf) -> DesignScorerFactory:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, product
 from math import prod
 from typing import Any
 
@@ -18,6 +18,7 @@ from spikenas.space.genotype import Genotype
 from spikenas.space.space import Space
 
 _EVEN = 2  # what widths are a multiple of, but the first
+_NARROWER, _APART = 2, 2  # usual designs beside the widest, and their distance in widths
 
 
 @dataclass(frozen=True)
@@ -189,10 +190,42 @@ class DesignSpace:
         bits = tuple(rng.choice(self.bits) for _ in range(count))
         genotype = Genotype(tuple(rng.choice(self.wiring.distinct_cells) for _ in range(count)))
 
-        def at(position: int) -> Design:
-            widths = _grown(self.widths[position], growths)
-            return Design(genotype, widths, bits, image, colours, stride, neuron, levels, timesteps, membrane)
+        at = self._of_width(genotype, growths, bits, image, colours, stride, neuron, levels, timesteps, membrane)
+        fitting = self._fitting(at, fits)
+        return at(rng.randrange(fitting)) if fitting else None
 
+    def usual(self, rng: random.Random, fits: Callable[[Design], bool]) -> Iterator[Design]:
+        """Iterate over the designs of usual cells that fit, all with one growth and one number of bits, in any order.
+
+        Of each set of other settings these are the widest, and narrower ones down to about a quarter of its parameters.
+
+        Args:
+            rng: Draws the order.
+            fits: Says whether a design meets the limits.
+        """
+        cell = self.wiring.usual_cell
+        settings = [
+            (count, growth, *rest)
+            for count in self.cells
+            for growth in (self.growths if count > 1 else self.growths[:1])
+            for rest in product(
+                self.bits, self.images, self.colours, self.stem_strides, self.neurons, self.levels, self.membrane_bits
+            )
+        ]
+        rng.shuffle(settings)
+        for count, growth, bits, image, colours, stride, (neuron, timesteps), levels, membrane in settings:
+            macro = (bits,) * count, image, colours, stride, neuron, levels, timesteps, membrane
+            at = self._of_width(Genotype((cell,) * count), [growth] * (count - 1), *macro)
+            widest = self._fitting(at, fits) - 1
+            for position in range(widest, max(-1, widest - _NARROWER * _APART - 1), -_APART):
+                yield at(position)
+
+    def _of_width(self, genotype: Genotype, growths: Sequence[float], *macro: Any) -> Callable[[int], Design]:
+        """Return what makes a design of the width at a position."""
+        return lambda position: Design(genotype, _grown(self.widths[position], growths), *macro)
+
+    def _fitting(self, at: Callable[[int], Design], fits: Callable[[Design], bool]) -> int:
+        """Return how many of the widths fit, from the narrowest on."""
         low, high = 0, len(self.widths)  # those below `low` fit, from `high` on none does
         while low < high:
             middle = (low + high) // 2
@@ -200,7 +233,7 @@ class DesignSpace:
                 low = middle + 1
             else:
                 high = middle
-        return at(rng.randrange(low)) if low else None
+        return low
 
     def neighbours(self, design: Design) -> Iterator[Design]:
         """Iterate over the designs that differ in one option that counts."""

@@ -13,7 +13,7 @@ from spikenas.config import DEFAULT_THRESHOLD
 from spikenas.space.cell import Cell, Edge, pairs
 from spikenas.space.genotype import Genotype
 from spikenas.space.graph import CellGraph
-from spikenas.space.ops import NONE, Op
+from spikenas.space.ops import NONE, SKIP, Op
 
 MOST_CELLS = 10**6
 
@@ -119,6 +119,18 @@ class Space:
                 "use fewer ops or nodes, or no feedback"
             )
         return _distinct_cells(self.edges, self.nodes, self.members)
+
+    @property
+    def usual_cell(self) -> Cell:
+        """The cell that one takes without a search: a chain of convolutions, and skips past its members."""
+
+        def worth(edge: Edge) -> tuple[bool, ...]:
+            op = edge.op
+            return not edge.feedback, op.kind == "conv", op.info.kernel == 3, op.spiking, op != NONE
+
+        chained = max(self.edges, key=worth)
+        past = next((edge for op in (SKIP, NONE) for edge in self.edges if edge == Edge(op)), chained)
+        return Cell(tuple(chained if j == i + 1 else past for i, j in pairs(self.nodes)), self.nodes)
 
     @property
     def choices(self) -> tuple[int, ...]:

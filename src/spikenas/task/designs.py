@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 from typing import Any
 
 from spikenas._util.errors import BudgetError, ConfigError
-from spikenas._util.seeding import seed_of
 from spikenas.config import USUAL_TIMESTEPS, Config
 from spikenas.space.design import Design
 from spikenas.space.design_space import DesignSpace
@@ -76,24 +74,18 @@ def design_space_of(task: Task, asked: Config) -> DesignSpace:
     )
 
 
-def rules_of_thumb(task: Task, count: int) -> list[Design]:
-    """Return designs of the size, width and stride that limits suggest where no design is searched, at most so many.
-
-    They differ in their cells: that with all edges first, then some drawn at random.
+def rule_of_thumb(task: Task) -> Design:
+    """Return the design of usual cells, of the size, width and stride that limits suggest where no design is searched.
 
     Args:
         task: Its settings.
-        count: Most designs.
 
     Raises:
         BudgetError: Nothing meets the limits; the message says what would do.
     """
     sized = task.sized()
-    space, rng = sized.space, random.Random(seed_of(task.config.seed, "rules of thumb"))
-    drawn = [space.draw(rng, lambda genotype: True) for _ in range(count - 1)]
-    genotypes = [space.network(space.distinct_cells[-1:] * space.free_cells), *drawn]
-    designs = (Design.of_plan(sized.plan(genotype)) for genotype in genotypes if genotype.connected)
-    return list({design.canonical: design for design in designs}.values())
+    space = sized.space
+    return Design.of_plan(sized.plan(space.network((space.usual_cell,) * space.free_cells)))
 
 
 def _is_fixed(asked: Config, key: str) -> bool:
@@ -130,7 +122,7 @@ def _neurons(task: Task, kinds: tuple[Any, ...], timesteps: tuple[int, ...]) -> 
 def nothing_fits(task: Task, space: DesignSpace) -> BudgetError:
     """Return the error that says what would make room, where no design of a space meets the limits."""
     try:
-        rules_of_thumb(task, 1)
+        rule_of_thumb(task)
     except BudgetError as error:
         return error
     return BudgetError(

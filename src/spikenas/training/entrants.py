@@ -1,17 +1,20 @@
-"""Designs in a race are trained in folders of their own, each from where it was, with one thread."""
+"""Designs are trained as the final one would be, with one thread and for less long; in a race from where each was."""
 
 from __future__ import annotations
 
 import math
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from spikenas._util.errors import DivergedError, RunError, TooShortError
 from spikenas._util.run_files import CHECKPOINT, MODEL
+from spikenas._util.seeding import digest_of, seed_of
 from spikenas.config import Config
 from spikenas.data import DataSet, Split, Statistics
 from spikenas.space.design import Design
@@ -29,12 +32,12 @@ class Entrant:
 
     Attributes:
         design: The design.
-        folder: Keeps its training.
+        folder: Keeps its training; None where nothing is kept.
         lengths: Where the training ends in each rung up to this one, what went before included; seconds or epochs.
     """
 
     design: Design
-    folder: Path
+    folder: Path | None
     lengths: tuple[float, ...]
 
     def __str__(self) -> str:
@@ -88,14 +91,33 @@ class EntrantTrainer:
     timed: bool
     asked: Config
 
+    @property
+    def count(self) -> int:
+        """Number of training items."""
+        return len(next(iter(self.items.values())).train)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest that is equal for equal trainers of one version of the package."""
+        settings = (
+            self.config.network,
+            self.config.train,
+            self.config.seed,
+            self.config.device,
+            self.classes,
+            self.timed,
+        )
+        arrays = (split.items for items in self.items.values() for split in (items.train, items.validation))
+        return digest_of(version("spikenas"), *map(repr, settings), *(array.tobytes() for array in arrays))
+
     def __call__(self, entrant: Entrant) -> Trained:
         """Train an entrant up to its last length, from where it is; what is damaged is trained anew, rung by rung.
 
         Raises:
             RunError: Its folder cannot be written, or the device lacks the precision.
         """
-        note = _damage(entrant.folder)
-        if note:
+        note = _damage(entrant.folder) if entrant.folder else ""
+        if entrant.folder and note:
             shutil.rmtree(entrant.folder)
         start = time.perf_counter()
         try:
@@ -110,9 +132,7 @@ class EntrantTrainer:
         design = entrant.design
         config = self.config.but(self._settings(design, length))
         items = self.items[(*design.image, design.colours)]
-        own, held_out = items.train, items.validation
-        shape = own.items.shape[-3], own.items.shape[-2], own.items.shape[-1]
-        dataset = DataSet(config.data.name, self.classes, shape, items.timesteps, own, held_out, lambda: held_out)
+        dataset = DataSet.untested(config.data.name, self.classes, items.timesteps, items.train, items.validation)
         return train(design.plan(config.network, self.input), dataset, items.statistics, config, entrant.folder)
 
     def _settings(self, design: Design, length: float) -> dict[str, Any]:
@@ -129,21 +149,28 @@ class EntrantTrainer:
         return epochs[: next(ends, len(epochs))]
 
 
-def entrant_trainer(task: Task, asked: Config, designs: list[Design], timed: bool) -> EntrantTrainer:
+def entrant_trainer(
+    task: Task, asked: Config, designs: Sequence[Design], timed: bool, most: tuple[int, int] | None = None
+) -> EntrantTrainer:
     """Make the trainer of designs; their items are decoded here, once for each input.
 
     Args:
         task: The task.
         asked: What was set before anything was decided.
-        designs: All that race.
+        designs: Of each input that a design to be trained may have one at least.
         timed: Whether lengths are seconds rather than epochs.
+        most: Most training and validation items; None is all.
     """
+    seeds = seed_of(task.config.seed, "short training"), seed_of(task.config.seed, "short validation")
     items: dict[tuple[int, int, int], _Items] = {}
     for design in designs:
         if (key := (*design.image, design.colours)) not in items:
             seen = task.but(design.settings()) if task.input.static else task
             data = seen.dataset
-            items[key] = _Items(data.train.load(), data.validation.load(), seen.statistics, data.timesteps)
+            splits = data.train, data.validation
+            if most:
+                splits = data.train.some(most[0], [seeds[0]]), data.validation.some(most[1], [seeds[1]])
+            items[key] = _Items(splits[0].load(), splits[1].load(), seen.statistics, data.timesteps)
     return EntrantTrainer(task.config, task.classes, task.input, items, timed, asked)
 
 

@@ -16,6 +16,7 @@ from spikenas._util.units import format_duration
 from spikenas.config import TrainConfig
 
 _AVERAGED = 5  # epochs, in choosing among them
+_ENDED = 1e-3  # of the learning rate: less, at the end of a schedule
 
 
 @dataclass(frozen=True)
@@ -92,15 +93,17 @@ def progress_of(epochs: Sequence[Epoch], settings: TrainConfig) -> str:
 def kept_epoch(epochs: Sequence[Epoch], settings: TrainConfig) -> Epoch:
     """Return the epoch whose weights model.safetensors holds: the `last`, or the `best` on the validation images.
 
-    An epoch counts with its accuracy, or with the mean of it and the four before it where that is lower, so that one
-    lucky epoch is not taken for a good one. The best has the highest of these; of equals it is the latest.
+    An epoch in the middle of a training counts with its accuracy, or with the mean of it and the four before it where
+    that is lower, so that one lucky epoch is not taken for a good one; one at the end, where the learning rate has
+    come to nothing, counts with its accuracy. The best has the highest of these; of equals it is the latest.
     """
     if settings.keep == "last":
         return epochs[-1]
     judged = [judged_by(epoch, settings) for epoch in epochs]
     counted = [
-        min(own[-1], math.fsum(own) / len(own))
-        for own in (judged[max(0, end - _AVERAGED) : end] for end in range(1, len(epochs) + 1))
+        own[-1] if epoch.lr <= _ENDED * settings.lr else min(own[-1], math.fsum(own) / len(own))
+        for end, epoch in enumerate(epochs, 1)
+        for own in [judged[max(0, end - _AVERAGED) : end]]
     ]
     return max(zip(counted, epochs, strict=True), key=lambda pair: (pair[0], pair[1].epoch))[1]
 

@@ -13,9 +13,11 @@ from spikenas.nas.cached import CachedExecutor
 from spikenas.nas.executors import Executor, open_executor
 from spikenas.scores import SCORES, TRAINING
 from spikenas.scores.batch import scorer_factory
+from spikenas.scores.designs import DesignScorerFactory, design_scorer_factory
+from spikenas.scores.engine import ScorerFactory
 from spikenas.space.genotype import NetworkKey
 from spikenas.task import Task
-from spikenas.training.short import training_factory
+from spikenas.training.short import DesignTrainingFactory, TrainingFactory, design_training_factory, training_factory
 
 VALUES_FOLDER = "scores"
 
@@ -56,7 +58,7 @@ class EvaluatorFactory:
 
         Args:
             name: A score, or `train`.
-            network: Settings of the network that will be built.
+            network: Settings of the network that will be built; designs have their own.
             folder: Keeps what scores and trainings said, each network once over all runs of a command.
             initialisations: Number of initialisations, with the configuration's seed and those after it.
             candidates: Approximate number of networks that a score will be asked for; None where it is not known.
@@ -73,9 +75,9 @@ class EvaluatorFactory:
     def _seeded(
         self, name: str, number: int, network: NetworkConfig, folder: Path, candidates: int | None
     ) -> Evaluator:
-        task = self.task.repeated(self.task.config.seed + number, {"network": network})
-        synops = task.config.search.front == "synops"
-        make = training_factory(task) if name == TRAINING else scorer_factory(task, name, synops=synops)
+        of_designs = self.task.config.searches_designs
+        task = self.task.repeated(self.task.config.seed + number, {} if of_designs else {"network": network})
+        make = _design_factory(task, name) if of_designs else _factory(task, name)
         (folder / VALUES_FOLDER).mkdir(parents=True, exist_ok=True)
         path = folder / VALUES_FOLDER / f"{name}-{task.config.seed}-{make.digest}.csv"
 
@@ -84,6 +86,16 @@ class EvaluatorFactory:
             return open_executor(task.config.executor, make, _log.warning, few)
 
         return Evaluator(name, make.digest, CachedExecutor(open_, make.sharing_order, path))
+
+
+def _factory(task: Task, name: str) -> TrainingFactory | ScorerFactory:
+    if name == TRAINING:
+        return training_factory(task)
+    return scorer_factory(task, name, synops=task.config.search.front == "synops")
+
+
+def _design_factory(task: Task, name: str) -> DesignTrainingFactory | DesignScorerFactory:
+    return design_training_factory(task) if name == TRAINING else design_scorer_factory(task, name)
 
 
 def needs_images(name: str) -> bool:

@@ -1,11 +1,12 @@
-"""A short training takes the place of a score: validation accuracy after a few epochs on few, small images."""
+"""A short training takes the place of a score: validation accuracy after a few epochs on few items."""
 
 from __future__ import annotations
 
 import math
+import random
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -21,9 +22,12 @@ from spikenas.data import DataSet, Split, Statistics
 from spikenas.scores.batch import resized, side_of
 from spikenas.scores.engine import ScoreResult
 from spikenas.space.building import make_plan
+from spikenas.space.design import Design
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec
 from spikenas.task import Task
+from spikenas.task.designs import design_space_of
+from spikenas.training.entrants import Entrant, EntrantTrainer, Trained, entrant_trainer
 from spikenas.training.epochs import judged_by
 from spikenas.training.loop import train
 
@@ -81,11 +85,8 @@ class TrainingFactory:
     def __call__(self) -> ShortTraining:
         """Build a new short training."""
         (images, labels), (held_out, held_out_labels) = self.train, self.validation
-        split = Split(held_out_labels, held_out)
-        shape = images.shape[-3], images.shape[-2], images.shape[-1]
-        dataset = DataSet(
-            self.config.data.name, self.classes, shape, self.timesteps, Split(labels, images), split, lambda: split
-        )
+        splits = Split(labels, images), Split(held_out_labels, held_out)
+        dataset = DataSet.untested(self.config.data.name, self.classes, self.timesteps, *splits)
         return ShortTraining(self.config, dataset, self.statistics)
 
     @cached_property
@@ -112,7 +113,7 @@ def training_factory(task: Task) -> TrainingFactory:
         "network.widths": config.network.at_width(settings.channels).widths,
         "network.stem_stride": 1 if config.network.stem_stride == "auto" else config.network.stem_stride,
         "train.time": None,
-        "train.epochs": max(settings.epochs, round(settings.epochs * settings.images / len(images[1]))),
+        "train.epochs": _epochs(task, len(images[1])),
         "train.batch": settings.batch,
         "train.lr": settings.lr,
         "train.optimiser": "sgd",
@@ -131,11 +132,53 @@ def training_factory(task: Task) -> TrainingFactory:
     return TrainingFactory(config.but(changes), dataset.classes, dataset.timesteps, task.statistics, images, held_out)
 
 
+@dataclass(frozen=True, eq=False)
+class DesignTrainingFactory:
+    """A design training factory makes a function that trains designs, also in another process; it can be pickled.
+
+    Attributes:
+        trainer: Trains them, each with the recipe and at the settings of its own.
+        epochs: Length of a training.
+    """
+
+    trainer: EntrantTrainer
+    epochs: int
+
+    def __call__(self) -> Callable[[Design], Trained]:
+        """Return the function."""
+        return self._train
+
+    def _train(self, design: Design) -> Trained:
+        return self.trainer(Entrant(design, None, (self.epochs,)))
+
+    @property
+    def digest(self) -> str:
+        """The digest is equal for equal recipes of one version of the package."""
+        return digest_of(self.trainer.digest, str(self.epochs))
+
+    def sharing_order(self, designs: Sequence[Design]) -> list[int]:
+        """Return the positions of the designs in their order, since trainings share nothing."""
+        return list(range(len(designs)))
+
+
+def design_training_factory(task: Task) -> DesignTrainingFactory:
+    """Make the factory of short trainings of designs, with as many items and epochs as `short_training` says."""
+    settings, space = task.config.short_training, design_space_of(task, task.asked)
+    any_design = space.sample(random.Random(0))
+    inputs = [replace(any_design, image=image, colours=colours) for image in space.images for colours in space.colours]
+    trainer = entrant_trainer(task, task.asked, inputs, False, (settings.images, settings.validation))
+    return DesignTrainingFactory(trainer, _epochs(task, trainer.count))
+
+
+def _epochs(task: Task, count: int) -> int:
+    """Return the epochs with a number of training items: more where these are few, so that as many are seen."""
+    settings = task.config.short_training
+    return max(settings.epochs, round(settings.epochs * settings.images / count))
+
+
 def _share(split: Split, count: int, side: tuple[int, int], seed: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Draw about as many items, stratified, and decode and resize them."""
-    if count < len(split):
-        _, split = split.divide(count / len(split), [seed], keep=0)
-    items = split.load().items
-    small = resized(torch.from_numpy(items).float(), side)
-    pixels = small.round().to(torch.uint8) if items.dtype == np.uint8 else small
-    return pixels.numpy(), split.labels
+    some = split.some(count, [seed]).load()
+    small = resized(torch.from_numpy(some.items).float(), side)
+    pixels = small.round().to(torch.uint8) if some.items.dtype == np.uint8 else small
+    return pixels.numpy(), some.labels
