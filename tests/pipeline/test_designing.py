@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from spikenas._util.run_files import CHECKPOINT
 from spikenas.config import Config
@@ -22,7 +23,8 @@ from spikenas.nas.store import Status
 from spikenas.pipeline.designing import RULE, shortlist
 from spikenas.pipeline.racing import Race
 from spikenas.records import BEST_FILE, RACE_FILE, SPACE_FILE, RaceRecord
-from spikenas.space import Design
+from spikenas.space import Design, Plan
+from spikenas.training import entrants
 from spikenas.training.entrants import EntrantTrainer
 from spikenas.training.epochs import read_log
 from support import SMALL, Main
@@ -131,6 +133,24 @@ def test_a_survivor_whose_checkpoint_is_damaged_is_trained_anew(
     assert stderr.count("trained anew") == 2
     assert CHECKPOINT in stderr
     assert accuracies(tmp_path / "r") == accuracies(whole)
+
+
+def test_what_a_device_has_no_memory_for_drops_out(
+    run: Main, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = RACE_FILE.read(whole)["entrants"][0]["design"]
+    train = entrants.train
+
+    def fails(plan: Plan, *rest: Any) -> Any:
+        if str(Design.of_plan(plan)) == first:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return train(plan, *rest)
+
+    monkeypatch.setattr(entrants, "train", fails)
+    status, _, stderr = run("search", *RACE[:8], *RACE[10:], "--out", tmp_path / "r", "--quiet")
+    assert status == 0
+    assert stderr.count("device cpu: out of memory") == 1
+    assert BEST_FILE.read(tmp_path / "r")["race"]["entrant"] != 0
 
 
 def test_what_integers_cannot_hold_drops_out(

@@ -12,7 +12,16 @@ def record(*trained: tuple[int, float, float | None]) -> RaceRecord:
         "timed": True,
         "rungs": [{"entrants": 3, "length": 10.0}, {"entrants": 2, "length": 30.0}],
         "entrants": [
-            {"design": text, "score": 1.0, "params": 5, "flash_bytes": size, "ram_bytes": 7, "pace": 1.0, "epochs": 9.0}
+            {
+                "design": text,
+                "score": 1.0,
+                "params": 5,
+                "flash_bytes": size,
+                "ram_bytes": 7,
+                "pace": 1.0,
+                "epochs": 9.0,
+                "capacity": 0.0,
+            }
             for text, size in sizes.items()
         ],
         "trained": [

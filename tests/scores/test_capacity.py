@@ -5,7 +5,7 @@ import math
 import pytest
 
 from spikenas.config import NetworkConfig
-from spikenas.scores.baselines import capacity, cost, shortfall
+from spikenas.scores.baselines import capacity, cost, idle, shortfall
 from spikenas.space import Design, InputSpec, Plan
 
 INPUT = InputSpec(3, 32, 32, 10)
@@ -30,6 +30,7 @@ def test_connections_are_counted_at_every_position_and_neurons_as_some() -> None
     [
         (f"3x16x16 / 24 {B}", f"3x16x16 / 8 {B}"),
         (FINE, COARSE),
+        (f"3x16x16 / 16 {B} / 16 {B}", f"3x16x16 / 16 0-3:skip / 16 {B} 2-3:conv3x3"),
         (f"3x16x16 / 8 {B}", f"3x16x16 / 8 bits=4 {B}"),
         (f"3x16x16 / 8 bits=4 {B}", f"3x16x16 / 8 bits=2 {B}"),
         ("3x16x16 levels=7 / 8 0-3:conv3x3", "3x16x16 levels=1 / 8 0-3:conv3x3"),
@@ -38,6 +39,11 @@ def test_connections_are_counted_at_every_position_and_neurons_as_some() -> None
 )
 def test_what_is_better_without_a_limit_on_the_time(better: str, worse: str) -> None:
     assert capacity(plan(better)) > capacity(plan(worse))
+
+
+def test_idle_cells_are_those_without_a_convolution_that_counts() -> None:
+    assert idle(plan(f"3x16x16 / 8 {B} / 8 0-3:dwconv3x3")) == 0
+    assert idle(plan(f"3x16x16 / 8 0-3:skip / 8 {B} / 8 0-1:conv3x3 0-3:avgpool3x3")) == 2
 
 
 def test_with_little_time_what_learns_fast_is_better() -> None:

@@ -31,6 +31,7 @@ from spikenas.config.sections import (
     has_membranes,
     neurons_in_words,
     usual_batch,
+    usual_crop,
     usual_levels,
 )
 from spikenas.config.values import Bits, Fit, Neuron, Precision
@@ -74,5 +75,6 @@ __all__ = [
     "has_membranes",
     "neurons_in_words",
     "usual_batch",
+    "usual_crop",
     "usual_levels",
 ]

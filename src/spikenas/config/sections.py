@@ -380,6 +380,11 @@ class TrainConfig(Section):
         self.__dict__.update({key: value for key, value in usual.items() if key not in decided})
 
 
+def usual_crop(height: int, width: int) -> int:
+    """Return the padding of the random crop of images of so many pixels where that is not set."""
+    return min(height, width) // 8
+
+
 def usual_batch(images: int) -> int:
     """Return how many of so many training images a step takes where that is not set."""
     return max((batch for batch in _USUAL_BATCHES if _LEAST_STEPS * batch <= images), default=_USUAL_BATCHES[0])

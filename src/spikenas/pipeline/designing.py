@@ -25,12 +25,12 @@ from spikenas.nas import search as run_search
 from spikenas.nas.executors import open_executor
 from spikenas.nas.halving import halved, halved_within
 from spikenas.nas.seeded import SeededStrategy
-from spikenas.pipeline.outlook import outlooks, reach
+from spikenas.pipeline.outlook import outlooks, reach, training_seconds
 from spikenas.pipeline.racing import Race, entrant_folder, workers_of
 from spikenas.pipeline.remaining import remaining
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.records import RACE_FILE, Best, RaceRecord
-from spikenas.scores.designs import design_scorer_factory
+from spikenas.scores.designs import design_scorer_factory, weighs_time
 from spikenas.space import Design, DesignSpace
 from spikenas.task import Task
 from spikenas.task.designs import design_space_of, nothing_fits, rule_of_thumb, settings_of
@@ -61,6 +61,8 @@ def search_designs(run: RunFolder, task: Task, report: Reporter) -> Best:
     asked = Config.load(run / ASKED) if run.has(ASKED) else task.asked
     known = RACE_FILE.find(run.folder) if run.has(TRIALS) else None
     before = known["seconds"] if known else 0.0
+    if not known and training_seconds(task.config) is not None and weighs_time(task.config.search.score):
+        run.remove(TRIALS)  # the pace is measured anew, so that they would not be scored alike
     with TrialStore(run / TRIALS) as store:
         record, trainer = (known, None) if known else _plan(run, task, asked, report, store)
         statuses = Counter(trial.status for trial in store)
@@ -112,7 +114,7 @@ def _plan(
     chosen = shortlist(trials, rungs[0].entrants)
     designs = [Design.parse(trial.genotype) for trial in chosen]
     trainer = entrant_trainer(task, asked, designs, timed)
-    expected = outlooks(task, designs, timed)
+    ahead = outlooks(task, designs, timed)
     rungs = halved(len(chosen), epochs) if epochs else halved_within(left(), 0.0, len(chosen), workers_of(config))
     if timed and rungs[0].length < (least := min(_SHORTEST, whole)):
         rungs = halved(rungs[0].entrants, least)
@@ -128,8 +130,9 @@ def _plan(
                 "ram_bytes": trial.ram_bytes or 0,
                 "pace": outlook.pace,
                 "epochs": outlook.epochs,
+                "capacity": outlook.score,
             }
-            for trial, outlook in zip(chosen, expected, strict=True)
+            for trial, outlook in zip(chosen, ahead, strict=True)
         ],
         "trained": [],
         "seconds": report.elapsed,

@@ -19,7 +19,7 @@ from spikenas.config import Config, ExecutorConfig
 from spikenas.integers import make_integers
 from spikenas.nas.executors import Executor, open_executor
 from spikenas.nas.halving import Rung, length_of, race
-from spikenas.pipeline.outlook import Outlook
+from spikenas.pipeline.outlook import Outlook, expected
 from spikenas.records import RACE_FILE, RaceRecord, TrainedRecord
 from spikenas.space import Design
 from spikenas.task import Task
@@ -122,7 +122,7 @@ class Race:
                         "entrant": entrant,
                         "length": length,
                         "accuracy": accuracy,
-                        "outlook": None if accuracy is None else accuracy + self._gain(entrant, length),
+                        "outlook": None,
                         "seconds": result.seconds,
                         "note": note,
                     }
@@ -130,8 +130,19 @@ class Race:
                 self.record["seconds"] = self._before + self.report.elapsed
                 RACE_FILE.write(self.folder, self.record)
                 self._show()
+        self._weigh([one for one in map(partial(self._told, length=length), entrants) if one], length)
         told = [self._told(entrant, length) for entrant in entrants]
         return [-math.inf if one is None or one["outlook"] is None else one["outlook"] for one in told]
+
+    def _weigh(self, told: Sequence[TrainedRecord], length: float) -> None:
+        """Write down what is expected of the designs of a rung, which depends on all that are in it."""
+        known = [(one, one["accuracy"]) for one in told if one["accuracy"] is not None]
+        own = [self.record["entrants"][one["entrant"]] for one, _ in known]
+        outlooks = [Outlook(one["pace"], one["epochs"], one["capacity"]) for one in own]
+        if known:
+            for (one, _), outlook in zip(known, expected([found for _, found in known], outlooks, length), strict=True):
+                one["outlook"] = outlook
+            RACE_FILE.write(self.folder, self.record)
 
     def _problem(self, entrant: int) -> str:
         """A line that says why a network cannot be integers; empty where it can."""
@@ -142,10 +153,6 @@ class Race:
         except RunError as error:
             return str(error)
         return ""
-
-    def _gain(self, entrant: int, length: float) -> float:
-        own = self.record["entrants"][entrant]
-        return Outlook(own["pace"], own["epochs"]).gain(length)
 
     def _told(self, entrant: int, length: float) -> TrainedRecord | None:
         same = (one for one in self.record["trained"] if (one["entrant"], one["length"]) == (entrant, length))

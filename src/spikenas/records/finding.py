@@ -104,7 +104,8 @@ class RungRecord(TypedDict):
 class EntrantRecord(TypedDict):
     """A design that races, with its score and what it takes in bytes.
 
-    `pace` is how often it sees each item in a unit of the length, `epochs` how often in the final training.
+    `pace` is how often it sees each item in a unit of the length, `epochs` how often in the final training, and
+    `capacity` what it is worth by that, in points of accuracy.
     """
 
     design: DesignText
@@ -114,13 +115,15 @@ class EntrantRecord(TypedDict):
     ram_bytes: Count
     pace: NotNegative
     epochs: NotNegative
+    capacity: float
 
 
 @with_config(CLOSED)
 class TrainedRecord(TypedDict):
     """What a training of a race came to: validation accuracy, None where it failed, and why.
 
-    `outlook` is the accuracy that is expected of it after the final training, by which the race is decided.
+    `outlook` is the accuracy that is expected of it after the final training, by which the race is decided; None until
+    the rung is complete.
     """
 
     entrant: Count

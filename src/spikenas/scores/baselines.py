@@ -50,11 +50,18 @@ def shortfall(epochs: float) -> float:
     return _STEEP * max(0.0, math.log2(_ENOUGH) - math.log2(epochs)) ** 2 if epochs > 0 else math.inf
 
 
+def idle(plan: Plan) -> int:
+    """Count the cells without a convolution, which pass on what they are given."""
+    working = {layer.name.partition(".")[0] for layer in plan.layers if layer.kind == "conv"}
+    return sum(f"cell{number}" not in working for number in range(1, len(plan.genotype.cells) + 1))
+
+
 def capacity(plan: Plan, reach: float = math.inf) -> float:
     """Weigh what a network can learn against how far it comes in the time that there is, in points of accuracy.
 
     More parameters learn more, and so does a finer look at each item, which takes more to compute, each doubling less
-    than the one before; so do more pixels, weights of more bits, and neurons that send more numbers. LIF learns worse.
+    than the one before; so do more pixels, weights of more bits, and neurons that send more numbers. LIF learns worse,
+    and a cell without a convolution is wasted.
     What sees each item few times has not learnt it yet.
 
     Args:
@@ -70,7 +77,7 @@ def capacity(plan: Plan, reach: float = math.inf) -> float:
     weights = sum(layer.weights for layer in plan.layers)
     coarse = sum(layer.weights * math.log2(8 / layer.bits) for layer in plan.layers) / weights
     learnt = _SEEN * math.log2(plan.input.height * plan.input.width) + _SENT * math.log2(1 + levels)
-    lost = _SMALL * missing**2 + _COARSE * coarse + (_LIF if network.neuron == "lif" else 0.0)
+    lost = _SMALL * missing**2 + _COARSE * coarse + _IDLE * idle(plan) + (_LIF if network.neuron == "lif" else 0.0)
     return learnt - lost - shortfall(reach / work)
 
 
@@ -83,7 +90,7 @@ _MOST, _SMALL = (
     0.1,
 )  # doublings of parameters x work, of which there can hardly be more; for the square of missing ones
 _SEEN, _SENT = 1.5, 1.6  # for twice the pixels; for each bit that a neuron sends
-_COARSE, _LIF = 1.3, 4.0  # lost for each halving of the bits of weights; with LIF
+_COARSE, _IDLE, _LIF = 1.3, 2.0, 4.0  # lost for each halving of the bits of weights; each idle cell; with LIF
 _RELU_LEVELS = 15
 CAPACITY = PlanScore(
     "capacity", "what a network can learn, and how far it comes", "this project, docs/designs.md", capacity, capacity

@@ -25,6 +25,12 @@ from spikenas.task import Task
 _SCORERS = 16  # that are kept, one for each set of macro settings
 
 
+def weighs_time(name: str) -> bool:
+    """Say whether a score depends on how much can be computed in the training (see `capacity`)."""
+    score = SCORES.find(name)
+    return isinstance(score, PlanScore) and score.within is not None
+
+
 class DesignScorer:
     """A design scorer scores each design as a network of its own settings, at the fidelity of the task.
 

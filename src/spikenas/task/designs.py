@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from spikenas._util.errors import BudgetError, ConfigError
-from spikenas.config import USUAL_TIMESTEPS, Config
+from spikenas.config import USUAL_TIMESTEPS, Config, usual_crop
 from spikenas.space.design import Design
 from spikenas.space.design_space import DesignSpace
 from spikenas.space.space import Space
@@ -25,7 +25,7 @@ def settings_of(design: Design, static: bool, asked: Config) -> dict[str, Any]:
         static: Whether its input is an image.
         asked: What was set before anything was decided.
     """
-    crop = {} if asked.train.crop is not None else {"train.crop": min(design.image) // 8}
+    crop = {} if asked.train.crop is not None else {"train.crop": usual_crop(*design.image)}
     return design.settings(static) | crop
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from spikenas._util.errors import ConfigError, DataError
 from spikenas._util.markup import html_table
 from spikenas._util.units import format_size
-from spikenas.config import BudgetConfig, Config, usual_batch
+from spikenas.config import BudgetConfig, Config, usual_batch, usual_crop
 from spikenas.data import DataSet, Decoding, Manifest, OpenedData, Split, Statistics
 from spikenas.memory import Footprint, footprint
 from spikenas.memory.width import resolve_width
@@ -383,7 +383,7 @@ def _with_derived_settings(config: Config, opened: OpenedData) -> tuple[Config, 
         changes["train.flip"] = opened.mirrored
     config = config.but(changes)
     if config.train.crop is None:
-        config = config.but({"train.crop": min(_decoding(config, opened).shape[1:]) // 8})
+        config = config.but({"train.crop": usual_crop(*_decoding(config, opened).shape[1:])})
     data = opened.divide(config.seed, _decoding(config, opened))
     if config.train.batch is None:
         config = config.but({"train.batch": usual_batch(len(data.train))})

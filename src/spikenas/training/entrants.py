@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from spikenas._util.errors import DivergedError, RunError, TooShortError
 from spikenas._util.run_files import CHECKPOINT, MODEL
 from spikenas._util.seeding import digest_of, seed_of
@@ -125,6 +127,9 @@ class EntrantTrainer:
                 epochs = self._train(entrant, length)
         except (DivergedError, TooShortError) as error:
             return Trained(-math.inf, time.perf_counter() - start, str(error))
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            return Trained(-math.inf, time.perf_counter() - start, f"device {self.config.device}: out of memory")
         reached = self._reached(epochs, entrant.lengths[-1])
         return Trained(judged_by(reached[-1], self.config.train), behind(reached, timed=True), note)
 
