@@ -7,6 +7,7 @@ from typing import Any
 
 from spikenas._util.errors import BudgetError, ConfigError
 from spikenas.config import USUAL_TIMESTEPS, Config, usual_crop
+from spikenas.memory import footprint, violations
 from spikenas.space.design import Design
 from spikenas.space.design_space import DesignSpace
 from spikenas.space.space import Space
@@ -77,6 +78,8 @@ def design_space_of(task: Task, asked: Config) -> DesignSpace:
 def rule_of_thumb(task: Task) -> Design:
     """Return the design of usual cells, of the size, width and stride that limits suggest where no design is searched.
 
+    It is narrower where usual cells of that width do not fit.
+
     Args:
         task: Its settings.
 
@@ -84,8 +87,12 @@ def rule_of_thumb(task: Task) -> Design:
         BudgetError: Nothing meets the limits; the message says what would do.
     """
     sized = task.sized()
-    space = sized.space
-    return Design.of_plan(sized.plan(space.network((space.usual_cell,) * space.free_cells)))
+    space, widest = sized.space, sized.config.network.cell_widths[0]
+    genotype = space.network((space.usual_cell,) * space.free_cells)
+    narrower = [width for width in _WIDTHS[::-1] if width < widest]
+    plans = (sized.but({"network.channels": width}).plan(genotype) for width in (widest, *narrower))
+    fitting = (plan for plan in plans if not violations(footprint(plan), task.limits))
+    return Design.of_plan(next(fitting, sized.plan(genotype)))
 
 
 def _is_fixed(asked: Config, key: str) -> bool:
