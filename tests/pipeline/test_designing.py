@@ -135,6 +135,27 @@ def test_a_survivor_whose_checkpoint_is_damaged_is_trained_anew(
     assert accuracies(tmp_path / "r") == accuracies(whole)
 
 
+def test_with_class_weights_it_is_the_balanced_accuracy_that_counts(run: Main, tmp_path: Path) -> None:
+    asked = (*RACE[:8], *RACE[10:], "--set", "train.class_weights=balanced", "--out", tmp_path / "r")
+    assert run("search", *asked, "--quiet")[0] == 0
+    for one in RACE_FILE.read(tmp_path / "r")["trained"]:
+        log = read_log(tmp_path / f"r/race/{one['entrant']:03d}/train.csv")
+        assert one["accuracy"] == log[round(one["length"]) - 1].validation_balanced_accuracy
+    assert run("report", tmp_path / "r")[0] == 0
+    assert ">balanced accuracy</th>" in (tmp_path / "r/report.html").read_text()
+
+
+@pytest.mark.slow
+def test_the_twin_of_a_race_is_that_of_its_winner(run: Main, tmp_path: Path) -> None:
+    assert run("run", *RACE, "--twin", "--out", tmp_path / "r", "--quiet")[0] == 0
+    own, twin = (Config.load(tmp_path / name / "config.toml") for name in ("r", "r/twin"))
+    assert (own.network.neuron, twin.network.neuron) == ("ilif", "relu")
+    assert own.network.cell_widths == twin.network.cell_widths
+    assert own.data.size == twin.data.size == Design.parse(BEST_FILE.read(tmp_path / "r")["design"]).image
+    assert len(read_log(tmp_path / "r/twin/train.csv")) > 0
+    assert (tmp_path / "r/twin/quantised.safetensors").exists()
+
+
 def test_what_a_device_has_no_memory_for_drops_out(
     run: Main, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,14 +29,19 @@ def race_plot(run: SavedRun) -> Plot | None:
         })  # fmt: skip
     unit = "seconds of training" if race["timed"] else "epochs of training"
     layout = {"xaxis": {"title": {"text": unit}, "type": "log"},
-              "yaxis": {"title": {"text": "validation accuracy, %"}}, "showlegend": False}  # fmt: skip
+              "yaxis": {"title": {"text": f"validation {_figure(run)}, %"}}, "showlegend": False}  # fmt: skip
     rows = [
         (*(f"{share:.1%}" if share is not None else "" for share in (one.accuracy, one.outlook)),
          _length(race, one.length), format_size(one.flash_bytes), format_size(one.ram_bytes), one.design)
         for one in raced(race)
     ]  # fmt: skip
     return Plot("race", "The race", _course(race, winner), {"data": data, "layout": layout},
-                ("accuracy", "expected in the end", "trained for", "flash", "RAM", "design"), rows, 380)  # fmt: skip
+                (_figure(run), "expected in the end", "trained for", "flash", "RAM", "design"), rows, 380)  # fmt: skip
+
+
+def _figure(run: SavedRun) -> str:
+    """What the trainings of a race were judged by."""
+    return "balanced accuracy" if run.config.train.class_weights == "balanced" else "accuracy"
 
 
 def trained_plot(run: SavedRun) -> Plot | None:
@@ -61,11 +66,11 @@ def trained_plot(run: SavedRun) -> Plot | None:
             "y": [round(100 * (one.accuracy or 0), 2) for one in front], "hoverinfo": "skip",
         },
     ]  # fmt: skip
-    layout = {"xaxis": {"title": {"text": "flash, KiB"}}, "yaxis": {"title": {"text": "validation accuracy, %"}}}
+    layout = {"xaxis": {"title": {"text": "flash, KiB"}}, "yaxis": {"title": {"text": f"validation {_figure(run)}, %"}}}
     rows = [(f"{one.accuracy:.1%}", format_size(one.flash_bytes), one.design) for one in front]
     said = "Designs that came farther were trained longer, so that their points stand higher for that too."
     return Plot("trained", "Accuracy against memory, of all that was trained", said,
-                {"data": data, "layout": layout}, ("accuracy", "flash", "design"), rows, 380)  # fmt: skip
+                {"data": data, "layout": layout}, (_figure(run), "flash", "design"), rows, 380)  # fmt: skip
 
 
 def _course(race: RaceRecord, winner: int | None) -> str:
