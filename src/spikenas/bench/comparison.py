@@ -30,6 +30,7 @@ from spikenas.nas import STRATEGIES, CandidateEvaluation
 from spikenas.nas.cached import CachedExecutor
 from spikenas.nas.executors import Executor
 from spikenas.nas.strategies import DEFAULT_EVALUATIONS
+from spikenas.nas.strategy import CandidateSpace, Cost
 from spikenas.space.genotype import Genotype, network_key
 from spikenas.space.plan import InputSpec
 from spikenas.task import Task
@@ -230,13 +231,15 @@ class Comparison:
         if limits.convs is not None:
             raise ConfigError(f"limit {limits.name}: only the networks of a table can be limited so")
         task = self._task.but({"budget": limits.memory})
+        space: CandidateSpace
+        cost: Cost
         if task.config.searches_designs:
             space, cost = design_space_of(task, task.asked), Estimator(task.config.network, task.input)
-            setting = digest_of(task.config.network.model_dump_json(), str(task.input), repr(space))
-            return Arena(limits, space, cost, setting=setting, search=self.config.search), task
-        task = task.sized()
+        else:
+            task = task.sized()
+            space, cost = task.space, task.cost
         setting = digest_of(task.config.network.model_dump_json(), str(task.input))
-        return Arena(limits, task.space, task.cost, setting=setting, search=self.config.search), task
+        return Arena(limits, space, cost, setting=setting, search=self.config.search), task
 
     def _write(self, found: ComparisonResult) -> None:
         content = {

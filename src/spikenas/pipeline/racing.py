@@ -130,8 +130,8 @@ class Race:
                 self.record["seconds"] = self._before + self.report.elapsed
                 RACE_FILE.write(self.folder, self.record)
                 self._show()
-        self._weigh([one for one in map(partial(self._told, length=length), entrants) if one], length)
         told = [self._told(entrant, length) for entrant in entrants]
+        self._weigh([one for one in told if one], length)
         return [-math.inf if one is None or one["outlook"] is None else one["outlook"] for one in told]
 
     def _weigh(self, told: Sequence[TrainedRecord], length: float) -> None:

@@ -101,16 +101,11 @@ class EntrantTrainer:
     @cached_property
     def digest(self) -> str:
         """Digest that is equal for equal trainers of one version of the package."""
-        settings = (
-            self.config.network,
-            self.config.train,
-            self.config.seed,
-            self.config.device,
-            self.classes,
-            self.timed,
-        )
-        arrays = (split.items for items in self.items.values() for split in (items.train, items.validation))
-        return digest_of(version("spikenas"), *map(repr, settings), *(array.tobytes() for array in arrays))
+        config, all_items = self.config, self.items.values()
+        recipe = config.network, config.train, self.asked.train, config.seed, config.device, self.classes, self.timed
+        statistics = (items.statistics for items in all_items)
+        arrays = (split.items.tobytes() for items in all_items for split in (items.train, items.validation))
+        return digest_of(version("spikenas"), *map(repr, (*recipe, *statistics)), *arrays)
 
     def __call__(self, entrant: Entrant) -> Trained:
         """Train an entrant up to its last length, from where it is; what is damaged is trained anew, rung by rung.
@@ -118,8 +113,8 @@ class EntrantTrainer:
         Raises:
             RunError: Its folder cannot be written, or the device lacks the precision.
         """
-        note = _damage(entrant.folder) if entrant.folder else ""
-        if entrant.folder and note:
+        note = ""
+        if entrant.folder and (note := _damage(entrant.folder)):
             shutil.rmtree(entrant.folder)
         start = time.perf_counter()
         try:
