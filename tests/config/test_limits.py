@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ KEYS = [
     *(key for key in Config.model_fields if key not in SECTIONS),
     *(f"{name}.{key}" for name, section in SECTIONS.items() for key in section.model_fields),
 ]
-SECONDS = 1.0  # for whatever text, Config or error
+LINES = 200_000  # of Python, run for whatever text, Config or error
 
 
 def nested(key: str, value: object) -> dict[str, Any]:
@@ -53,14 +54,23 @@ def from_raw_toml(key: str, value: Any, folder: Path) -> Config:
     return Config.load(path)
 
 
-def in_time(make: Callable[[str, Any, Path], Config], key: str, value: Any, folder: Path) -> Config | str:
-    began = time.process_time()
+def in_steps(make: Callable[[str, Any, Path], Config], key: str, value: Any, folder: Path) -> Config | str:
+    lines = 0
+
+    def count(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
     try:
         return make(key, value, folder)
     except ConfigError as error:
         return str(error)
     finally:
-        assert time.process_time() - began < SECONDS, key
+        sys.settrace(before)
+        assert lines < LINES, (key, lines)
 
 
 TEXTS = st.text(st.characters(), max_size=30)
@@ -72,7 +82,7 @@ EASY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCh
 @EASY
 @given(key=st.sampled_from(KEYS), value=st.one_of(TEXTS, NUMBERS, st.lists(st.one_of(TEXTS, NUMBERS), max_size=3)))
 def test_whatever_is_given_in_python_gives_a_configuration_or_an_error(tmp_path: Path, key: str, value: object) -> None:
-    found = in_time(from_python, key, value, tmp_path)
+    found = in_steps(from_python, key, value, tmp_path)
     if isinstance(found, Config):
         path = tmp_path / "config.toml"
         path.write_text(found.dump(), encoding="utf-8")
@@ -87,14 +97,14 @@ def test_whatever_text_is_given_by_set_or_toml_gives_a_configuration_or_an_error
     tmp_path: Path, key: str, value: str
 ) -> None:
     for make in (from_command, from_toml, from_raw_toml):
-        found = in_time(make, key, value, tmp_path)
+        found = in_steps(make, key, value, tmp_path)
         assert isinstance(found, Config) or len(found.splitlines()) == 1
 
 
 @settings(EASY, max_examples=50)
 @given(keys=st.lists(TEXTS, min_size=1, max_size=4), value=st.one_of(TEXTS, NUMBERS))
 def test_whatever_key_is_given_it_is_unknown(tmp_path: Path, keys: list[str], value: object) -> None:
-    found = in_time(from_python, ".".join(keys), value, tmp_path)
+    found = in_steps(from_python, ".".join(keys), value, tmp_path)
     assert isinstance(found, str) or ".".join(keys) in KEYS
     assert isinstance(found, Config) or len(found.splitlines()) == 1
 
@@ -113,16 +123,16 @@ def test_a_text_that_breaks_a_reader_is_refused_for_every_key(
     make: Callable[[str, Any, Path], Config], value: str, tmp_path: Path
 ) -> None:
     for key in KEYS:
-        found = in_time(make, key, value, tmp_path)
+        found = in_steps(make, key, value, tmp_path)
         assert isinstance(found, str), (key, value[:20])
         assert len(found) < 2_100
 
 
 def test_what_breaks_the_reader_of_toml_is_named(tmp_path: Path) -> None:
-    assert in_time(from_raw_toml, "seed", HUGE, tmp_path) == (
+    assert in_steps(from_raw_toml, "seed", HUGE, tmp_path) == (
         f"{tmp_path}/config.toml: not valid TOML: a number has too many digits"
     )
-    assert in_time(from_raw_toml, "seed", DEEP, tmp_path) == (
+    assert in_steps(from_raw_toml, "seed", DEEP, tmp_path) == (
         f"{tmp_path}/config.toml: not valid TOML: nested too deeply"
     )
 
