@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spikenas._util.errors import ScoreError
 from spikenas._util.seeding import seed_of
 from spikenas.space import Genotype
@@ -70,6 +73,16 @@ class WaitsFor:
         if genotype == VICTIM:
             self.pipe.open().close()
         return noise(genotype)
+
+
+@dataclass(frozen=True)
+class SumsShared:
+    """Sums arrays of its own that are shared with other processes."""
+
+    arrays: tuple[NDArray[np.float64], ...]
+
+    def __call__(self, genotype: Genotype) -> Value:
+        return Value(sum(float(array.sum()) for array in self.arrays if not array.flags.owndata))
 
 
 class OddError(Exception):

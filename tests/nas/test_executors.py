@@ -7,6 +7,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,19 @@ def test_nothing_is_left_of_a_closed_pool() -> None:
             os.kill(number, 0)
     with pytest.raises(RunError, match="closed"):
         next(pool.evaluate(GENOTYPES))
+
+
+def test_arrays_are_in_memory_once_for_all_workers(pool: str) -> None:
+    arrays = np.arange(300_000.0), np.ones((3, 200_000)), np.zeros((0, 4))
+    with opened(pool, Make(support.SumsShared(arrays))) as executor:
+        found = {result.score for result in executor.evaluate(GENOTYPES)}
+    assert found == {arrays[0].sum() + arrays[1].sum()}
+
+
+def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.TemporaryFile", partial(Path.open, Path("/dev/full"), "wb"))
+    with pytest.raises(RunError, match="items for the workers: No space left on device"):
+        ProcessPool(Make(support.SumsShared((np.ones(1_000_000),))), 1)
 
 
 def test_workers_are_light_and_have_one_thread_of_arithmetic() -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import pickle
 import signal
+import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from multiprocessing import connection as pipes
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import get_context, reduction, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
+from spikenas._util.errors import RunError
+from spikenas.nas.candidates import EvaluationFunction
 from spikenas.nas.worker_pool import Make, Outcome, Tell, Worker, WorkerPool
 
 _SECONDS_TO_END = 5.0  # of a process that has closed its pipe
@@ -29,11 +34,52 @@ class _Process(Worker):
     sender: Thread
 
 
+class _Recipe:
+    """What makes an evaluator, pickled; its arrays are in a file without a name, which all workers map.
+
+    Args:
+        make: Makes an evaluator.
+    Raises:
+        RunError: The file cannot be written.
+    """
+
+    def __init__(self, make: Make) -> None:
+        arrays: list[pickle.PickleBuffer] = []
+        pickled = pickle.dumps(make, protocol=5, buffer_callback=arrays.append)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        try:
+            ends = list(accumulate((self._file.write(array.raw()) for array in arrays), initial=0))
+            self._file.flush()
+        except OSError as error:
+            with suppress(OSError):  # what could not be written
+                self._file.close()
+            raise RunError(f"{tempfile.gettempdir()}: the items for the workers: {error.strerror}") from error
+        self._message = pickle.dumps((pickled, ends))
+
+    def send(self, pipe: Connection, process: int) -> None:
+        """Send this to a process."""
+        with suppress(OSError):  # whoever reads learns of the death
+            reduction.send_handle(pipe, self._file.fileno(), process)
+            pipe.send_bytes(self._message)
+
+    def close(self) -> None:
+        """Remove the file; what workers have of it stays."""
+        self._file.close()
+
+    @staticmethod
+    def receive(pipe: Connection) -> Callable[[], EvaluationFunction]:
+        """Receive what another process sent, and return a function that makes the evaluator."""
+        with os.fdopen(reduction.recv_handle(pipe), "rb") as file:
+            pickled, ends = pickle.loads(pipe.recv_bytes())
+            shared = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) if ends[-1] else b"")
+        return lambda: pickle.loads(pickled, buffers=[shared[a:b] for a, b in pairwise(ends)])()
+
+
 class ProcessPool(WorkerPool[_Process]):
     """A process pool has worker processes on this machine, each with one thread of arithmetic.
 
     The processes start when the pool is made, beside each other and beside what is done here. They are new
-    interpreters, not forks, which threads would not survive.
+    interpreters, not forks, which threads would not survive. Arrays of what they are made of are in memory once.
 
     Args:
         make: Makes an evaluator; picklable; called once in each worker.
@@ -42,8 +88,13 @@ class ProcessPool(WorkerPool[_Process]):
     """
 
     def __init__(self, make: Make, workers: int, on_retry: Tell = lambda message: None) -> None:
-        self._make = pickle.dumps(make)
+        self._recipe = _Recipe(make)
         super().__init__(workers, on_retry)
+
+    def close(self) -> None:
+        """End the workers."""
+        super().close()
+        self._recipe.close()
 
     def _start(self) -> _Process:
         context = get_context("spawn")
@@ -51,7 +102,7 @@ class ProcessPool(WorkerPool[_Process]):
         process = context.Process(target=_serve, args=(there,), daemon=True)
         with there, _single_threaded_start():
             process.start()
-        sender = Thread(target=_send, args=(here, self._make), daemon=True)  # blocks until the process reads
+        sender = Thread(target=self._recipe.send, args=(here, process.pid), daemon=True)  # blocks until it is read
         sender.start()
         return _Process(process, here, sender)
 
@@ -109,8 +160,12 @@ def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")  # they would be shown between the lines of the progress
     inbox: SimpleQueue[bytes] = SimpleQueue()
+    try:
+        make = _Recipe.receive(pipe)
+    except (EOFError, OSError):  # the parent is gone
+        os._exit(0)
     Thread(target=_receive, args=(pipe, inbox), daemon=True).start()
-    made = Outcome.of(lambda: pickle.loads(inbox.get())())
+    made = Outcome.of(make)
     _send(pipe, Outcome(error=made.error, trace=made.trace).pack())
     while not made.error:
         _send(pipe, Outcome.of(lambda: made.value(pickle.loads(inbox.get()))).pack())
