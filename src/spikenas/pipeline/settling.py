@@ -72,7 +72,8 @@ def settled(run: RunFolder, task: Task) -> Task:
     said = {name: plain(text) for name, text in new.description.items()}
     DATA_FILE.write(run.folder, {**DATA_FILE.read(run.folder), "input": asdict(new.input), "description": said})
     decisions = decisions_of(RACE_FILE.read(run.folder), Design.parse(best["design"]))
-    SPACE_FILE.write(run.folder, {"decisions": decisions, "config": new.config.model_dump(mode="json")})
+    config = new.config.model_dump(mode="json", exclude_none=True)
+    SPACE_FILE.write(run.folder, {"decisions": decisions, "config": config})
     return new
 
 
