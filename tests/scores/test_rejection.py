@@ -23,11 +23,11 @@ def combined(*summaries: Rejection | None) -> float:
     return combine_rejection([Measured(LAYER, 1, summary) for summary in summaries])
 
 
-def score(text: str, **changes: object) -> float:
+def score(text: str, name: str = "cmrr", **changes: object) -> float:
     settings = {"kind": "compact", "cells": 1, "channels": 8, "neuron": "lif", "timesteps": 4, "stem_stride": 1}
     images = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(3))
     network = NetworkConfig.model_validate(settings | changes)
-    scorer = Scorer("cmrr", network, InputSpec(3, 16, 16, 10), images, FidelityConfig(channels=16, batch=8, repeats=2))
+    scorer = Scorer(name, network, InputSpec(3, 16, 16, 10), images, FidelityConfig(channels=16, batch=8, repeats=2))
     return scorer(Genotype.parse(text)).score
 
 
@@ -99,6 +99,13 @@ def test_depth_and_spatial_kernels() -> None:
     assert chain > score("0-1:conv1x1 1-2:conv1x1 2-3:conv1x1")
     assert chain > score("0-1:avgpool3x3 1-2:avgpool3x3 2-3:avgpool3x3")
     assert score("0-1:conv3x3@9 1-2:conv3x3@9 2-3:conv3x3@9", v_threshold=9.0) == -math.inf
+
+
+def test_params_in_decibels_are_added() -> None:
+    for cell in ("0-1:conv3x3 1-3:conv3x3", "0-3:conv1x1", "0-1:avgpool3x3 1-3:dwconv3x3"):
+        both = score(cell, name="cmrr-params") - score(cell)
+        assert 10 ** (both / 10) == pytest.approx(score(cell, name="params"))
+    assert score("0-1:conv3x3@9 1-3:conv3x3@9", name="cmrr-params", v_threshold=9.0) == -math.inf
 
 
 def test_it_is_listed_with_one_noisy_copy() -> None:

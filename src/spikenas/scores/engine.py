@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -143,7 +143,7 @@ class Scorer:
             for run in self._runs:
                 measured, rate = run.measure(plan, repeat)
                 for score, layers in zip(run.scores, measured, strict=True):
-                    values[score.name].append(_value(score.combine, layers))
+                    values[score.name].append(_value(partial(score.of, plan), layers))
                 if run is self._runs[0] and self._counts_synops:
                     rates.append(rate if self._scores_its_neurons else self._rates_of_its(genotype, plan, repeat))
             for network_score in self._network_scores:

@@ -46,6 +46,7 @@ class SpikeScore:
             `spikes.flatten(2)` copies.
         combine: Function from what was measured on all layers of neurons, in the plan's order, to the score; higher is
             better, -inf when it cannot be computed.
+        weigh: Function from what `combine` returned and the candidate's plan to the score; None where the former is it.
         counts: Whether `measure` is given numbers of spikes, 0 to D; of ReLUs, which send none, 0 or 1 as before.
     """
 
@@ -56,6 +57,12 @@ class SpikeScore:
     combine: Callable[[Sequence[Measured]], float]
     copies: tuple[float, ...] = ()
     counts: bool = False
+    weigh: Callable[[float, Plan], float] | None = None
+
+    def of(self, plan: Plan, layers: Sequence[Measured]) -> float:
+        """Return the score of a candidate, by its plan and what was measured on its layers of neurons."""
+        found = self.combine(layers)
+        return self.weigh(found, plan) if self.weigh else found
 
 
 @dataclass(frozen=True)

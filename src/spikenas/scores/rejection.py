@@ -19,6 +19,9 @@ threshold. Where not one spike of a layer flips, half a flip is assumed, the lim
 mode is high where many neurons fire, or fire in step, whatever their input: such spikes cost without telling images
 apart. With one timestep there is no clock, and the common mode is the level's square root.
 
+How well signals pass says nothing of how much can be learnt from them. `cmrr-params` multiplies the two, the number of
+learnable parameters by the ratio: 10 log10(params * signal / common).
+
 Source: ours. Sensitivity and liveness of spikes were known to predict accuracy; docs/scores.md has the ablation.
 """
 
@@ -26,12 +29,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, pvariance
 
 from torch import Tensor
 
+from spikenas.scores.baselines import params
 from spikenas.scores.probe import Measured, SpikeScore
+from spikenas.space.plan import Plan
 
 NOISE = 1e-3
 
@@ -104,6 +109,11 @@ def combine_rejection(layers: Sequence[Measured]) -> float:
     return 10 * math.log10(signal / math.sqrt(common))
 
 
+def with_params(score: float, plan: Plan) -> float:
+    """Return a score in decibels, with the parameters of the plan in decibels."""
+    return score + 10 * math.log10(params(plan))
+
+
 CMRR = SpikeScore(
     "cmrr",
     "Common-mode rejection: spikes follow the image, not the clock",
@@ -111,4 +121,10 @@ CMRR = SpikeScore(
     measure_rejection,
     combine_rejection,
     copies=(NOISE,),
+)
+CMRR_PARAMS = replace(
+    CMRR,
+    name="cmrr-params",
+    summary="Common-mode rejection times parameters, in decibels",
+    weigh=with_params,
 )
