@@ -6,7 +6,7 @@ from support import lightly
 
 
 def test_each_score_has_its_name() -> None:
-    assert len(SCORES) == 23
+    assert len(SCORES) == 24
     assert all(SCORES[name].name == name for name in SCORES)
 
 
@@ -15,7 +15,7 @@ def test_names_that_are_none() -> None:
     SCORES.check("train", TRAINING)
     with pytest.raises(ScoreError, match=r"unknown score 'cmr', did you mean 'cmrr'\?"):
         SCORES.check("cmr")
-    with pytest.raises(ScoreError, match="unknown score 'train', known: capacity, cmrr, convs"):
+    with pytest.raises(ScoreError, match="unknown score 'train', known: capacity, cmrr, cmrr-params, convs"):
         SCORES.check("train")
 
 
