@@ -7,8 +7,8 @@ from spikenas.reporting.saved import SavedRun
 _SCORES = {
     "cmrr": "cmrr: how much the spikes of the untrained network follow the differences between images, over how much "
     "they follow what all images have in common, in decibels",
-    "cmrr-params": "cmrr-params: how much the spikes of the untrained network follow the differences between images, over "
-    "how much they follow what all images have in common, times its number of parameters, in decibels",
+    "cmrr-params": "cmrr-params: how much the spikes of the untrained network follow the differences between images, "
+    "over how much they follow what all images have in common, times its number of parameters, in decibels",
     "sahd": "sahd: how different the spikes of the untrained network are from image to image, the logarithm of a "
     "determinant",
 }
