@@ -207,8 +207,14 @@ def test_arrays_are_in_memory_once_for_all_workers(pool: str) -> None:
 
 def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.TemporaryFile", partial(Path.open, Path("/dev/full"), "wb"))
-    with pytest.raises(RunError, match="items for the workers: No space left on device"):
+    with pytest.raises(RunError, match=r"file for the workers: cannot be written \(No space left on device\)"):
         ProcessPool(Make(support.SumsShared((np.ones(1_000_000),))), 1)
+
+
+def test_a_computer_without_a_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    with pytest.raises(RunError, match=r"file for the workers: cannot be written \(No such file or directory\)"):
+        ProcessPool(Make(support.process_number), 1)
 
 
 def test_workers_are_light_and_have_one_thread_of_arithmetic() -> None:

@@ -21,6 +21,7 @@ from threading import Thread
 from typing import Any
 
 from spikenas._util.errors import RunError
+from spikenas._util.files import reason
 from spikenas.nas.candidates import EvaluationFunction
 from spikenas.nas.worker_pool import Make, Outcome, Tell, Worker, WorkerPool
 
@@ -46,14 +47,17 @@ class _Recipe:
     def __init__(self, make: Make) -> None:
         arrays: list[pickle.PickleBuffer] = []
         pickled = pickle.dumps(make, protocol=5, buffer_callback=arrays.append)
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        try:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        except OSError as error:
+            raise _unwritten(error) from error
         try:
             ends = list(accumulate((self._file.write(array.raw()) for array in arrays), initial=0))
             self._file.flush()
         except OSError as error:
             with suppress(OSError):  # what could not be written
                 self._file.close()
-            raise RunError(f"{tempfile.gettempdir()}: the items for the workers: {error.strerror}") from error
+            raise _unwritten(error) from error
         self._message = pickle.dumps((pickled, ends))
 
     def send(self, pipe: Connection, process: int) -> None:
@@ -69,10 +73,20 @@ class _Recipe:
     @staticmethod
     def receive(pipe: Connection) -> Callable[[], EvaluationFunction]:
         """Receive what another process sent, and return a function that makes the evaluator."""
-        with os.fdopen(reduction.recv_handle(pipe), "rb") as file:
-            pickled, ends = pickle.loads(pipe.recv_bytes())
-            shared = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) if ends[-1] else b"")
-        return lambda: pickle.loads(pickled, buffers=[shared[a:b] for a, b in pairwise(ends)])()
+        handle = reduction.recv_handle(pipe)
+        pickled, ends = pickle.loads(pipe.recv_bytes())
+
+        def make() -> EvaluationFunction:
+            shared = memoryview(mmap.mmap(handle, 0, access=mmap.ACCESS_COPY) if ends[-1] else b"")
+            os.close(handle)
+            made: Make = pickle.loads(pickled, buffers=[shared[a:b] for a, b in pairwise(ends)])
+            return made()
+
+        return make
+
+
+def _unwritten(error: OSError) -> RunError:
+    return RunError(f"temporary file for the workers: cannot be written ({reason(error)})")
 
 
 class ProcessPool(WorkerPool[_Process]):
