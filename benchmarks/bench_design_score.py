@@ -136,7 +136,8 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--after", type=int, default=0, help="designs at the start of the file that are left out")
     parser.add_argument(
-        "--scores", default="capacity,capacity:free,params,convs,depth,cmrr,cmrr:synops,naswot,sahd,synflow,zen"
+        "--scores",
+        default="capacity,capacity:free,params,convs,depth,cmrr,cmrr-params,cmrr:synops,naswot,sahd,synflow,zen",
     )
     options = parser.parse_args()
     train(options) if options.what == "train" else rank(options)

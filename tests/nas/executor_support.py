@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,12 +78,19 @@ class WaitsFor:
 
 @dataclass(frozen=True)
 class SumsShared:
-    """Sums arrays of its own that are shared with other processes."""
+    """Sums arrays of its own that lie in a file, or in a store of objects, that other processes see too."""
 
-    arrays: tuple[NDArray[np.float64], ...]
+    arrays: tuple[NDArray[Any], ...]
 
     def __call__(self, genotype: Genotype) -> Value:
-        return Value(sum(float(array.sum()) for array in self.arrays if not array.flags.owndata))
+        return Value(sum(float(array.sum()) for array in self.arrays if _is_shared(array)))
+
+
+def _is_shared(array: NDArray[Any]) -> bool:
+    owner: Any = array
+    while isinstance(owner, np.ndarray | memoryview):
+        owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
+    return owner is not None and not isinstance(owner, bytes | bytearray)
 
 
 class OddError(Exception):

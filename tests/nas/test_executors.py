@@ -199,22 +199,24 @@ def test_nothing_is_left_of_a_closed_pool() -> None:
 
 
 def test_arrays_are_in_memory_once_for_all_workers(pool: str) -> None:
-    arrays = np.arange(300_000.0), np.ones((3, 200_000)), np.zeros((0, 4))
+    arrays = np.ones(1, np.uint8), np.arange(300_000.0), np.ones((3, 200_000)), np.zeros((0, 4))
     with opened(pool, Make(support.SumsShared(arrays))) as executor:
         found = {result.score for result in executor.evaluate(GENOTYPES)}
-    assert found == {arrays[0].sum() + arrays[1].sum()}
+    assert found == {sum(float(array.sum()) for array in arrays)}
 
 
 def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.TemporaryFile", partial(Path.open, Path("/dev/full"), "wb"))
-    with pytest.raises(RunError, match=r"file for the workers: cannot be written \(No space left on device\)"):
+    with pytest.raises(RunError, match=r"arrays of the workers cannot be written there \(No space left on device\)"):
         ProcessPool(Make(support.SumsShared((np.ones(1_000_000),))), 1)
 
 
 def test_a_computer_without_a_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
-    with pytest.raises(RunError, match=r"file for the workers: cannot be written \(No such file or directory\)"):
-        ProcessPool(Make(support.process_number), 1)
+    with pytest.raises(RunError, match=r"^/nowhere: the arrays of the workers cannot be written there \(No such file"):
+        ProcessPool(Make(support.SumsShared((np.ones(8),))), 1)
+    with ProcessPool(Make(support.process_number), 1) as pool:
+        assert next(pool.evaluate(GENOTYPES)).score > 0
 
 
 def test_workers_are_light_and_have_one_thread_of_arithmetic() -> None:

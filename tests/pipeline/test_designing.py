@@ -18,12 +18,14 @@ import torch
 
 from spikenas._util.run_files import CHECKPOINT
 from spikenas.config import Config
+from spikenas.interface.products import Found
 from spikenas.nas import Trial, read_trials
 from spikenas.nas.store import Status
 from spikenas.pipeline.designing import RULE, shortlist
 from spikenas.pipeline.racing import Race
-from spikenas.records import BEST_FILE, RACE_FILE, SPACE_FILE, RaceRecord
+from spikenas.records import BEST_FILE, RACE_FILE, SPACE_FILE, RaceRecord, raced
 from spikenas.space import Design, Plan
+from spikenas.task import Task
 from spikenas.training import entrants
 from spikenas.training.entrants import EntrantTrainer
 from spikenas.training.epochs import read_log
@@ -111,6 +113,8 @@ def test_a_race_goes_on_where_it_was(
         killed_at(patch, trainings)
         assert run("search", *RACE[:8], *RACE[10:], "--out", tmp_path / "r", "--quiet")[0] == 130
     assert len(RACE_FILE.read(tmp_path / "r")["trained"]) == trainings
+    status, _, stderr = run("search", "--out", tmp_path / "r", "--set", "train.lr=0.5", "--quiet")
+    assert (status, "was made with train.lr = " in stderr) == (2, True)
     assert run("run", "--out", tmp_path / "r", "--epochs", "8", "--quiet")[::2] == (0, "")
     assert accuracies(tmp_path / "r") == accuracies(whole)
     best, same = BEST_FILE.read(tmp_path / "r"), BEST_FILE.read(whole)
@@ -191,6 +195,10 @@ def test_what_integers_cannot_hold_drops_out(
     assert stderr.count("sums are too large") == 2
     best = BEST_FILE.read(tmp_path / "r")
     assert best["race"]["entrant"] not in finalists
+    folder = tmp_path / "r"
+    others = tuple(raced(RACE_FILE.read(folder)))
+    found = Found(Task.of(Config.load(folder / "config.toml")), Design.parse(best["design"]), 0.0, (), others)
+    assert f"validation accuracy {best['race']['accuracy']:.1%}, best of 4 that raced" in repr(found)
     assert best["race"]["accuracy"] == max(
         accuracy or 0 for entrant, _, accuracy in accuracies(whole) if entrant not in finalists
     )
@@ -351,6 +359,17 @@ def test_a_shortlist_is_not_all_of_one_kind() -> None:
     assert found == [*alike[:2], other[0], rule]
     assert shortlist(alike, 4) == alike[:4]
     assert shortlist([*alike, rule], 8) == [*alike, rule]
+
+
+def test_fewer_designs_than_a_race_has_room_for(run: Main, tmp_path: Path) -> None:
+    few = (*RACE[:6], "--evaluations", "3", *RACE[10:], "--quiet")
+    assert run("search", *few, "--out", tmp_path / "r")[::2] == (0, "")
+    record = RACE_FILE.read(tmp_path / "r")
+    assert len(record["entrants"]) == record["rungs"][0]["entrants"] == 2
+    assert {one["entrant"] for one in record["trained"]} == {0, 1}
+    steps = {trial.genotype: trial.step for trial in read_trials(tmp_path / "r/trials.db")}
+    assert len(steps) == 3
+    assert RULE in {steps[one["design"]] for one in record["entrants"]}
 
 
 def test_a_record_of_other_entrants_is_damaged(whole: Path, tmp_path: Path) -> None:

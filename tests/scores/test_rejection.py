@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikenas.config import FidelityConfig, NetworkConfig
+from spikenas.memory import footprint
 from spikenas.scores import SCORES
 from spikenas.scores.engine import Scorer
 from spikenas.scores.probe import Measured
 from spikenas.scores.rejection import Rejection, combine_rejection, measure_rejection
 from spikenas.space import Genotype
+from spikenas.space.building import make_plan
 from spikenas.space.plan import InputSpec, LayerSpec
 
 LAYER = LayerSpec("cell1.op1.lif", "neuron", (), (1,), (1,), "cell1", static=False)
@@ -29,6 +31,11 @@ def score(text: str, name: str = "cmrr", **changes: object) -> float:
     network = NetworkConfig.model_validate(settings | changes)
     scorer = Scorer(name, network, InputSpec(3, 16, 16, 10), images, FidelityConfig(channels=16, batch=8, repeats=2))
     return scorer(Genotype.parse(text)).score
+
+
+def params(text: str, channels: int) -> int:
+    network = NetworkConfig(kind="compact", cells=1, channels=channels, neuron="lif", timesteps=4, stem_stride=1)
+    return footprint(make_plan(Genotype.parse(text), network, InputSpec(3, 16, 16, 10))).params
 
 
 def test_a_layer_by_hand() -> None:
@@ -103,8 +110,10 @@ def test_depth_and_spatial_kernels() -> None:
 
 def test_params_in_decibels_are_added() -> None:
     for cell in ("0-1:conv3x3 1-3:conv3x3", "0-3:conv1x1", "0-1:avgpool3x3 1-3:dwconv3x3"):
-        both = score(cell, name="cmrr-params") - score(cell)
-        assert 10 ** (both / 10) == pytest.approx(score(cell, name="params"))
+        both = score(cell, name="cmrr-params", channels=24) - score(cell, channels=24)
+        assert 10 ** (both / 10) == pytest.approx(params(cell, 24))
+        both = score(cell, name="cmrr-params", channels="auto") - score(cell, channels="auto")
+        assert 10 ** (both / 10) == pytest.approx(params(cell, 16))
     assert score("0-1:conv3x3@9 1-3:conv3x3@9", name="cmrr-params", v_threshold=9.0) == -math.inf
 
 

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from multiprocessing import connection as pipes
 from multiprocessing import get_context, reduction, resource_tracker
 from multiprocessing.connection import Connection
@@ -25,6 +24,7 @@ from spikenas._util.files import reason
 from spikenas.nas.candidates import EvaluationFunction
 from spikenas.nas.worker_pool import Make, Outcome, Tell, Worker, WorkerPool
 
+_ALIGNMENT_BYTES = 64  # of arrays in the file
 _SECONDS_TO_END = 5.0  # of a process that has closed its pipe
 
 
@@ -48,17 +48,21 @@ class _Recipe:
         arrays: list[pickle.PickleBuffer] = []
         pickled = pickle.dumps(make, protocol=5, buffer_callback=arrays.append)
         try:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+            self._file = tempfile.TemporaryFile() if arrays else open(os.devnull, "rb")  # noqa: SIM115
         except OSError as error:
             raise _unwritten(error) from error
         try:
-            ends = list(accumulate((self._file.write(array.raw()) for array in arrays), initial=0))
+            places = [self._append(array) for array in arrays]
             self._file.flush()
         except OSError as error:
             with suppress(OSError):  # what could not be written
                 self._file.close()
             raise _unwritten(error) from error
-        self._message = pickle.dumps((pickled, ends))
+        self._message = pickle.dumps((pickled, places))
+
+    def _append(self, array: pickle.PickleBuffer) -> tuple[int, int]:
+        start = self._file.seek(-(-self._file.tell() // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES)
+        return start, start + self._file.write(array.raw())
 
     def send(self, pipe: Connection, process: int) -> None:
         """Send this to a process."""
@@ -74,26 +78,29 @@ class _Recipe:
     def receive(pipe: Connection) -> Callable[[], EvaluationFunction]:
         """Receive what another process sent, and return a function that makes the evaluator."""
         handle = reduction.recv_handle(pipe)
-        pickled, ends = pickle.loads(pipe.recv_bytes())
+        pickled, places = pickle.loads(pipe.recv_bytes())
 
         def make() -> EvaluationFunction:
-            shared = memoryview(mmap.mmap(handle, 0, access=mmap.ACCESS_COPY) if ends[-1] else b"")
+            empty = os.fstat(handle).st_size == 0
+            shared = memoryview(b"" if empty else mmap.mmap(handle, 0, access=mmap.ACCESS_COPY))
             os.close(handle)
-            made: Make = pickle.loads(pickled, buffers=[shared[a:b] for a, b in pairwise(ends)])
+            made: Make = pickle.loads(pickled, buffers=[shared[start:end] for start, end in places])
             return made()
 
         return make
 
 
 def _unwritten(error: OSError) -> RunError:
-    return RunError(f"temporary file for the workers: cannot be written ({reason(error)})")
+    where = tempfile.gettempdir() if tempfile.tempdir else "TMPDIR"
+    return RunError(f"{where}: the arrays of the workers cannot be written there ({reason(error)})")
 
 
 class ProcessPool(WorkerPool[_Process]):
     """A process pool has worker processes on this machine, each with one thread of arithmetic.
 
     The processes start when the pool is made, beside each other and beside what is done here. They are new
-    interpreters, not forks, which threads would not survive. Arrays of what they are made of are in memory once.
+    interpreters, not forks, which threads would not survive. Arrays of what they are made of are in memory once for all
+    of them, by a file without a name in the folder for temporary files (TMPDIR).
 
     Args:
         make: Makes an evaluator; picklable; called once in each worker.

@@ -19,6 +19,7 @@ from spikenas._util.run_files import (
     CONFIG,
     LOG,
     MODEL,
+    RACE,
     SPACE,
     STATISTICS,
     TRAININGS,
@@ -33,6 +34,7 @@ _NEVER_FIXED = (  # another view of, or way to, the same
     "data.name",  # the manifest says whether the data are the same
     *("enhancement.enabled",),
 )
+_LENGTHS = ("train.epochs", "train.time")
 _NOT_DECIDED_FROM = ("search.evaluations", "search.refine")  # decided, but nothing else is decided from them
 
 
@@ -69,7 +71,7 @@ class Settings:
         Raises:
             ConfigError: They are no configuration.
         """
-        length = next((key for key in ("train.epochs", "train.time") if words.get(key) is not None), None)
+        length = next((key for key in _LENGTHS if words.get(key) is not None), None)
         if length and words.get("time") is not None:
             names = sorted((given or {}).get(key, key) for key in (length, "time"))
             raise ConfigError(f"{names[0]} and {names[1]}: give one of them")
@@ -141,19 +143,16 @@ def fix(run: RunFolder, config: Config, again: bool = False) -> None:
     """
     old = load_config(run.folder) if run.has(CONFIG) else None
     if old:
-        for stage in STAGES.values():
-            if not all(map(run.has, stage.witness)) or (again and stage.name == "train"):
-                continue
-            if changed := [one for section in stage.fixes for one in _refused(old, config, section)]:
-                key, before, now = changed[0]
-                remedy = "choose another --out or remove it"
-                if stage.name == "train":
-                    asked = {key: now for key, _, now in changed}
-                    if asked.get("train.time", ...) is None:
-                        asked = {**asked, "train.epochs": config.train.epochs}
-                    remedy = f"'{train_again(run.folder, asked)}' trains anew"
-                made = f"without {key}" if before is None else f"with {key} = {before!r}"
-                raise RunError(f"{run.folder} was made {made}, not {'without' if now is None else repr(now)}; {remedy}")
+        if changed := list(_changed(run, old, config, again)):
+            stage, (key, before, now) = changed[0]
+            remedy = "choose another --out or remove it"
+            if stage == "train":
+                asked = {key: now for _, (key, _, now) in changed}
+                if asked.get("train.time", ...) is None:
+                    asked = {**asked, "train.epochs": config.train.epochs}
+                remedy = f"'{train_again(run.folder, asked)}' trains anew"
+            made = f"without {key}" if before is None else f"with {key} = {before!r}"
+            raise RunError(f"{run.folder} was made {made}, not {'without' if now is None else repr(now)}; {remedy}")
         if run.has(TRIALS) and not run.has(BEST) and old.device != config.device:
             raise RunError(f"{run.folder}: the search began on {old.device}, so it ends there, not on {config.device}")
     if not is_leader():
@@ -163,6 +162,15 @@ def fix(run: RunFolder, config: Config, again: bool = False) -> None:
     if old is None or old.seed != config.seed or any(_differences(old, config, "data")):
         run.remove(STATISTICS)
     write_text(run / CONFIG, config.dump())
+
+
+def _changed(run: RunFolder, old: Config, new: Config, again: bool) -> Iterator[tuple[str, tuple[str, Any, Any]]]:
+    """Yield what files of a run depend on and is another now: the stage that made them, the setting and both values."""
+    for stage in STAGES.values():
+        if all(map(run.has, stage.witness)) and not (again and stage.name == "train"):
+            yield from ((stage.name, one) for section in stage.fixes for one in _refused(old, new, section))
+    if run.has(RACE) and not run.has(BEST):  # its trainings are compared; how long the final one is does not matter
+        yield from (("search", one) for one in _differences(old, new, "train") if one[0] not in _LENGTHS)
 
 
 def fix_training(folder: Path, config: Config, again: bool = False) -> None:
@@ -230,7 +238,7 @@ def _refused(old: Config, new: Config, section: str) -> Iterator[tuple[str, Any,
         (key, before, now)
         for key, before, now in _differences(old, new, section)
         if not (key == "train.epochs" and timed)
-        and (key not in ("train.epochs", "train.time") or before is None or now is None or now < before)
+        and (key not in _LENGTHS or before is None or now is None or now < before)
     )
 
 

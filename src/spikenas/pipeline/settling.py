@@ -11,11 +11,12 @@ from spikenas._util.files import write_text
 from spikenas._util.run_files import ASKED, CONFIG, SPACE, STATISTICS
 from spikenas._util.showing import plain
 from spikenas.config import Config
+from spikenas.enhancement import Decision, Enhancement, write_space
 from spikenas.pipeline.run_folder import RunFolder, is_leader
 from spikenas.pipeline.searching import take_statistics
 from spikenas.pipeline.settings import changed_key
 from spikenas.pipeline.stages import State, load_config
-from spikenas.records import BEST_FILE, DATA_FILE, RACE_FILE, SPACE_FILE, Won, decisions_of
+from spikenas.records import BEST_FILE, DATA_FILE, RACE_FILE, Won, decisions_of
 from spikenas.space import Design
 from spikenas.task import Task
 from spikenas.task.designs import settings_of
@@ -72,8 +73,7 @@ def settled(run: RunFolder, task: Task) -> Task:
     said = {name: plain(text) for name, text in new.description.items()}
     DATA_FILE.write(run.folder, {**DATA_FILE.read(run.folder), "input": asdict(new.input), "description": said})
     decisions = decisions_of(RACE_FILE.read(run.folder), Design.parse(best["design"]))
-    config = new.config.model_dump(mode="json", exclude_none=True)
-    SPACE_FILE.write(run.folder, {"decisions": decisions, "config": config})
+    write_space(run.folder, Enhancement(tuple(Decision(**one) for one in decisions), new.config))
     return new
 
 

@@ -20,7 +20,8 @@ class Raced:
     Attributes:
         design: Text of the design.
         score: Its score, before any training.
-        accuracy: Validation accuracy of its last training, a share; None where it could not be trained.
+        accuracy: Validation accuracy of its last training, a share, with class weights the balanced one; None where it
+            could not be trained.
         outlook: Accuracy that is expected of it after the final training, by which the race is decided.
         length: Length of that training with those before it: seconds, or epochs.
         seconds: Time of all its trainings.

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from spikenas.reporting.saved import SavedRun
 
+_REJECTION = (
+    "how much the spikes of the untrained network follow the differences between images, over how much they follow "
+    "what all images have in common"
+)
 _SCORES = {
-    "cmrr": "cmrr: how much the spikes of the untrained network follow the differences between images, over how much "
-    "they follow what all images have in common, in decibels",
-    "cmrr-params": "cmrr-params: how much the spikes of the untrained network follow the differences between images, "
-    "over how much they follow what all images have in common, times its number of parameters, in decibels",
+    "capacity": "capacity: what a network of these sizes can learn, against how far it comes in the time that there "
+    "is, in points of accuracy",
+    "cmrr": f"cmrr: {_REJECTION}, in decibels",
+    "cmrr-params": f"cmrr-params: {_REJECTION}, times its number of parameters, in decibels",
     "sahd": "sahd: how different the spikes of the untrained network are from image to image, the logarithm of a "
     "determinant",
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from spikenas.memory import footprint
 from spikenas.memory.model import params as params_of
 from spikenas.scores.probe import PlanScore
 from spikenas.space.plan import Plan
@@ -33,7 +32,7 @@ def convs(plan: Plan) -> int:
 
 def params(plan: Plan) -> int:
     """Count the learnable parameters."""
-    return footprint(plan).params
+    return sum(map(params_of, plan.layers))
 
 
 def cost(plan: Plan) -> int:
@@ -73,7 +72,7 @@ def capacity(plan: Plan, reach: float = math.inf) -> float:
     """
     network, work = plan.network, max(1, cost(plan))
     levels = _RELU_LEVELS if network.neuron == "relu" else plan.levels
-    missing = max(0.0, _MOST - math.log2(work * sum(map(params_of, plan.layers))))
+    missing = max(0.0, _MOST - math.log2(work * params(plan)))
     weights = sum(layer.weights for layer in plan.layers)
     coarse = sum(layer.weights * math.log2(8 / layer.bits) for layer in plan.layers) / weights
     learnt = _SEEN * math.log2(plan.input.height * plan.input.width) + _SENT * math.log2(1 + levels)

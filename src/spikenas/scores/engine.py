@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -108,6 +108,7 @@ class Scorer:
         scores = [SCORES.find(name) for name in dict.fromkeys(self.names)]
         self._network_scores = [score for score in scores if isinstance(score, NetworkScore)]
         self._plan_scores = [score for score in scores if isinstance(score, PlanScore)]
+        self._weighing = [score for score in scores if isinstance(score, SpikeScore) and score.weigh]
         if self._network_scores and labels is None:
             raise ScoreError(f"the score {self._network_scores[0].name!r} needs the labels of the images")
         by_copies: dict[tuple[float, ...], list[SpikeScore]] = {}
@@ -143,7 +144,7 @@ class Scorer:
             for run in self._runs:
                 measured, rate = run.measure(plan, repeat)
                 for score, layers in zip(run.scores, measured, strict=True):
-                    values[score.name].append(_value(partial(score.of, plan), layers))
+                    values[score.name].append(_value(score.combine, layers))
                 if run is self._runs[0] and self._counts_synops:
                     rates.append(rate if self._scores_its_neurons else self._rates_of_its(genotype, plan, repeat))
             for network_score in self._network_scores:
@@ -151,6 +152,9 @@ class Scorer:
         for plan_score in self._plan_scores:
             values[plan_score.name].append(float(plan_score.compute(plan)))
         scores = {name: _mean(found) for name, found in values.items()}
+        for score in self._weighing:
+            built = _plan(genotype, *self.full) if isinstance(self.full[0].channels, int) else plan
+            scores[score.name] = score.weigh(scores[score.name], built)  # type: ignore[misc]
         return _Known(scores, self._synops(genotype, plan, rates) if rates else None)
 
     @property

@@ -46,7 +46,9 @@ class SpikeScore:
             `spikes.flatten(2)` copies.
         combine: Function from what was measured on all layers of neurons, in the plan's order, to the score; higher is
             better, -inf when it cannot be computed.
-        weigh: Function from what `combine` returned and the candidate's plan to the score; None where the former is it.
+        weigh: Function from what `combine` returned, on average over the initialisations, and a plan to the score; None
+            where the former is it. The plan is that of the network to be built, or where its width is open the one
+            that was measured.
         counts: Whether `measure` is given numbers of spikes, 0 to D; of ReLUs, which send none, 0 or 1 as before.
     """
 
@@ -58,11 +60,6 @@ class SpikeScore:
     copies: tuple[float, ...] = ()
     counts: bool = False
     weigh: Callable[[float, Plan], float] | None = None
-
-    def of(self, plan: Plan, layers: Sequence[Measured]) -> float:
-        """Return the score of a candidate, by its plan and what was measured on its layers of neurons."""
-        found = self.combine(layers)
-        return self.weigh(found, plan) if self.weigh else found
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class Trained:
     """What a training of an entrant came to.
 
     Attributes:
-        score: Validation accuracy, a share; -inf where there is none.
+        score: Validation accuracy, a share, with class weights the balanced one; -inf where there is none.
         seconds: Time of the training up to this length, what went before included.
         note: Why there is no accuracy, or why it was trained anew; empty where all went well.
         synops: Not known.
@@ -104,7 +104,8 @@ class EntrantTrainer:
         config, all_items = self.config, self.items.values()
         recipe = config.network, config.train, self.asked.train, config.seed, config.device, self.classes, self.timed
         statistics = (items.statistics for items in all_items)
-        arrays = (split.items.tobytes() for items in all_items for split in (items.train, items.validation))
+        splits = [split for items in all_items for split in (items.train, items.validation)]
+        arrays = (array.tobytes() for split in splits for array in (split.items, split.labels))
         return digest_of(version("spikenas"), *map(repr, (*recipe, *statistics)), *arrays)
 
     def __call__(self, entrant: Entrant) -> Trained:
