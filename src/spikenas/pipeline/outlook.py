@@ -19,7 +19,7 @@ _LONG, _SHORT = 0.8, 0.1  # accuracy of long trainings where `shortfall` was mea
 _SURE = 0.001  # an accuracy is not nearer to 0 or 1
 _POINT = 1 / (100 * _LONG * (1 - _LONG))  # a point of accuracy there
 _OF_SCORE = 3 * _POINT  # standard deviation of `capacity` among designs that race
-_OF_GAIN, _OF_ACCURACY = 0.12, _POINT  # of what is gained, as a share of it; of an accuracy that was measured
+_OF_GAIN, _OF_ACCURACY = 0.12, _POINT  # of what is gained, as a share of it; of a training that is made again
 
 
 class Outlook(NamedTuple):
@@ -40,21 +40,24 @@ class Outlook(NamedTuple):
         return _reached(self.epochs) - _reached(self.pace * length)
 
 
-def expected(accuracies: Sequence[float], outlooks: Sequence[Outlook], length: float) -> list[float]:
+def expected(accuracies: Sequence[float], outlooks: Sequence[Outlook], length: float, items: int) -> list[float]:
     """Return the accuracies that are expected of designs after the final training, shares.
 
     Each is a mean of what a training of a race came to, with what is still to be gained, and of what the score says
-    beside those of the others, weighted by how sure they are: the less the shorter the training was.
+    beside those of the others, weighted by how sure they are: the training the less the shorter it was, and the fewer
+    items its accuracy is of.
 
     Args:
         accuracies: Of the designs after a training of this length, shares.
         outlooks: Of the same designs.
         length: Length of the training, seconds or epochs.
+        items: Number of items that the accuracies are of.
     """
     gains = [one.gain(length) for one in outlooks]
     seen = [_logit(accuracy) + gain for accuracy, gain in zip(accuracies, gains, strict=True)]
     said = [_POINT * one.score for one in outlooks]
-    doubts = [_OF_ACCURACY**2 + (_OF_GAIN * gain) ** 2 for gain in gains]
+    chances = [_chance(accuracy, items) for accuracy in accuracies]
+    doubts = [_OF_ACCURACY**2 + chance + (_OF_GAIN * gain) ** 2 for chance, gain in zip(chances, gains, strict=True)]
     weights = [1 / (_OF_SCORE**2 + doubt) for doubt in doubts]
     level = math.fsum(w * (a - b) for w, a, b in zip(weights, seen, said, strict=True)) / math.fsum(weights)
     shares = [_OF_SCORE**2 / (_OF_SCORE**2 + doubt) for doubt in doubts]
@@ -65,6 +68,11 @@ def expected(accuracies: Sequence[float], outlooks: Sequence[Outlook], length: f
 def _logit(share: float) -> float:
     share = min(1 - _SURE, max(_SURE, share))
     return math.log(share / (1 - share))
+
+
+def _chance(share: float, items: int) -> float:
+    """Return the variance of a logit by which items happened to be drawn."""
+    return 1 / (share * items + 0.5) + 1 / ((1 - share) * items + 0.5)
 
 
 def _reached(epochs: float) -> float:

@@ -140,7 +140,8 @@ class Race:
         own = [self.record["entrants"][one["entrant"]] for one, _ in known]
         outlooks = [Outlook(one["pace"], one["epochs"], one["capacity"]) for one in own]
         if known:
-            for (one, _), outlook in zip(known, expected([found for _, found in known], outlooks, length), strict=True):
+            found = expected([accuracy for _, accuracy in known], outlooks, length, len(self.task.validation))
+            for (one, _), outlook in zip(known, found, strict=True):
                 one["outlook"] = outlook
             RACE_FILE.write(self.folder, self.record)
 
