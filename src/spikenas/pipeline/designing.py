@@ -118,7 +118,7 @@ def _plan(
     rungs = halved(len(chosen), epochs) if epochs else halved_within(left(), 0.0, len(chosen), workers_of(config))
     if timed and rungs[0].length < (least := min(_SHORTEST, whole)):
         rungs = halved(rungs[0].entrants, least)
-    chosen = shortlist(chosen, rungs[0].entrants)
+    racing = shortlist(chosen, rungs[0].entrants)
     record: RaceRecord = {
         "timed": timed,
         "rungs": [{"entrants": rung.entrants, "length": rung.length} for rung in rungs],
@@ -134,6 +134,7 @@ def _plan(
                 "capacity": outlook.score,
             }
             for trial, outlook in zip(chosen, ahead, strict=True)
+            if trial in racing
         ],
         "trained": [],
         "seconds": report.elapsed,

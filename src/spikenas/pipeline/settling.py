@@ -73,7 +73,8 @@ def settled(run: RunFolder, task: Task) -> Task:
     said = {name: plain(text) for name, text in new.description.items()}
     DATA_FILE.write(run.folder, {**DATA_FILE.read(run.folder), "input": asdict(new.input), "description": said})
     decisions = decisions_of(RACE_FILE.read(run.folder), Design.parse(best["design"]))
-    write_space(run.folder, Enhancement(tuple(Decision(**one) for one in decisions), new.config))
+    found = tuple(Decision(one["key"], one["value"], one["reason"]) for one in decisions)
+    write_space(run.folder, Enhancement(found, new.config))
     return new
 
 
