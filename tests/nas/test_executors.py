@@ -344,3 +344,32 @@ def test_a_search_is_the_same_when_workers_die(strategy: str, tmp_path: Path) ->
         assert list(store) == trials
     assert found == expected
     assert len(told) == 2
+
+
+def test_a_script_without_a_guard_of_its_main_part_can_start_a_pool(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import executor_support as support\n"
+        "from spikenas.nas.executors import ProcessPool\n"
+        "with ProcessPool(support.Make(support.noise), 2) as pool:\n"
+        "    print(len(list(pool.evaluate(support.GENOTYPES))))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, str(len(GENOTYPES))), done.stderr
+
+
+def test_an_evaluator_of_a_script_itself_is_found_in_a_pool(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import executor_support as support\n"
+        "from spikenas.nas.executors import ProcessPool\n"
+        "def act(genotype):\n"
+        "    return support.noise(genotype)\n"
+        "if __name__ == '__main__':\n"
+        "    with ProcessPool(support.Make(act), 1) as pool:\n"
+        "        print(len(list(pool.evaluate(support.GENOTYPES))))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, str(len(GENOTYPES))), done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -232,6 +233,32 @@ def test_a_race_that_is_killed_ten_times_ends_as_one_that_was_not(tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("executor", [("--executor", "in-process"), ("--executor", "pool", "--workers", "2")])
+def test_ctrl_c_ends_the_trainings_of_a_race(tmp_path: Path, executor: tuple[str, ...]) -> None:
+    """Each would go on for minutes; what it learnt in whole epochs is kept."""
+    long = (
+        *RACE[:10],
+        *executor,
+        "--set",
+        "race.epochs=2000",
+        "--set",
+        "race.entrants=2",
+        "--out",
+        str(tmp_path / "r"),
+    )
+    command = [sys.executable, "-c", "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+               "from spikenas.cli.app import app; app()", "run", *long, "--quiet"]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not list((tmp_path / "r").glob("race/00*/train.csv")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert "interrupted; the same command goes on from" in process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert accuracies(tmp_path / "r") == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", ["pool", "ray"])
 def test_executors_find_the_same(run: Main, whole: Path, tmp_path: Path, executor: str) -> None:
     if executor == "ray":
@@ -325,8 +352,8 @@ def test_designs_of_event_frames_keep_their_size_and_time(run: Main, tmp_path: P
         (("--time", "60s", "--epochs", "3"), "--epochs and --time: give one of them"),
         (("--time", "60s", "--network", "snasnet"), "designs are networks of the kind compact"),
         (("--time", "60s", "--strategy", "spikenas"), "spikenas goes by cells, and does not search designs"),
-        (("--time", "60s", "--set", "designs.cells=[]"), "at least one value, each once; got []"),
-        (("--time", "60s", "--set", "designs.cells=[2, 2]"), "at least one value, each once; got [2, 2]"),
+        (("--time", "60s", "--set", "designs.cells=[]"), "at least one value, each once, got []"),
+        (("--time", "60s", "--set", "designs.cells=[2, 2]"), "at least one value, each once, got [2, 2]"),
         (("--time", "60s", "--cells", "2", "--set", "designs.cells=[1, 2]"), "network.cells = 2 is set too"),
         (
             ("--time", "60s", "--set", "designs.neurons=['relu']", "--set", "designs.timesteps=[4]"),
@@ -335,7 +362,7 @@ def test_designs_of_event_frames_keep_their_size_and_time(run: Main, tmp_path: P
         (("--time", "60s", "--channels", "4", "--set", "network.widths=[4, 6]"), "network.widths: a search of designs"),
         (("--time", "60s", "--set", "space.shared=true"), "space.shared: a search of designs decides it for each cell"),
         (("--time", "60s", "--flash", "1KiB"), "the smallest takes 3.5 KiB of flash, allowed are 1.0 KiB"),
-        (("--time", "60s", "--flash", "6KiB", "--set", "designs.channels=[64]"), "[designs] may leave out what does"),
+        (("--time", "60s", "--flash", "3KiB", "--set", "designs.channels=[64]"), "[designs] may leave out what does"),
         (("--time", "0.1s"), "could be trained: train.time: "),
     ],
 )

@@ -77,7 +77,7 @@ def test_equal_networks_have_equal_keys() -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("", "an input such as 3x32x32 first, got nothing"),
+        ("", "an input such as 3x32x32 first, of at most four digits each, got nothing"),
         ("32x32 / 8 0-3:skip", "got '32x32'"),
         ("3x32x32", "expected cells behind '/'"),
         ("3x0x32 / 8 0-3:skip", "at least one pixel"),
@@ -90,7 +90,7 @@ def test_equal_networks_have_equal_keys() -> None:
         ("3x32x32 membrane_bits=4 / 8 0-3:skip", "membrane_bits=4: expected"),
         ("3x32x32 / 0-3:skip", "cell 1: expected channels and edges"),
         ("3x32x32 / 8 0-3:skip / 0 0-3:skip", "cell 2: expected channels and edges"),
-        ("3x32x32 / 8 bits=3 0-3:skip", "cell 1: 'bits=3' is not an edge"),
+        ("3x32x32 / 8 bits=3 0-3:skip", "cell 1: bits=3: expected one of 2, 4, 8"),
         ("3x32x32 / 8 0-9:skip", "cell 1: '0-9:skip'"),
         ("3x32x32" + " / 8 0-3:skip" * 65, "at most 64 cells"),
     ],

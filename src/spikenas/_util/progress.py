@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,6 +86,24 @@ class Reporter:
                 self.check()
 
             yield advance
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let the first Ctrl-C end the work while the context is open, for one that waits for others.
+
+        Raises:
+            KeyboardInterrupt: The task is interrupted.
+        """
+        self.check()
+        before = signal.getsignal(signal.SIGINT)
+        if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def check(self) -> None:
         """End in KeyboardInterrupt if interrupted; this is for work between the steps that are shown."""

@@ -16,6 +16,7 @@ from spikenas.config import neurons_in_words
 from spikenas.memory import Footprint
 from spikenas.memory.fitting import Need
 from spikenas.pipeline.stages import STAGES
+from spikenas.space.design import Design
 from spikenas.space.plan import Plan
 from spikenas.targets import Target
 
@@ -88,13 +89,15 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
     for number, cell in enumerate(values["genotype"].split(" / "), start=1):
         table.add_row(f"cell {number}", cell)
     neurons = neurons_in_words(values["neuron"], values["levels"], values["timesteps"])
-    table.add_row("width", f"{values['channels']} channels, {neurons}")
+    design = Design.parse(values["design"]) if "design" in values else None
+    width = ", ".join(map(str, design.widths)) if design else values["channels"]
+    table.add_row("width", f"{width} channels, {neurons}")
     best = "" if "race" in values else "best "
     table.add_row("score", f"{values['score']:.5g} ({values['score_name']}), {best}of {values['scored']} scored")
     if "race" in values:
-        design, won = values["design"].partition(" / ")[0], values["race"]
-        trained = format_duration(won["trained"])
-        table.add_row("design", f"{design}, won the race with {won['accuracy']:.1%} after {trained} of training")
+        won, trained = values["race"], format_duration(values["race"]["trained"])
+        table.add_row("design", str(design))
+        table.add_row("race", f"won with {won['accuracy']:.1%} after {trained} of training")
     if "validation_accuracy" in values:
         table.add_row(
             "validation",

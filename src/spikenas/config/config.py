@@ -118,6 +118,12 @@ class Config(Section):
         return self.search_seconds is not None or self.race.epochs is not None
 
     @property
+    def for_designs(self) -> list[str]:
+        """Keys that are set and that no search but one of designs reads."""
+        sections = {"designs": self.designs, "race": self.race}
+        return [f"{name}.{key}" for name, section in sections.items() for key in section.given()]
+
+    @property
     def search_seconds(self) -> float | None:
         """Time of the search of designs; None where that is not limited by a time."""
         return self.search.time or (None if self.time is None else SEARCH_SHARE * self.time)

@@ -6,10 +6,11 @@ import mmap
 import os
 import pickle
 import signal
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing import connection as pipes
 from multiprocessing import get_context, reduction, resource_tracker
@@ -47,6 +48,7 @@ class _Recipe:
     def __init__(self, make: Make) -> None:
         arrays: list[pickle.PickleBuffer] = []
         pickled = pickle.dumps(make, protocol=5, buffer_callback=arrays.append)
+        self.needs_main = b"__main__" in pickled
         try:
             self._file = tempfile.TemporaryFile() if arrays else open(os.devnull, "rb")  # noqa: SIM115
         except OSError as error:
@@ -121,7 +123,7 @@ class ProcessPool(WorkerPool[_Process]):
         context = get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(there,), daemon=True)
-        with there, _single_threaded_start():
+        with there, _single_threaded_start(), nullcontext() if self._recipe.needs_main else _without_main():
             process.start()
         sender = Thread(target=self._recipe.send, args=(here, process.pid), daemon=True)  # blocks until it is read
         sender.start()
@@ -165,6 +167,20 @@ def _single_threaded_start() -> Iterator[None]:
         if threads is not None:
             os.environ["OMP_NUM_THREADS"] = threads
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Let a process that starts in this context not import what this one was started with, which may start another."""
+    main = sys.modules["__main__"].__dict__
+    names: tuple[str, ...] = ("__file__", "__spec__")
+    hidden = {name: main.pop(name) for name in names if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.pop("__spec__")
+        main.update(hidden)
 
 
 def _send(pipe: Connection, message: bytes) -> None:

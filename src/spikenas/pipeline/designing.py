@@ -30,7 +30,9 @@ from spikenas.pipeline.racing import Race, entrant_folder, workers_of
 from spikenas.pipeline.remaining import remaining
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.records import RACE_FILE, Best, RaceRecord
+from spikenas.scores.catalogue import SCORES
 from spikenas.scores.designs import design_scorer_factory, weighs_time
+from spikenas.scores.probe import PlanScore
 from spikenas.space import Design, DesignSpace
 from spikenas.task import Task
 from spikenas.task.designs import design_space_of, nothing_fits, rule_of_thumb, settings_of
@@ -63,9 +65,13 @@ def search_designs(run: RunFolder, task: Task, report: Reporter) -> Best:
     before = known["seconds"] if known else 0.0
     if not known and training_seconds(task.config) is not None and weighs_time(task.config.search.score):
         run.remove(TRIALS)  # the pace is measured anew, so that they would not be scored alike
-    with TrialStore(run / TRIALS) as store:
-        record, trainer = (known, None) if known else _plan(run, task, asked, report, store)
-        statuses = Counter(trial.status for trial in store)
+    try:
+        with TrialStore(run / TRIALS) as store:
+            record, trainer = (known, None) if known else _plan(run, task, asked, report, store)
+            statuses = Counter(trial.status for trial in store)
+    except BudgetError:  # nothing depends on what was tried, and other settings may do
+        run.remove(TRIALS)
+        raise
     won = Race(run.folder, task, asked, report, record, trainer, before).run()
     entrant = record["entrants"][won["entrant"]]
     design = Design.parse(entrant["design"])
@@ -161,7 +167,8 @@ def _scored(task: Task, space: DesignSpace, report: Reporter, store: TrialStore)
     end = max(share, report.elapsed + share / 10)
     first = rules[0] if rules else space.draw(random.Random(config.seed), problem.fits)
     make = design_scorer_factory(task, config.search.score, reach(task, first) if first else math.inf)
-    with open_executor(config.executor, make, _log.warning, most) as executor, report.task("score") as progress:
+    waited_for = 0 if isinstance(SCORES.find(config.search.score), PlanScore) else most
+    with open_executor(config.executor, make, _log.warning, waited_for) as executor, report.task("score") as progress:
         scored = 0
 
         def on_trial(trial: Trial, done: int, total: int) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from spikenas._util.run_files import MODEL, RACE, RACED
 from spikenas._util.units import format_duration
 from spikenas.config import Config, ExecutorConfig
 from spikenas.integers import make_integers
-from spikenas.nas.executors import Executor, open_executor
+from spikenas.nas.executors import Executor, InProcess, open_executor
 from spikenas.nas.halving import Rung, length_of, race
 from spikenas.pipeline.outlook import Outlook, expected
 from spikenas.records import RACE_FILE, RaceRecord, TrainedRecord
@@ -110,8 +111,12 @@ class Race:
                 )
                 for one in missing
             ]
+            unit = format_duration(length) if self.record["timed"] else f"{length:g} epochs"
+            _log.info("race: %d designs, trained for %s each", len(entrants), unit)
             results: Iterator[Any] = self._open().evaluate(waiting)
-            for entrant, result in zip(missing, results, strict=True):
+            for entrant in missing:
+                with self._waits():
+                    result = next(results)
                 problem = "" if result.score == -math.inf else self._problem(entrant)
                 accuracy = result.score if math.isfinite(result.score) and not problem else None
                 note = problem or result.note
@@ -163,10 +168,15 @@ class Race:
         if self._executor is None:
             designs = [Design.parse(entrant["design"]) for entrant in self.record["entrants"]]
             trainer = self._trainer or entrant_trainer(self.task, self._asked, designs, self.record["timed"])
-            self._executor = self._stack.enter_context(
-                open_executor(executor_of(self.task.config), partial(_itself, trainer), _log.warning)
-            )
+            executor = open_executor(executor_of(self.task.config), partial(_itself, trainer), _log.warning)
+            if isinstance(executor, InProcess):
+                executor = InProcess(replace(trainer, check=self.report.check))
+            self._executor = self._stack.enter_context(executor)
         return self._executor
+
+    def _waits(self) -> AbstractContextManager[None]:
+        """A context in which Ctrl-C ends the trainings, of which each whole epoch is kept."""
+        return nullcontext() if isinstance(self._executor, InProcess) else self.report.at_once()
 
     def _show(self) -> None:
         done = {one["entrant"]: 0.0 for one in self.record["trained"]}

@@ -17,7 +17,7 @@ _SCORES = {
     "determinant",
 }
 _FIGURES = {
-    "width": "channels of the first cell, doubled at each reduction",
+    "width": "channels of the cells; where it is one number, of the first, doubled at each reduction",
     "synaptic operations an inference": "synops: additions that spikes cause in one inference, over all T timesteps; "
     "fewer take less energy",
     "multiplications an inference": "of weights with activations, in one inference; there are no spikes",

@@ -61,6 +61,7 @@ from spikenas.records import (
     read_history,
 )
 from spikenas.space.building import make_plan
+from spikenas.space.design import Design
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import InputSpec, Plan
 from spikenas.training.epochs import Epoch, kept_epoch, progress_of, read_log
@@ -185,7 +186,8 @@ class SavedRun:
             if self.race and "race" in best:
                 seconds, raced = format_duration(best["race"]["seconds"]), len(self.race["entrants"])
                 found["search"] = f"{seconds}, the best of {raced} designs that raced"
-            found["width"] = f"{best['channels']} channels"
+            widths = Design.parse(best["design"]).widths if "design" in best else (best["channels"],)
+            found["width"] = f"{', '.join(map(str, widths))} channels"
             found["neurons, T"] = self.config.network.neurons
         if self.memory:
             found["params"] = f"{self.memory['params']:,}"

@@ -217,7 +217,7 @@ class Design:
 def _macro(words: list[str]) -> Mapping[str, Any]:
     if not words or not (match := _INPUT.fullmatch(words[0])):
         given = repr(words[0]) if words else "nothing"
-        raise ConfigError(f"expected an input such as 3x32x32 first, got {given}")
+        raise ConfigError(f"expected an input such as 3x32x32 first, of at most four digits each, got {given}")
     colours, height, width = map(int, match.groups())
     found: dict[str, Any] = {"image": (width, height), "colours": colours}
     for word in words[1:]:
@@ -249,9 +249,11 @@ def _check(values: Mapping[str, Any]) -> None:
 
 
 def _cell(text: str, number: int) -> tuple[int, Bits, Cell]:
-    match = re.fullmatch(r"\s*(\d{1,4})(?:\s+bits=([248]))?\s+(\S.*?)\s*", text, re.DOTALL)
+    match = re.fullmatch(r"\s*(\d{1,4})(?:\s+bits=(\S+))?\s+(\S.*?)\s*", text, re.DOTALL)
     if not match or int(match[1]) < 1:
         raise ConfigError(f"cell {number}: expected channels and edges such as '24 0-1:conv3x3', got {text.strip()!r}")
+    if match[2] not in (None, *map(str, get_args(Bits))):
+        raise ConfigError(f"cell {number}: bits={match[2]}: expected one of {', '.join(map(str, get_args(Bits)))}")
     try:
         cell = Cell.parse(match[3])
     except GenotypeError as error:

@@ -197,13 +197,13 @@ class DesignSpace:
     def usual(self, rng: random.Random, fits: Callable[[Design], bool]) -> Iterator[Design]:
         """Iterate over the designs of usual cells that fit, all with one growth and one number of bits, in any order.
 
-        Of each set of other settings these are the widest, and narrower ones down to about a quarter of its parameters.
+        Of each set of other settings these are the widest, and narrower ones down to about a quarter of its parameters;
+        where none of usual cells fits they are of plain ones.
 
         Args:
             rng: Draws the order.
             fits: Says whether a design meets the limits.
         """
-        cell = self.wiring.usual_cell
         settings = [
             (count, growth, *rest)
             for count in self.cells
@@ -215,10 +215,13 @@ class DesignSpace:
         rng.shuffle(settings)
         for count, growth, bits, image, colours, stride, (neuron, timesteps), levels, membrane in settings:
             macro = (bits,) * count, image, colours, stride, neuron, levels, timesteps, membrane
-            at = self._of_width(Genotype((cell,) * count), [growth] * (count - 1), *macro)
-            widest = self._fitting(at, fits) - 1
-            for position in range(widest, max(-1, widest - _NARROWER * _APART - 1), -_APART):
-                yield at(position)
+            for cell in (self.wiring.usual_cell, self.wiring.plain_cell):
+                at = self._of_width(Genotype((cell,) * count), [growth] * (count - 1), *macro)
+                widest = self._fitting(at, fits) - 1
+                for position in range(widest, max(-1, widest - _NARROWER * _APART - 1), -_APART):
+                    yield at(position)
+                if widest >= 0:
+                    break
 
     def _of_width(self, genotype: Genotype, growths: Sequence[float], *macro: Any) -> Callable[[int], Design]:
         """Return what makes a design of the width at a position."""

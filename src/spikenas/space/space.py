@@ -133,6 +133,17 @@ class Space:
         return Cell(tuple(chained if j == i + 1 else past for i, j in pairs(self.nodes)), self.nodes)
 
     @property
+    def plain_cell(self) -> Cell:
+        """The cell that takes the least memory, as far as its ops tell: one edge through it, or all the same."""
+
+        def size(edge: Edge) -> tuple[int, ...]:
+            return edge.feedback, edge.op == NONE, edge.op.spiking, edge.op.info.kernel, edge.op != SKIP
+
+        through = min(self.edges, key=size)
+        past = next((edge for edge in self.edges if edge == Edge(NONE)), through)
+        return Cell(tuple(through if (i, j) == (0, self.nodes - 1) else past for i, j in pairs(self.nodes)), self.nodes)
+
+    @property
     def choices(self) -> tuple[int, ...]:
         """Number of options at each free position: the edges of the first cell, then, unless shared, of the others."""
         return (len(self.edges),) * (len(pairs(self.nodes)) * self.free_cells)

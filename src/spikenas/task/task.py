@@ -107,6 +107,10 @@ class Task:
         self.config, self._reason = _with_derived_settings((config or asked).but(whole_name), opened)
         for key in self.config.network.without_effect if is_new else ():
             _log.warning("network.%s: %s does not use it", key, self.config.network.neurons)
+        for key in self.config.for_designs if is_new and not self.config.searches_designs else ():
+            _log.warning(
+                "%s: designs are searched with --time, search.time or race.epochs, without which it is not used", key
+            )
         self._decoding = _decoding(self.config, opened)
 
     def _derived(self, asked: Config, config: Config | None, opened: OpenedData | None) -> Task:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -73,6 +73,10 @@ class _Items:
     timesteps: int | None
 
 
+def _nothing() -> None:
+    """Let a training go on."""
+
+
 @dataclass(frozen=True, eq=False)
 class EntrantTrainer:
     """An entrant trainer trains designs with the recipe of the final training; it can be pickled.
@@ -84,6 +88,7 @@ class EntrantTrainer:
         items: Items by the width, height and channels that they are decoded to.
         timed: Whether lengths are seconds rather than epochs.
         asked: What was set before anything was decided.
+        check: Called after each step, to end the training by an exception; picklable where the trainer is pickled.
     """
 
     config: Config
@@ -92,6 +97,7 @@ class EntrantTrainer:
     items: Mapping[tuple[int, int, int], _Items]
     timed: bool
     asked: Config
+    check: Callable[[], None] = _nothing
 
     @property
     def count(self) -> int:
@@ -134,7 +140,8 @@ class EntrantTrainer:
         config = self.config.but(self._settings(design, length))
         items = self.items[(*design.image, design.colours)]
         dataset = DataSet.untested(config.data.name, self.classes, items.timesteps, items.train, items.validation)
-        return train(design.plan(config.network, self.input), dataset, items.statistics, config, entrant.folder)
+        plan = design.plan(config.network, self.input)
+        return train(plan, dataset, items.statistics, config, entrant.folder, lambda *told: self.check())
 
     def _settings(self, design: Design, length: float) -> dict[str, Any]:
         return {
