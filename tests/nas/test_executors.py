@@ -346,22 +346,26 @@ def test_a_search_is_the_same_when_workers_die(strategy: str, tmp_path: Path) ->
     assert len(told) == 2
 
 
+def printed_by(script: Path, text: str) -> str:
+    script.write_text(text)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 def test_a_script_without_a_guard_of_its_main_part_can_start_a_pool(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
+    text = (
         "import executor_support as support\n"
         "from spikenas.nas.executors import ProcessPool\n"
         "with ProcessPool(support.Make(support.noise), 2) as pool:\n"
         "    print(len(list(pool.evaluate(support.GENOTYPES))))\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, check=False)
-    assert (done.returncode, done.stdout.strip()) == (0, str(len(GENOTYPES))), done.stderr
+    assert printed_by(tmp_path / "script.py", text) == str(len(GENOTYPES))
 
 
 def test_an_evaluator_of_a_script_itself_is_found_in_a_pool(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
+    text = (
         "import executor_support as support\n"
         "from spikenas.nas.executors import ProcessPool\n"
         "def act(genotype):\n"
@@ -370,6 +374,4 @@ def test_an_evaluator_of_a_script_itself_is_found_in_a_pool(tmp_path: Path) -> N
         "    with ProcessPool(support.Make(act), 1) as pool:\n"
         "        print(len(list(pool.evaluate(support.GENOTYPES))))\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, check=False)
-    assert (done.returncode, done.stdout.strip()) == (0, str(len(GENOTYPES))), done.stderr
+    assert printed_by(tmp_path / "script.py", text) == str(len(GENOTYPES))

@@ -59,3 +59,8 @@ def test_a_decision_says_what_other_values_came_to_after_the_first_rung() -> Non
         "of the design that won; after 10 s each 2: 70.0% (best of 1), 1: 60.0% (best of 2)"
     )
     assert decisions["network.cells"]["reason"] == "every design that raced had it"
+
+
+def test_finalists_that_failed_are_behind_the_winner_of_the_rung_before() -> None:
+    found = raced(record((0, 10, 0.5), (1, 10, 0.6), (2, 10, 0.7), (1, 30, None), (2, 30, None)))
+    assert [one.design for one in found] == [NARROW, COARSE, WIDE]

@@ -67,7 +67,7 @@ class Found:
         scored = sum(trial.status == "scored" for trial in self.candidates)
         score = f"score {self.score:.5g} ({self.task.config.search.score}), best of {scored} scored"
         if self.raced:
-            accuracy = next(one.accuracy or 0.0 for one in self.raced if one.design == str(self.best))
+            accuracy = self.raced[0].accuracy or 0.0
             score = f"validation accuracy {accuracy:.1%}, best of {len(self.raced)} that raced, of {scored} scored"
         return f"{self.best}\n{score}\n{describe(self.cost)}"
 

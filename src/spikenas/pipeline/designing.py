@@ -30,9 +30,7 @@ from spikenas.pipeline.racing import Race, entrant_folder, workers_of
 from spikenas.pipeline.remaining import remaining
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.records import RACE_FILE, Best, RaceRecord
-from spikenas.scores.catalogue import SCORES
-from spikenas.scores.designs import design_scorer_factory, weighs_time
-from spikenas.scores.probe import PlanScore
+from spikenas.scores.designs import design_scorer_factory, is_of_plan, weighs_time
 from spikenas.space import Design, DesignSpace
 from spikenas.task import Task
 from spikenas.task.designs import design_space_of, nothing_fits, rule_of_thumb, settings_of
@@ -167,7 +165,7 @@ def _scored(task: Task, space: DesignSpace, report: Reporter, store: TrialStore)
     end = max(share, report.elapsed + share / 10)
     first = rules[0] if rules else space.draw(random.Random(config.seed), problem.fits)
     make = design_scorer_factory(task, config.search.score, reach(task, first) if first else math.inf)
-    waited_for = 0 if isinstance(SCORES.find(config.search.score), PlanScore) else most
+    waited_for = 0 if is_of_plan(config.search.score) else most
     with open_executor(config.executor, make, _log.warning, waited_for) as executor, report.task("score") as progress:
         scored = 0
 

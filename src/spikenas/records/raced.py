@@ -42,7 +42,7 @@ class Raced:
 
 
 def raced(record: RaceRecord) -> list[Raced]:
-    """Return the designs that were trained, those that came farthest first, of these that with the best outlook."""
+    """Return the designs that were trained: the winner first, then those that came farthest, those that failed last."""
     last = {one["entrant"]: one for one in sorted(record["trained"], key=lambda one: one["length"])}
     found = {
         number: Raced(
@@ -63,9 +63,12 @@ def raced(record: RaceRecord) -> list[Raced]:
 
 
 def _rank(record: RaceRecord, entrant: int) -> tuple[float, ...]:
-    """Order as the race does: by the last rung, then by the outlook there, in the rung before it, and so on."""
+    """Order as the race does: by the last rung, then by the outlook there, in the rung before it, and so on.
+
+    Those whose last training failed are behind all others, as a finalist that drops out is.
+    """
     own = sorted((one for one in record["trained"] if one["entrant"] == entrant), key=lambda one: -one["length"])
-    return (-own[0]["length"], *(-(one["outlook"] or -math.inf) for one in own), entrant)
+    return (own[0]["accuracy"] is None, -own[0]["length"], *(-(one["outlook"] or -math.inf) for one in own), entrant)
 
 
 def trained_front(found: Sequence[Raced]) -> list[Raced]:

@@ -108,7 +108,7 @@ class Scorer:
         scores = [SCORES.find(name) for name in dict.fromkeys(self.names)]
         self._network_scores = [score for score in scores if isinstance(score, NetworkScore)]
         self._plan_scores = [score for score in scores if isinstance(score, PlanScore)]
-        self._weighing = [score for score in scores if isinstance(score, SpikeScore) and score.weigh]
+        self._weigh = {score.name: score.weigh for score in scores if isinstance(score, SpikeScore) and score.weigh}
         if self._network_scores and labels is None:
             raise ScoreError(f"the score {self._network_scores[0].name!r} needs the labels of the images")
         by_copies: dict[tuple[float, ...], list[SpikeScore]] = {}
@@ -152,9 +152,9 @@ class Scorer:
         for plan_score in self._plan_scores:
             values[plan_score.name].append(float(plan_score.compute(plan)))
         scores = {name: _mean(found) for name, found in values.items()}
-        for score in self._weighing:
+        for name, weigh in self._weigh.items():
             built = _plan(genotype, *self.full) if isinstance(self.full[0].channels, int) else plan
-            scores[score.name] = score.weigh(scores[score.name], built)  # type: ignore[misc]
+            scores[name] = weigh(scores[name], built)
         return _Known(scores, self._synops(genotype, plan, rates) if rates else None)
 
     @property
