@@ -1,12 +1,14 @@
-"""Firmware under QEMU: the memory model against the linker, RAM against naive buffers, instructions against dense ones.
+"""Firmware under QEMU: memory and instructions as predicted, RAM beside naive buffers, instructions beside dense ones.
 
     python benchmarks/bench_firmware.py --networks 30 --images 20 --runs runs/a runs/b \
-      --out benchmarks/results/firmware.json --plot docs/firmware.svg
+      --out benchmarks/results/firmware.json --plot docs/firmware.svg --speed-plot docs/instructions.svg
 
-Random networks of all ops, neurons, numbers of cells, widths and bits, and the trained ones of run folders, on a
-Cortex-M4 and an RV32. For the trained ones also: what buffers of their own for each layer's result and each edge's
-membranes would take, and the instructions of the same convolutions as dense int8 layers in plain C (benchmarks/dense),
-at every timestep, and once, as in an ordinary CNN.
+Random networks of all ops, neurons, numbers of cells, widths and bits, and the trained ones of run folders, on all
+cores; on most with few images. Instructions are predicted with the rates of these images (`after` a training), and with
+those of other trained networks (`before` it). What does not fit an emulated machine is left out there. For the trained
+ones also: what buffers of their own for each layer's result and each edge's membranes would take, and the instructions
+of the same convolutions as dense int8 layers in plain C (benchmarks/dense), at every timestep, and once, as in an
+ordinary CNN.
 """
 
 from __future__ import annotations
@@ -17,22 +19,29 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from common import machine
 
 from programs import frames_for, integers_of, random_case
+from spikenas._util.errors import DeployError
 from spikenas._util.run_files import QUANTISED
 from spikenas.config import Config
 from spikenas.deployment.deployment import for_core
 from spikenas.deployment.measure import Measurement, measure
 from spikenas.deployment.toolchain import CORES, FIRMWARE, compile_objects, emulate, link
-from spikenas.integers import IntegerNetwork, as_bytes, synops_of
+from spikenas.integers import IntegerNetwork, as_bytes, bit_shares_of, synops_of
+from spikenas.integers.machine import Integers
+from spikenas.memory.instructions import predict_instructions
 from spikenas.space.plan import Plan
 from spikenas.task import Task
 
-CORE_NAMES = ("cortex-m4", "rv32")
+CORE_NAMES = ("cortex-m4", "rv32")  # those of the table of memory
+OTHERS = tuple(core for core in CORES if core not in CORE_NAMES)
+FEW = 4  # images on the other cores
 DENSE = Path(__file__).parent / "dense"
 
 
@@ -43,31 +52,76 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, nargs="*", default=[])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--speed-plot", type=Path)
     args = parser.parse_args()
     rows = []
-    for core in CORE_NAMES:
+    for core in (*CORE_NAMES, *OTHERS):
         for seed in range(args.networks):
             case = replace(random_case(seed), core=core)
-            found = measure(integers_of(case.plan), list(frames_for(case.plan, args.images)))
-            rows.append({"network": f"random {seed}", "core": core, **figures(found)})
-            print(rows[-1], flush=True)
+            inputs = list(frames_for(case.plan, args.images if core in CORE_NAMES else FEW))
+            rows += rows_of(f"random {seed}", integers_of(case.plan), inputs)
     trained = []
     for folder in args.runs:
         network = IntegerNetwork.load(folder / QUANTISED)
         split = Task.of(Config.load(folder / "config.toml")).validation
         frames = as_bytes(split.fetch(range(args.images)), network.input_scale).astype(np.int64)
         inputs = [frames[:, number] for number in range(args.images)]
-        for core in CORE_NAMES:
-            found = measure(for_core(network, core), inputs)
-            rows.append({"network": folder.name, "core": core, **figures(found)})
-            if core == CORE_NAMES[0]:
-                synops = synops_of(network, frames.astype(np.uint8))
-                trained.append({"network": folder.name, "synops": synops, **compared(network.plan, found)})
-            print(rows[-1], flush=True)
+        for core in (*CORE_NAMES, *OTHERS):
+            some = inputs if core in CORE_NAMES else inputs[:FEW]
+            rows += rows_of(folder.name, for_core(network, core), some)
+        synops = synops_of(network, frames.astype(np.uint8))
+        found = measure(for_core(network, CORE_NAMES[0]), inputs)
+        trained.append({"network": folder.name, "synops": synops, **compared(network.plan, found)})
     result = {"memory": rows, "trained": trained, "machine": machine()}
     args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if args.plot:
         draw(rows, args.plot)
+    if args.speed_plot:
+        draw_speed(rows, args.speed_plot)
+    for core in (*CORE_NAMES, *OTHERS):
+        for name in ("after", "before"):
+            chosen = [
+                row for row in rows if row["core"] == core and (name == "after" or "random" not in row["network"])
+            ]
+            errors = [abs(row[name] / row["instructions"] - 1) for row in chosen]
+            if errors:
+                print(
+                    f"{core:12} {name:7} {len(errors):3} networks, error {fmean(errors):.1%}, at most {max(errors):.1%}"
+                )
+
+
+def rows_of(name: str, network: IntegerNetwork, inputs: list[Integers]) -> list[dict[str, Any]]:
+    plan = network.plan
+    try:
+        found = measure(network, inputs)
+    except DeployError as error:
+        print(name, plan.network.core, "left out:", error, flush=True)
+        return []
+    frames = np.stack(inputs, axis=1).astype(np.uint8)
+    shares = bit_shares_of(network, frames) if plan.network.is_spiking else {}
+    row = {
+        "network": name,
+        "core": plan.network.core,
+        **figures(found),
+        "after": predict_instructions(network.program, shares).total,
+        "before": found.predicted.instructions,
+    }
+    print(row, flush=True)
+    return [row]
+
+
+def draw_speed(rows: list[dict[str, Any]], path: Path) -> None:
+    figure, axis = plt.subplots(figsize=(5.2, 4.6), layout="constrained")
+    for core, marker in zip((*CORE_NAMES, *OTHERS), "ox^vsD*", strict=True):
+        chosen = [row for row in rows if row["core"] == core]
+        both = ([row[name] / 1e6 for row in chosen] for name in ("after", "instructions"))
+        axis.loglog(*both, marker, label=core, alpha=0.6, markersize=5)
+    ends = [*axis.get_xlim(), *axis.get_ylim()]
+    axis.plot([min(ends), max(ends)], [min(ends), max(ends)], "k-", linewidth=0.7)
+    axis.set_xlabel("million instructions an inference, predicted")
+    axis.set_ylabel("counted")
+    axis.legend()
+    figure.savefig(path)
 
 
 def figures(found: Measurement) -> dict[str, object]:

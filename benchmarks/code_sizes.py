@@ -31,7 +31,7 @@ from spikenas.training.checkpoint import Model
 
 TABLE = Path(spikenas.memory.__file__).parent / "code_sizes.json"
 MARGIN_BYTES = 128  # above the largest error seen, so that what the model lets through the linker does too
-KERNELS = ("kernels", "dense")
+KERNELS = ("kernels", "gather", "dense")
 NEURONS = (
     {"neuron": "lif"},
     {"neuron": "ilif", "timesteps": 1},
@@ -83,7 +83,7 @@ def base(core: Core) -> dict[str, int]:
 def kernels(core: Core, membrane_bits: int) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for file in (*(f"{name}.c" for name in KERNELS), "kernels.h", "inline.h"):
+        for file in (*(f"{name}.c" for name in KERNELS), "kernels.h", "inline.h", "rows.h"):
             shutil.copy(str(FIRMWARE / file), folder)
         (folder / "network.h").write_text(f"#include <stdint.h>\n#define SNN_MEMBRANE_BITS {membrane_bits}\n")
         return {

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikenas._util.units import format_duration, format_size, parse_count, parse_duration, parse_size
+from spikenas._util.units import (
+    format_duration,
+    format_energy,
+    format_instructions,
+    format_size,
+    format_time,
+    parse_count,
+    parse_duration,
+    parse_scaled,
+    parse_size,
+)
 
 QUICK = settings(max_examples=80, deadline=None)
 
@@ -129,3 +139,28 @@ def test_times_of_more_than_a_year(value: object) -> None:
 )
 def test_times_for_people(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [
+        ("50ms", "s", 0.05), ("20 us", "s", 2e-5), ("20\u00b5s", "s", 2e-5), ("0.1s", "s", 0.1), ("1", "s", 1.0),
+        (0.25, "s", 0.25),
+        ("2mJ", "J", 0.002), ("500uj", "J", 5e-4), ("168MHz", "Hz", 168e6), ("32 khz", "Hz", 32e3), ("1GHz", "Hz", 1e9),
+        ("80mW", "W", 0.08),
+    ],
+)  # fmt: skip
+def test_times_energies_and_clocks(text: object, unit: str, value: float) -> None:
+    assert parse_scaled(text, unit, "50ms") == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["50 m", "ms", "50minutes", "-1ms", "5e3ms", "50mHz", "1m", "", True, None])
+def test_what_is_no_time_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="expected a number with a unit, such as 50ms"):
+        parse_scaled(text, "s", "50ms")
+
+
+def test_times_energies_and_instructions_for_people() -> None:
+    assert [format_time(value) for value in (1.25, 0.0482, 3.1e-5, 2e-9)] == ["1.25 s", "48.2 ms", "31 us", "2 ns"]
+    assert [format_energy(value) for value in (0.0021, 4.2e-4)] == ["2.1 mJ", "420 uJ"]
+    assert [format_instructions(value) for value in (950, 6_631_936)] == ["950", "6.63 million"]

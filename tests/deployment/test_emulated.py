@@ -83,7 +83,7 @@ def test_instructions_are_repeatable() -> None:
 
 @needs("cortex-m4")
 def test_what_takes_too_long_is_written_and_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toolchain, "_RUN_S", 0.01)
+    monkeypatch.setattr(toolchain, "RUN_S", 0.01)
     said: list[str] = []
     values = deploy(integers_of(CASES[0].plan), list(frames_for(CASES[0].plan, 3)), None, tmp_path / "out", said.append)
     assert "has not ended" in said[0]

@@ -83,7 +83,7 @@ CASES = [
 
 def run_on_host(case: Case, folder: Path, compiler: str, images: int) -> str:
     write_folder(integers_of(case.plan), list(frames_for(case.plan, images)), CORES["cortex-m4"], folder)
-    sources = ["main.c", "network.c", "kernels.c", "dense.c", "port_host.c"]
+    sources = ["main.c", "network.c", "kernels.c", "gather.c", "dense.c", "port_host.c"]
     subprocess.run([compiler, *SANITIZE, *sources, "-o", "host"], cwd=folder, check=True, capture_output=True)
     return subprocess.run(["./host"], cwd=folder, check=True, capture_output=True, text=True).stdout
 
@@ -146,10 +146,13 @@ def test_a_program_in_cpp_has_the_names_of_the_classes(tmp_path: Path) -> None:
         '    for (auto name : snn_labels) std::printf("%s|", name);\n}\n',
         encoding="utf-8",
     )
-    for name in ("network", "kernels"):
+    objects = ("network", "kernels", "gather", "dense")
+    for name in objects:
         subprocess.run(["gcc", "-c", f"{name}.c"], cwd=tmp_path, check=True)
     strict = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-trigraphs")
-    subprocess.run(["g++", *strict, "user.cpp", "network.o", "kernels.o", "-o", "user"], cwd=tmp_path, check=True)
+    subprocess.run(
+        ["g++", *strict, "user.cpp", *(f"{name}.o" for name in objects), "-o", "user"], cwd=tmp_path, check=True
+    )
     said = subprocess.run(["./user"], cwd=tmp_path, check=True, capture_output=True).stdout
     assert said.decode("utf-8") == "".join(f"{name}|" for name in names)
 

@@ -47,6 +47,7 @@ NOT_RUN = {
     "compare --data digits --flash 16KiB,32KiB": "test_compare.py has smaller ones",
     "^spikenas analyze --data digits$": "test_analyze.py does",
     "--time 2m --twin": "howto/twin.md has a smaller one",
+    "my-images/ --(target (rp2040 --lat|nrf52840)|flash 256KiB --ins)": "test_speed_limits.py has smaller",
 }
 
 

@@ -28,7 +28,7 @@ _REMAINDER = 0.03  # of networks whose buffers the whole program places better o
 
 
 def whole(design: Design, network: NetworkConfig) -> dict[str, int]:
-    return sizes(footprint(design.plan(network, INPUT)))
+    return {**sizes(footprint(design.plan(network, INPUT))), "instructions": None}
 
 
 @pytest.mark.parametrize("core", ["cortex-m4", "rv32"])
@@ -81,3 +81,9 @@ def test_an_image_that_is_too_small() -> None:
 def test_a_cell_without_a_path() -> None:
     with pytest.raises(GenotypeError, match="no path"):
         Estimator(NetworkConfig(), INPUT)(Design.parse("3x16x16 / 6 0-1:conv3x3"))
+
+
+def test_instructions_are_said_where_they_are_asked_for() -> None:
+    design = Design.parse("3x16x16 / 6 0-3:conv3x3 / 12 0-3:skip")
+    cost = footprint(design.plan(NetworkConfig(), INPUT))
+    assert Estimator(NetworkConfig(), INPUT, timed=True)(design).instructions == cost.instructions

@@ -69,7 +69,7 @@ def test_functions_and_types_are_in_the_firmware() -> None:
     declared = dict(re.findall(r"^void snn_(\w+)\(const (\w+) \*layer\);$", header, re.MULTILINE))
     used = {kernel.reset: kernel.struct for kernel in KERNELS.values() if kernel.reset}
     for kernel in KERNELS.values():
-        names = {kernel.function.format(words) for words in (8, 4, "_any")} if kernel.function else {kernel.name}
+        names = {kernel.function.format(bits) for bits in (8, 4, 2)} if kernel.function else {kernel.name}
         names |= {f"{name}_planes" for name in names} if kernel.planes else set()
         used |= dict.fromkeys(names, kernel.struct) if kernel.struct else {}
     assert used == declared

@@ -156,7 +156,7 @@ def test_with_one_timestep_no_integer_valued_neuron_has_a_membrane() -> None:
     assert [step.kernel for step in program.steps] == [
         "stem", "ilif_once", "add", "conv", "ilif_once_bn", "count", "scores"
     ]  # fmt: skip
-    assert {buffer.kind for buffer in program.buffers} == {"input", "map", "spikes", "accumulator"}
+    assert {buffer.kind for buffer in program.buffers} == {"input", "map", "spikes", "accumulator", "scratch"}
     assert program.begin_as_zero == {"head.pool"}
     longer = make_program(replace(case, timesteps=2).plan)
     assert [step.kernel for step in longer.steps if step.fires] == ["ilif", "ilif_bn"]

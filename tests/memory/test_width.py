@@ -155,7 +155,7 @@ def test_the_error_names_the_smallest_and_changes_that_make_room(
         assert f"the smallest takes {smallest} of flash, allowed are {format_size(budget.flash)}" in message
     if budget.ram and min(c.ram_bytes for c in costs) > budget.ram:
         smallest = format_size(min(c.ram_bytes for c in costs))
-        assert f"the smallest takes {smallest} of ram, allowed are {format_size(budget.ram)}" in message
+        assert f"the smallest takes {smallest} of RAM, allowed are {format_size(budget.ram)}" in message
     for change in suggestions(message):
         assert anything_fits(*changed(used, spec, change), space, budget), change
 
@@ -215,7 +215,7 @@ def test_an_impossible_budget_says_so() -> None:
 
 
 def test_the_stem_has_stride_2_where_that_doubles_the_width() -> None:
-    tight = BudgetConfig(flash=96 * 1024, ram=64 * 1024)
+    tight = BudgetConfig(flash=100 * 1024, ram=64 * 1024)
     found = resolve_width(NetworkConfig(), RGB, SMALL, tight)
     narrow = resolve_width(NetworkConfig(stem_stride=1), RGB, SMALL, tight)
     assert found.stem_stride == 2

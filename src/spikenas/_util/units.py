@@ -88,6 +88,50 @@ def format_size(size_bytes: float) -> str:
     return f"{size_bytes / 1024**2:,.2f} MiB"
 
 
+def format_instructions(count: float) -> str:
+    """Return a number of instructions for people: `6.63 million`."""
+    return f"{count / 1e6:,.3g} million" if count >= 1e6 else f"{count:,.0f}"
+
+
+def format_time(seconds: float) -> str:
+    """Return a short time for people: `48 ms`, `1.2 s`."""
+    return _scaled(seconds, "s")
+
+
+def format_energy(joules: float) -> str:
+    """Return an energy for people: `2.1 mJ`."""
+    return _scaled(joules, "J")
+
+
+def _scaled(value: float, unit: str) -> str:
+    prefix, size = next(((p, s) for p, s in (("", 1.0), ("m", 1e-3), ("u", 1e-6)) if value >= s), ("n", 1e-9))
+    return f"{value / size:.3g} {prefix}{unit}"
+
+
+def parse_scaled(value: object, unit: str, example: str) -> float:
+    """Return what `50ms`, `2 mJ` or `168MHz` is in its unit, or a number.
+
+    Args:
+        value: A text, or a number in the unit.
+        unit: s, J, W or Hz; of Hz there are k, M and G, of the others m, u and n.
+        example: One for the message.
+
+    Raises:
+        ValueError: The value is not a number with such a unit.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if abs(value) > _MOST:  # also a whole number that no float holds
+            return math.inf if value > 0 else -math.inf
+        return float(value)
+    prefixes = {"": 1.0, **({"k": 1e3, "m": 1e6, "g": 1e9} if unit == "Hz" else {"m": 1e-3, "u": 1e-6, "n": 1e-9})}
+    text = str(value).strip().replace("\u00b5", "u").replace("\u03bc", "u")
+    letters = "".join(prefixes)
+    match = re.fullmatch(rf"([0-9]{{1,12}}(?:\.[0-9]{{1,12}})?)\s*(?:([{letters}]?){unit.lower()})?", text.lower())
+    if not match:
+        raise ValueError(f"expected a number with a unit, such as {example}")
+    return float(match[1]) * prefixes[match[2] or ""]
+
+
 def _parse(value: object, units: dict[str, int], wanted: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -101,4 +145,16 @@ def _parse(value: object, units: dict[str, int], wanted: str) -> int:
 
 Count = Annotated[int, BeforeValidator(parse_count), Field(gt=0, le=_MOST)]
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0, le=_MOST)]
+Seconds = Annotated[
+    float, BeforeValidator(lambda v: parse_scaled(v, "s", "50ms")), Field(gt=0, le=_MOST, allow_inf_nan=False)
+]
+Joules = Annotated[
+    float, BeforeValidator(lambda v: parse_scaled(v, "J", "2mJ")), Field(gt=0, le=_MOST, allow_inf_nan=False)
+]
+Watts = Annotated[
+    float, BeforeValidator(lambda v: parse_scaled(v, "W", "80mW")), Field(gt=0, le=_MOST, allow_inf_nan=False)
+]
+Hertz = Annotated[
+    float, BeforeValidator(lambda v: parse_scaled(v, "Hz", "168MHz")), Field(gt=0, le=_MOST, allow_inf_nan=False)
+]
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]  # in seconds

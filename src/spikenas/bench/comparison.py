@@ -234,7 +234,10 @@ class Comparison:
         space: CandidateSpace
         cost: Cost
         if task.config.searches_designs:
-            space, cost = design_space_of(task, task.asked), Estimator(task.config.network, task.input)
+            space, cost = (
+                design_space_of(task, task.asked),
+                Estimator(task.config.network, task.input, task.limits.limits_speed),
+            )
         else:
             task = task.sized()
             space, cost = task.space, task.cost

@@ -36,7 +36,7 @@ _Genotypes = Annotated[
 _OutFile = Annotated[Path | None, typer.Option("--out", help="File to write; standard output when absent.")]
 
 
-@command(_PLANNED, opt.JSON)
+@command(_PLANNED, opt.TARGET, opt.JSON)
 def estimate(
     given: Given,
     genotype: Annotated[
@@ -46,24 +46,26 @@ def estimate(
     out: _OutFile = None,
     as_written: Annotated[bool, typer.Option("--as-written", help="Keep dead edges, as the peers count.")] = False,
 ) -> None:
-    """Parameters, flash and RAM of genotypes or designs, without building them."""
+    """Parameters, flash, RAM and instructions of genotypes or designs, without building them."""
     from spikenas.cli.tables import footprint_json, footprint_table
     from spikenas.memory import footprint
     from spikenas.space.texts import read_genotypes
 
-    plan_of = _planner(given, as_written)
+    plan_of, budget = _planner(given, as_written), _settings(given).budget
     if genotypes is not None and genotype is None:
         rows = []
         for text, plan in read_genotypes(genotypes, plan_of):
             cost = footprint(plan)
-            rows.append((text, cost.params, cost.flash_bytes, cost.ram_bytes))
-        write_csv(out, ("genotype", "params", "flash_bytes", "ram_bytes"), rows)
+            rows.append(
+                (text, cost.params, cost.flash_bytes, cost.ram_bytes, cost.instructions and round(cost.instructions))
+            )
+        write_csv(out, ("genotype", "params", "flash_bytes", "ram_bytes", "instructions"), rows)
     elif genotype is not None and genotypes is None and out is None:
         plan = plan_of(genotype)
         if given.as_json:
-            typer.echo(json.dumps(footprint_json(plan, footprint(plan)), indent=2))
+            typer.echo(json.dumps(footprint_json(plan, footprint(plan), budget), indent=2))
         else:
-            PlainConsole().print(footprint_table(plan, footprint(plan)))
+            PlainConsole().print(footprint_table(plan, footprint(plan), budget))
     else:
         raise ConfigError("give one genotype, or --genotypes FILE with or without --out FILE")
 
@@ -75,16 +77,24 @@ def targets(
         str | None, typer.Argument(help="A network; without it the devices are listed.", show_default=False)
     ] = None,
 ) -> None:
-    """List the devices; with a genotype, say which of them it fits, or by how much it does not."""
+    """List the devices; with a genotype, say which of them it fits, or by how much it does not, and how fast it is."""
     from spikenas.cli.tables import target_table
-    from spikenas.memory.fitting import fits, needs
+    from spikenas.memory.fitting import fits, needs, speed_on
 
     plan = _planner(given, False)(genotype) if genotype else None
-    rows = [(target, needs(plan, target) if plan else []) for target in _loaded_targets()]
+    rows = [
+        (target, needs(plan, target) if plan else [], speed_on(plan, target) if plan else {})
+        for target in _loaded_targets()
+    ]
     if given.as_json:
         values = [
-            {**target.model_dump(exclude={"cores"}), "needs": [asdict(need) for need in found], "fits": fits(found)}
-            for target, found in rows
+            {
+                **target.model_dump(exclude={"cores"}),
+                "needs": [asdict(need) for need in found],
+                "fits": fits(found),
+                **taken,
+            }
+            for target, found, taken in rows
         ]
         typer.echo(json.dumps(values if plan else [{**row, "fits": None} for row in values], indent=2))
     else:

@@ -112,6 +112,9 @@ SIZES = (
     Option("params", "budget.params", "Most learnable parameters, such as 1.2M.", panel=_BUDGET),
     Option("flash", "budget.flash", "Most flash, such as 96KiB.", panel=_BUDGET),
     Option("ram", "budget.ram", "Most RAM, such as 128KiB.", panel=_BUDGET),
+    Option("instructions", "budget.instructions", "Most instructions of one inference, such as 20M.", panel=_BUDGET),
+    Option("latency", "budget.latency", "Longest time of one inference on the target, such as 50ms.", panel=_BUDGET),
+    Option("energy", "budget.energy", "Most energy of one inference on the target, such as 2mJ.", panel=_BUDGET),
 )
 NETWORK = (
     Option("network", "network.kind", "Macro structure.", panel=_NETWORK, metavar="<compact|snasnet>"),

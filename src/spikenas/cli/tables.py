@@ -12,8 +12,8 @@ from rich.text import Text
 
 from spikenas._util.class_figures import UNEQUAL, listed
 from spikenas._util.units import format_duration, format_size
-from spikenas.config import neurons_in_words
-from spikenas.memory import Footprint
+from spikenas.config import SPEED_LIMITS, BudgetConfig, neurons_in_words
+from spikenas.memory import FIGURES, Footprint, speed
 from spikenas.memory.fitting import Need
 from spikenas.pipeline.stages import STAGES
 from spikenas.space.design import Design
@@ -21,8 +21,8 @@ from spikenas.space.plan import Plan
 from spikenas.targets import Target
 
 
-def footprint_table(plan: Plan, cost: Footprint) -> RenderableType:
-    """Show a footprint layer by layer, the program and the stack, and the three figures."""
+def footprint_table(plan: Plan, cost: Footprint, budget: BudgetConfig) -> RenderableType:
+    """Show a footprint layer by layer, the program and the stack, the sums, and what an inference takes."""
     table = Table(title=str(plan.genotype), title_justify="left", box=None, pad_edge=False)
     for name in ("layer", "output"):
         table.add_column(name)
@@ -36,10 +36,21 @@ def footprint_table(plan: Plan, cost: Footprint) -> RenderableType:
     table.add_section()
     table.add_row("total", "", *(f"{n:,}" for n in (cost.params, cost.flash_bytes, cost.ram_bytes)), style="bold")
     note = f"RAM is the peak, at {cost.peak_step}: maps that are never live together share memory."
-    return Group(table, Text(f"{note} Neurons: {plan.network.neurons}.", style="dim"))
+    said = ", ".join(
+        f"{figure.said(value)} {figure.title if figure.name == 'instructions' else ''}".strip()
+        for figure in FIGURES.values()
+        if figure.name in SPEED_LIMITS and (value := figure.of(cost, budget)) is not None
+    )
+    said = said or "a number of instructions that is not known"
+    rates = " if neurons send as often as in trained networks" if plan.network.is_spiking else ""
+    return Group(
+        table,
+        Text(f"{note} Neurons: {plan.network.neurons}.", style="dim"),
+        Text(f"An inference takes about {said} on {budget.target or plan.network.core}{rates}.", style="dim"),
+    )
 
 
-def footprint_json(plan: Plan, cost: Footprint) -> dict[str, Any]:
+def footprint_json(plan: Plan, cost: Footprint, budget: BudgetConfig) -> dict[str, Any]:
     """Return a footprint as JSON values."""
     return {
         "genotype": str(plan.genotype),
@@ -49,6 +60,7 @@ def footprint_json(plan: Plan, cost: Footprint) -> dict[str, Any]:
         "params": cost.params,
         "flash_bytes": cost.flash_bytes,
         "ram_bytes": cost.ram_bytes,
+        **speed(cost.instructions, budget),
         "code_bytes": cost.code_bytes,
         "stack_bytes": cost.stack_bytes,
         "peak_step": cost.peak_step,
@@ -110,12 +122,12 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
     if "quantised_test_accuracy" in values:
         accuracy, bits = _right(values["quantised_figures"]), values["weight_bits"]
         table.add_row("on the device", f"{accuracy}, by integers with weights of {bits} bits")
-    for name, unit in (("params", str), ("flash", format_size), ("ram", format_size)):
-        value = values[name if name == "params" else f"{name}_bytes"]
-        limit = values["budget"][name]
-        shown = f"{value:,}" if unit is str else format_size(value)
-        allowed = "" if limit is None else f" of {f'{limit:,}' if unit is str else format_size(limit)}"
-        table.add_row(name, shown + allowed)
+    for figure in FIGURES.values():
+        value, limit = values[figure.key], values["budget"][figure.name]
+        if value is not None:
+            allowed = "" if limit is None else f" of {figure.said(limit)}"
+            expected = ", expected" if figure.name in SPEED_LIMITS else ""
+            table.add_row(figure.title, figure.said(value) + allowed + expected)
     for device, found in values.get("firmware", {}).items():
         said = ", ".join(
             f"{format_size((found.get('linked') or found['predicted'])[f'{name}_bytes'])}"
@@ -125,7 +137,13 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
         )
         table.add_row(device, said if "linked" in found else f"{said}, not built")
         if "linked" in found:
-            table.add_row("", f"{found['instructions']:,} instructions per inference, {found['images']} outputs equal")
+            run = [f"{found['instructions']:,} instructions per inference"]
+            run += [
+                FIGURES[name].said(found[key])
+                for name, key in (("latency", "seconds"), ("energy", "joules"))
+                if found[key]
+            ]
+            table.add_row("", f"{', '.join(run)}; {found['images']} outputs equal")
     if "twin" in values:
         _add_twin(table, values["twin"])
     table.add_row("files", values["folder"])
@@ -157,23 +175,27 @@ def _right(figures: dict[str, Any]) -> str:
     return ", ".join(said)
 
 
-def target_table(rows: list[tuple[Target, list[Need]]]) -> RenderableType:
-    """Show the devices, and for a network what it needs of each."""
+def target_table(rows: list[tuple[Target, list[Need], dict[str, float | None]]]) -> RenderableType:
+    """Show the devices, and for a network what it needs of each, and how long an inference is expected to take."""
     table = Table(box=None, pad_edge=False)
     for name in ("target", "device", "core"):
         table.add_column(name, no_wrap=name == "target")
     table.add_column("flash left", justify="right")
     table.add_column("RAM left", justify="right")
-    checked = any(found for _, found in rows)
+    checked = any(found for _, found, _ in rows)
     if checked:
         table.add_column("the network")
-    for target, found in rows:
+        for name in ("time", "energy"):
+            table.add_column(name, justify="right")
+    for target, found, taken in rows:
         left = [format_size(size) if size else "" for size in (target.flash_left, target.ram_left)]
         chip = f"{sum(core.count for core in target.cores)} cores"
         core = target.architecture or (target.core if target.kind == "microcontroller" else chip)
         over = [_over(need) for need in found if need.over]
         verdict = [Text(", ".join(over), style="red") if over else Text("fits", style="green")] if checked else []
-        table.add_row(target.name, target.title, core, *left, *verdict)
+        figures = [FIGURES[name] for name in ("latency", "energy")] if checked else []
+        speeds = [figure.said(value) if (value := taken[figure.key]) else "not known" for figure in figures]
+        table.add_row(target.name, target.title, core, *left, *verdict, *speeds)
     return table
 
 

@@ -1,5 +1,6 @@
 """The configuration of a run: its sections, what follows from what, and its file."""
 
+from spikenas.config.budget_section import LIMITS, SPEED_LIMITS, BudgetConfig
 from spikenas.config.config import SEARCH_SHARE, Config
 from spikenas.config.design_sections import DesignsConfig, RaceConfig
 from spikenas.config.named import BENCH, NAMED_SPACES, find_space
@@ -17,7 +18,6 @@ from spikenas.config.sections import (
     MOST_SIDE,
     MOST_THRESHOLD,
     USUAL_TIMESTEPS,
-    BudgetConfig,
     DataConfig,
     EnhancementConfig,
     ExecutorConfig,
@@ -40,6 +40,7 @@ __all__ = [
     "BENCH",
     "DEFAULT_THRESHOLD",
     "LEAST_THRESHOLD",
+    "LIMITS",
     "MOST_BATCH",
     "MOST_CELLS",
     "MOST_CHANNELS",
@@ -52,6 +53,7 @@ __all__ = [
     "MOST_THRESHOLD",
     "NAMED_SPACES",
     "SEARCH_SHARE",
+    "SPEED_LIMITS",
     "USUAL_TIMESTEPS",
     "Bits",
     "BudgetConfig",

@@ -13,12 +13,12 @@ from spikenas._util.errors import ConfigError, SettingError
 from spikenas._util.files import read_toml
 from spikenas._util.paths import user_path
 from spikenas._util.units import Duration
+from spikenas.config.budget_section import BudgetConfig
 from spikenas.config.design_sections import DesignsConfig, RaceConfig
 from spikenas.config.named import find_space, is_space, network_of
 from spikenas.config.section import Section, with_changes
 from spikenas.config.sections import (
     SNASNET_RECIPE,
-    BudgetConfig,
     DataConfig,
     EnhancementConfig,
     ExecutorConfig,
@@ -91,9 +91,24 @@ class Config(Section):
             raise SettingError("twin", "snasnet has lif neurons alone; a twin is one of the network compact")
         if self.searches_designs and self.network.kind == "snasnet":
             raise SettingError("time", "designs are networks of the kind compact; snasnet is searched by cells")
+        self._require_speed()
         if self.train.spike_penalty and not self.network.is_spiking:
             raise SettingError("train.spike_penalty", "relu neurons send no spikes; take 0")
         return self
+
+    def _require_speed(self) -> None:
+        """Check that what limits of time and energy need is known of the device."""
+        needed = {"latency": ("clock", "cycles"), "energy": ("clock", "cycles", "power")}
+        for limit, keys in needed.items():
+            missing = [key for key in keys if getattr(self.budget, key) is None]
+            if getattr(self.budget, limit) is not None and missing:
+                other = f", not {self.budget.target}; name another" if self.budget.target else "; name a"
+                wanted = " and ".join(f"budget.{key}" for key in missing)
+                raise SettingError(
+                    f"budget.{limit}",
+                    f"expected a device whose {', '.join(missing)} {'are' if len(missing) > 1 else 'is'} known{other} "
+                    f"--target, set {wanted}, or limit --instructions",
+                )
 
     def _following(self) -> Iterator[tuple[str, dict[str, tuple[Any, Callable[[Any, Any], Any]]]]]:
         """By section and key what other settings say, and what becomes of it beside a value that is set."""
@@ -102,8 +117,9 @@ class Config(Section):
             found["space"] = {"ops": (find_space(self.space.name).ops, _given)}
             found["network"] = {key: (value, _given) for key, value in self._named_network().items()}
         if self.budget.target is not None and not self._has_limits:
-            limits, core = limits_of(self.budget.target)
+            limits, speed, core = limits_of(self.budget.target)
             found["budget"] = {key: (value, _least) for key, value in limits.items()}
+            found["budget"] |= {key: (value, _given) for key, value in speed.items()}
             found.setdefault("network", {})["core"] = (core, lambda given, value: value)
         yield from found.items()
         if self.searches_designs:
@@ -191,10 +207,10 @@ class Config(Section):
     def _without_limits(self, values: dict[str, Any]) -> dict[str, Any]:
         """The values that were set, without what the target decided, where that can still be told."""
         try:
-            limits, core = limits_of(self.budget.target) if self.budget.target else ({}, None)
+            limits, speed, core = limits_of(self.budget.target) if self.budget.target else ({}, {}, None)
         except ConfigError:  # a file of the user's that is gone: its limits stay
             return values
-        sections: dict[str, dict[str, Any]] = {"budget": dict(limits), "network": {"core": core}}
+        sections: dict[str, dict[str, Any]] = {"budget": {**limits, **speed}, "network": {"core": core}}
         return {
             name: {k: v for k, v in value.items() if sections[name].get(k, _ANY) != v} if name in sections else value
             for name, value in values.items()

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from spikenas._util.errors import ConfigError, SettingError
-from spikenas._util.units import Count, Duration, Size
+from spikenas._util.units import Duration
 from spikenas.config.section import Section
 from spikenas.config.values import (
     Bits,
@@ -21,7 +21,7 @@ from spikenas.config.values import (
     positive_or,
     two_numbers,
 )
-from spikenas.targets import Core, known_name
+from spikenas.targets import Core
 
 USUAL_LEVELS = 7
 _LARGEST_SUMS = {8: 33_000, 4: 20_000, 2: 12_000}  # D times inputs of a map, by bits; of 8 tried untrained
@@ -230,17 +230,6 @@ def neurons_in_words(neuron: Neuron, levels: int, timesteps: int) -> str:
     """Return what the neurons of a network are, such as `ilif, D = 4, T = 1`."""
     kinds = {"lif": "lif", "ilif": f"ilif, D = {levels}", "relu": "relu (not spiking)"}
     return f"{kinds[neuron]}, T = {timesteps}"
-
-
-class BudgetConfig(Section):
-    """Limits that all must hold; absent means free."""
-
-    target: Annotated[str, AfterValidator(known_name)] | None = Field(
-        None, description="a device, which sets flash, ram and network.core (spikenas targets)"
-    )
-    params: Count | None = None
-    flash: Size | None = None
-    ram: Size | None = None
 
 
 class SpaceConfig(Section):

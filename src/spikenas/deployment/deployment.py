@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,18 @@ from spikenas._util.errors import DeployError
 from spikenas._util.files import write_text
 from spikenas._util.run_files import FOOTPRINT
 from spikenas._util.units import format_size
+from spikenas.config import BudgetConfig
 from spikenas.data import Split
 from spikenas.deployment.c.firmware_folder import replace_folder, require_replaceable, write_folder
 from spikenas.deployment.measure import GENERIC_BYTES, Measurement, build_and_run
 from spikenas.deployment.toolchain import CORES, EmulationTimeoutError
-from spikenas.integers.integer_evaluation import as_bytes
+from spikenas.integers.integer_evaluation import as_bytes, bit_shares_of
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
-from spikenas.memory import footprint, make_program
+from spikenas.integers.operations import operations_of
+from spikenas.memory import footprint, make_program, speed
+from spikenas.memory.fitting import device_of
+from spikenas.memory.instructions import predict_instructions
 from spikenas.space.building import make_plan
 from spikenas.targets import Target
 
@@ -88,8 +92,13 @@ def deploy(
             "target": target.name if target else None,
             "core": core.name,
             "limits": {"flash_bytes": target and target.flash_left, "ram_bytes": target and target.ram_left},
-            "predicted": {"flash_bytes": predicted.flash_bytes, "ram_bytes": predicted.ram_bytes},
-            **(_values(measured) if measured else {}),
+            "predicted": {
+                "flash_bytes": predicted.flash_bytes,
+                "ram_bytes": predicted.ram_bytes,
+                "instructions": _instructions(network, inputs),
+            },
+            "operations": asdict(operations_of(network, _frames(inputs))),
+            **(_values(measured, target) if measured else {}),
             **(notes or {}),
         }
         write_text(built / FOOTPRINT, json.dumps(values, indent=2) + "\n")
@@ -97,12 +106,25 @@ def deploy(
     return values
 
 
-def _values(measured: Measurement) -> dict[str, Any]:
+def _instructions(network: IntegerNetwork, inputs: Sequence[Integers]) -> int | None:
+    """Predict the instructions of an inference, as often as the neurons send on these inputs."""
+    spiking = network.plan.network.is_spiking
+    shares = bit_shares_of(network, _frames(inputs)) if spiking else {}
+    found = predict_instructions(network.program, shares)
+    return round(found.total) if found else None
+
+
+def _frames(inputs: Sequence[Integers]) -> NDArray[np.uint8]:
+    return np.stack(inputs, axis=1).astype(np.uint8)
+
+
+def _values(measured: Measurement, target: Target | None) -> dict[str, Any]:
+    taken = speed(measured.instructions, device_of(target) if target else BudgetConfig())
     return {
+        **taken,
         "linked": {"flash_bytes": measured.linked.flash_bytes, "ram_bytes": measured.linked.ram_bytes},
         "outputs_equal": True,
         "images": measured.images,
-        "instructions": measured.instructions,
         "stack_bytes": measured.stack_bytes,
         "symbols": dict(sorted(measured.symbols.items(), key=lambda item: -item[1])),
     }

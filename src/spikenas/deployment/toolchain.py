@@ -18,7 +18,7 @@ FIRMWARE = resources.files("spikenas.deployment.c") / "firmware"
 WARNINGS = ("-std=c11", "-O2", "-Wall", "-Wextra")
 _SECTIONS = ("-ffunction-sections", "-fdata-sections")
 _TEST = ("-fno-tree-loop-distribute-patterns",)  # no memmove of the test's loops in the device's memory
-_RUN_S = 600
+RUN_S = 600
 
 
 class EmulationTimeoutError(DeployError):
@@ -215,17 +215,23 @@ def emulate(core: Core, folder: Path) -> dict[str, list[int]]:
         "enable=on,target=native", "-icount", "shift=0", "-kernel", "firmware.elf",
     ]  # fmt: skip
     try:
-        done = run_tool(command, folder, _RUN_S)
+        done = run_tool(command, folder, RUN_S)
     except subprocess.TimeoutExpired:
-        raise EmulationTimeoutError(f"the firmware has not ended after {_RUN_S} s under QEMU") from None
-    found: dict[str, list[int]] = {}
-    for name, value in re.findall(r"^(\w+) ([0-9a-f]{8})$", done.stdout + done.stderr, re.MULTILINE):
-        found.setdefault(name, []).append(int(value, 16))
+        raise EmulationTimeoutError(f"the firmware has not ended after {RUN_S} s under QEMU") from None
+    found = numbers_printed(done.stdout + done.stderr)
     if "images_equal" not in found:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise DeployError(
             f"{folder}: the firmware stopped with status {done.returncode} under QEMU: {' '.join(said[-2:])}"
         )
+    return found
+
+
+def numbers_printed(text: str) -> dict[str, list[int]]:
+    """Return the numbers in the text of a firmware that ran, by name, in the order in which they were printed."""
+    found: dict[str, list[int]] = {}
+    for name, value in re.findall(r"^(\w+) ([0-9a-f]{8})$", text, re.MULTILINE):
+        found.setdefault(name, []).append(int(value, 16))
     return found
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from spikenas._util.errors import BudgetError, NoDifferenceError, NothingFoundError
 from spikenas._util.paths import user_path
 from spikenas._util.progress import Reporter
-from spikenas.config import BudgetConfig, Config
+from spikenas.config import Config
 from spikenas.enhancement.analysis import Analysis, AnalysisSpec, AnalysisSubject
 from spikenas.enhancement.analysis_file import read_analysis
 from spikenas.enhancement.decided import Decision, Enhancement
@@ -90,7 +90,7 @@ class Enhancer:
         key = "network.kind"
         if self._given(key):
             return [self._as_configured(config, key)]
-        if config.budget == BudgetConfig():
+        if not config.budget.has_limits:
             reason = "no budget is given; the compact head is the one that devices can hold"
             return [Decision(key, "compact", reason)]
         smallest = self._smallest_snasnet(config)
@@ -256,8 +256,8 @@ class Enhancer:
         So they are not traded for width here; the evidence says what they would buy.
         """
         key = "network.weight_bits"
-        if self._given(key) or config.budget == BudgetConfig() or config.network.channels != "auto":
-            free = config.budget == BudgetConfig()
+        if self._given(key) or not config.budget.has_limits or config.network.channels != "auto":
+            free = not config.budget.has_limits
             reason = "no budget is given" if free else "the width is given, so that fewer bits would widen nothing"
             return [self._as_configured(config, key, reason)]
         widths = {}
@@ -287,7 +287,7 @@ class Enhancer:
             elif key == "network.channels":
                 reason = (
                     "the widest of the ladder at which half of the cells fit"
-                    if config.budget != BudgetConfig()
+                    if config.budget.has_limits
                     else "no budget is given"
                 )
                 decisions.append(Decision(key, value, reason, evidence))

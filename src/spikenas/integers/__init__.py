@@ -1,7 +1,7 @@
 """Makes integer networks by folding and rounding, and defines what the integers mean."""
 
 from spikenas.integers.folding import Folded, fold
-from spikenas.integers.integer_evaluation import as_bytes, evaluate_integers, input_scale, synops_of
+from spikenas.integers.integer_evaluation import as_bytes, bit_shares_of, evaluate_integers, input_scale, synops_of
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.making import make_integers
 from spikenas.integers.reference import run_reference
@@ -16,6 +16,7 @@ __all__ = [
     "RoundedNetwork",
     "Tuning",
     "as_bytes",
+    "bit_shares_of",
     "evaluate_integers",
     "fold",
     "input_scale",

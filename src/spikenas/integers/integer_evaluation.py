@@ -65,9 +65,23 @@ def synops_of(network: IntegerNetwork, frames: NDArray[np.uint8]) -> float | Non
     fired: dict[str, torch.Tensor] = {}
     run_batch(network, torch.from_numpy(frames), fired=fired)
     plan, additions = network.plan, 0.0
-    for name, counts in fired.items():
+    for name, bits in fired.items():
+        counts = sum(count * 2**bit for bit, count in enumerate(bits[:-1]))
         additions += float((counts * fan_out(plan, plan.by_name[name])).sum())
     return additions / int(frames.shape[1])
+
+
+def bit_shares_of(network: IntegerNetwork, frames: NDArray[np.uint8]) -> dict[str, tuple[float, ...]]:
+    """Return by layer of neurons how often each bit of the number of spikes that a neuron sends is set.
+
+    Args:
+        network: The integers.
+        frames: 8-bit input, [1 or T, B, C, H, W].
+    """
+    fired: dict[str, torch.Tensor] = {}
+    run_batch(network, torch.from_numpy(frames), fired=fired)
+    calls = int(frames.shape[1]) * network.plan.network.timesteps
+    return {name: tuple(float(bit.mean()) / calls for bit in bits[:-1]) for name, bits in fired.items()}
 
 
 @dataclass(frozen=True, repr=False)

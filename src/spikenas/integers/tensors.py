@@ -13,6 +13,7 @@ from spikenas._util.errors import RunError
 from spikenas.integers.folding import pooled_before
 from spikenas.integers.machine import Machine, execute
 from spikenas.integers.reference import SHORT_DROP, SPIKE_BITS
+from spikenas.memory.kernels import bit_planes
 from spikenas.memory.program import MAP_MAX, Step
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def run_batch(
         frames: 8-bit input, [1 or T, B, C, H, W], uint8.
         clipped: A dict that takes, by layer of neurons, how many updates its membranes were too short for, and how many
             there were; without those whose membranes hold every potential.
-        fired: A dict that takes, by layer of neurons, the spikes of each over the batch and all timesteps, float64
-            [C, H, W].
+        fired: A dict that takes, by layer of neurons, how often each bit of a neuron's number of spikes is set, the
+            lowest first, and then how often any is, over the batch and all timesteps, float64 [bits + 1, C, H, W].
     Returns:
         The scores, int64 [B, classes].
     Raises:
@@ -124,7 +125,8 @@ class _Batched:
     def sent(self, step: Step, spikes: Tensor) -> Tensor:
         """Count spikes where that is wanted, and return them."""
         if self.fired is not None:
-            counts = spikes.sum(0, dtype=torch.float64).cpu()
+            told = [*(spikes >> bit & 1 for bit in range(bit_planes(self.plan))), spikes > 0]
+            counts = torch.stack([one.sum(0, dtype=torch.float64).cpu() for one in told])
             self.fired[step.layer] = self.fired.get(step.layer, torch.zeros_like(counts)) + counts
         return spikes
 

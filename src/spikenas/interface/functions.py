@@ -252,6 +252,9 @@ def run(
     params: int | str | None = None,
     flash: int | str | None = None,
     ram: int | str | None = None,
+    instructions: int | str | None = None,
+    latency: float | str | None = None,
+    energy: float | str | None = None,
     image_size: int | str | None = None,
     fit: str | None = None,
     out: str | Path | None = None,
@@ -270,6 +273,9 @@ def run(
         params: Most learnable parameters.
         flash: Most flash.
         ram: Most RAM.
+        instructions: Most instructions of one inference.
+        latency: Longest time of one inference on the device.
+        energy: Most energy of one inference on the device.
         image_size: Side in pixels, or `WIDTHxHEIGHT`.
         fit: How the aspect ratio is changed to it.
         out: The run folder; `runs/DATA` when absent.
@@ -289,6 +295,9 @@ def run(
         params=params,
         flash=flash,
         ram=ram,
+        instructions=instructions,
+        latency=latency,
+        energy=energy,
         image_size=image_size,
         fit=fit,
         seed=seed,

@@ -1,6 +1,6 @@
 """Computes what a plan costs: learnable parameters, flash and RAM, without torch."""
 
-from spikenas.memory.budget import describe, sizes, violations
+from spikenas.memory.budget import FIGURES, Cost, describe, excess, limits_of, sizes, speed, violations
 from spikenas.memory.estimator import Estimator, MemoryFigures
 from spikenas.memory.lowering import make_program
 from spikenas.memory.model import Footprint, LayerCost, footprint
@@ -8,8 +8,10 @@ from spikenas.memory.placement import Arena, make_arena
 from spikenas.memory.program import Buffer, Program, Step
 
 __all__ = [
+    "FIGURES",
     "Arena",
     "Buffer",
+    "Cost",
     "Estimator",
     "Footprint",
     "LayerCost",
@@ -17,9 +19,12 @@ __all__ = [
     "Program",
     "Step",
     "describe",
+    "excess",
     "footprint",
+    "limits_of",
     "make_arena",
     "make_program",
     "sizes",
+    "speed",
     "violations",
 ]

@@ -13,7 +13,7 @@ from math import prod
 from typing import NamedTuple
 
 from spikenas.config import DEFAULT_THRESHOLD, NetworkConfig
-from spikenas.memory.kernels import KERNELS, BufferKind, Kernel, aligned, function_of, tables, words_of
+from spikenas.memory.kernels import KERNELS, BufferKind, Kernel, aligned, function_of, rounded_up, tables, unit_of
 from spikenas.memory.lowering import make_program
 from spikenas.memory.model import STACK_BYTES, code_sizes, footprint, params
 from spikenas.memory.placement import place
@@ -38,11 +38,13 @@ class MemoryFigures(NamedTuple):
         params: Learnable parameters.
         flash_bytes: Read-only memory.
         ram_bytes: Working memory.
+        instructions: Instructions of one inference; None where they were not asked for.
     """
 
     params: int
     flash_bytes: int
     ram_bytes: int
+    instructions: float | None = None
 
 
 class Estimator:
@@ -54,10 +56,11 @@ class Estimator:
     Args:
         network: What designs do not decide.
         input: Classes, and how images are fitted.
+        timed: Whether instructions are said too, which takes a plan of each design.
     """
 
-    def __init__(self, network: NetworkConfig, input: InputSpec) -> None:
-        self._network, self._input = network, input
+    def __init__(self, network: NetworkConfig, input: InputSpec, timed: bool = False) -> None:
+        self._network, self._input, self._timed = network, input, timed
 
     def __call__(self, design: Design) -> MemoryFigures:
         """Return what a design takes.
@@ -66,9 +69,10 @@ class Estimator:
             ConfigError: Its image is too small for its cells, or its neurons cannot have its T.
             GenotypeError: A cell has no path from input to output.
         """
-        if not self._has_parts(design):
+        if self._timed or not self._has_parts(design):
             cost = footprint(design.plan(self._network, self._input))
-            return MemoryFigures(cost.params, cost.flash_bytes, cost.ram_bytes)
+            instructions = cost.instructions if self._timed else None
+            return MemoryFigures(cost.params, cost.flash_bytes, cost.ram_bytes, instructions)
         params = flash = arena = 0
         functions: set[str] = set()
         for part, arena_bytes in self._chain(design):
@@ -104,14 +108,17 @@ class Estimator:
         for number, cell in enumerate(map(_representative, design.genotype.cells)):
             channels, bits, sent = design.widths[number], design.bits[number], _sent(before, width * height, planes)
             if number:
-                width, height = width // 2, height // 2
+                wide, width, height = width, width // 2, height // 2
                 yield (
                     _reduction(before, channels, bits, planes, core),
-                    counted + sent + bytes_of("map", channels, width * height, 1),
+                    counted
+                    + sent
+                    + bytes_of("map", channels, width * height, 1)
+                    + _scratch("conv_pool" if planes else "dense_pool", before, 3, wide, bits),
                 )
             yield (
                 _cell(cell, number == 0, channels, bits, planes, core),
-                _arena(cell, number == 0, channels, width * height, planes, counted),
+                _arena(cell, number == 0, channels, bits, (width, height), planes, counted),
             )
             before = channels
         sent = _sent(before, width * height, planes)
@@ -152,15 +159,17 @@ class _Structure(NamedTuple):
     Attributes:
         params: Learnable parameters.
         kernels: What is called, in order.
-        tables: Elements of each table, and their bits; 0 are those of the cell's weights.
-        buffers: What each buffer holds, and the first and last call that it is needed at.
+        tables: Elements of each table, their bits, 0 for those of the cell's weights, and how many sides it has where a
+            device fills it up: 2, rows of outputs, or 3, pairs of outputs; else 0.
+        buffers: What each buffer holds, the first and last call that it is needed at, the first one's kernel, and the
+            side of its windows.
         begin: The first call that is repeated at every timestep, from which on the head's accumulators are there.
     """
 
     params: _Polynomial
     kernels: tuple[Kernel, ...]
-    tables: tuple[tuple[_Polynomial, int], ...]
-    buffers: tuple[tuple[BufferKind, int, int], ...]
+    tables: tuple[tuple[_Polynomial, int, int], ...]
+    buffers: tuple[tuple[BufferKind, int, int, str, int], ...]
     begin: int
 
 
@@ -183,20 +192,30 @@ def _structure(cell: Cell, is_first: bool, dense: bool) -> _Structure:
         start = 1 + names.index("stem" if is_first else "dense_pool" if dense else "conv_pool")
         end = names.index("total" if dense else "count")
         steps = program.steps[start:end]
-        sizes = [(prod(t.shape), 0 if t.name == "weight" else t.bits) for s in steps for t in tables(plan, s).values()]
+        sizes = [
+            (prod(t.shape), 0 if t.name == "weight" else t.bits, len(t.filled))
+            for s in steps
+            for t in tables(plan, s).values()
+        ]
         own = sum(params(layer) for layer in plan.stages.get(f"cell{len(widths)}", ()))
         looked.append((own, sizes))
     (few, small), (many, large) = looked
     buffers = [
-        (one.kind, max(0, one.first - start), one.last - start)
+        (
+            *(one.kind, max(0, one.first - start), one.last - start),
+            *(program.steps[one.first].kernel, plan.by_name[one.layer].kernel),
+        )
         for one in program.buffers
         if one.first < end and one.last >= start and one.name not in program.begin_as_zero
     ]
     return _Structure(
         _Polynomial.through(few, many),
         tuple(step.record for step in steps),
-        tuple((_Polynomial.through(a, b), bits) for (a, bits), (b, _) in zip(small, large, strict=True)),
-        tuple((kind, first, min(last, end - start - 1)) for kind, first, last in buffers),
+        tuple(
+            (_Polynomial.through(few, many), bits, filled)
+            for (few, bits, filled), (many, _, _) in zip(small, large, strict=True)
+        ),
+        tuple((kind, first, min(last, end - start - 1), kernel, side) for kind, first, last, kernel, side in buffers),
         next(number for number, step in enumerate(steps) if step.phase == "each"),
     )
 
@@ -211,24 +230,42 @@ def _representative(cell: Cell) -> Cell:
 def _cell(cell: Cell, is_first: bool, channels: int, bits: int, planes: int, core: str) -> _Part:
     found = _structure(cell, is_first, planes == 0)
     constants = _calls(found.kernels, core) + sum(
-        aligned(-(-count(channels) * (own or bits) // 8)) for count, own in found.tables
+        aligned(-(-(_filled(count, channels, bits, filled) if filled else count(channels)) * (own or bits) // 8))
+        for count, own, filled in found.tables
     )
-    functions = frozenset(function_of(kernel, words_of(bits, channels), planes) for kernel in found.kernels)
+    functions = frozenset(function_of(kernel, bits, planes) for kernel in found.kernels)
     return _Part(found.params(channels), constants, functions)
 
 
-def _arena(cell: Cell, is_first: bool, channels: int, pixels: int, planes: int, counted: int) -> int:
+def _filled(count: _Polynomial, channels: int, bits: int, sides: int) -> int:
+    """Return the weights of a convolution as a device has them."""
+    if sides == 2:
+        return count.square * channels * rounded_up(channels, 32 // bits)
+    return rounded_up(channels, 2) * rounded_up(count.square * channels, unit_of(bits))
+
+
+def _arena(
+    cell: Cell, is_first: bool, channels: int, bits: int, image: tuple[int, int], planes: int, counted: int
+) -> int:
     if is_first and _structure(cell, is_first, planes == 0).begin:
-        return _placed(cell, is_first, channels, pixels, planes, counted)
-    return counted + _placed(cell, is_first, channels, pixels, planes, 0)
+        return _placed(cell, is_first, channels, bits, image, planes, counted)
+    return counted + _placed(cell, is_first, channels, bits, image, planes, 0)
 
 
 @lru_cache(_KEPT)
-def _placed(cell: Cell, is_first: bool, channels: int, pixels: int, planes: int, counted: int) -> int:
+def _placed(
+    cell: Cell, is_first: bool, channels: int, bits: int, image: tuple[int, int], planes: int, counted: int
+) -> int:
     found = _structure(cell, is_first, planes == 0)
+    sizes = (
+        _scratch(kernel, channels, side, image[0], bits)
+        if kind == "scratch"
+        else bytes_of(kind, channels, prod(image), planes)
+        for kind, _, _, kernel, side in found.buffers
+    )
     buffers = [
-        Buffer(str(number), "", kind, bytes_of(kind, channels, pixels, planes), first, last)
-        for number, (kind, first, last) in enumerate(found.buffers)
+        Buffer(str(number), "", kind, size, first, last)
+        for number, (size, (kind, first, last, *_)) in enumerate(zip(sizes, found.buffers, strict=True))
     ]
     zeroed = Buffer("counted", "", "accumulator", counted, found.begin, len(found.kernels))
     return place(buffers, [zeroed], {"counted": 0})[0]
@@ -254,6 +291,7 @@ def _stem_arena(image: tuple[int, int], colours: int, channels: int, pixels: int
     """The image is there once, the accumulators of the head from the first timestep on, and the map at both."""
     buffers = [
         Buffer("input", "", "input", bytes_of("input", colours, prod(image), 1), 0, 0),
+        Buffer("window", "", "scratch", _worked_in(KERNELS["stem"], _conv(colours, channels, 8)), 0, 0),
         Buffer("map", "", "map", bytes_of("map", channels, pixels, 1), 0, 1),
     ]
     return place(buffers, [Buffer("counted", "", "accumulator", counted, 1, 1)], {"counted": 0})[0]
@@ -263,11 +301,10 @@ def _stem_arena(image: tuple[int, int], colours: int, channels: int, pixels: int
 def _reduction(before: int, channels: int, bits: int, planes: int, core: str) -> _Part:
     kernel, layer = KERNELS["conv_pool" if planes else "dense_pool"], _conv(before, channels, bits)
     kernels = KERNELS["fill"], kernel
-    words = words_of(bits, channels if planes else before)
     return _Part(
         2 * before + layer.weights + 2 * channels,
         _calls(kernels, core) + _tables(kernel, layer) + _biases(channels),
-        frozenset({"fill", function_of(kernel, words, planes)}),
+        frozenset({"fill", function_of(kernel, bits, planes)}),
     )
 
 
@@ -278,12 +315,24 @@ def _head(channels: int, classes: int, planes: int, core: str) -> _Part:
     return _Part(
         2 * channels + params(layer),
         _calls(kernels, core) + _tables(kernels[1], layer),
-        frozenset(function_of(kernel, 0, planes) for kernel in kernels),
+        frozenset(function_of(kernel, 8, planes) for kernel in kernels),
     )
 
 
 def _sent(channels: int, pixels: int, planes: int) -> int:
     return bytes_of("spikes" if planes else "activations", channels, pixels, planes)
+
+
+@cache
+def _scratch(kernel: str, channels: int, side: int, width: int, bits: int) -> int:
+    """Return the bytes that a convolution of so many channels works in."""
+    shape = (channels, 1, width)
+    layer = LayerSpec("", "conv", (), shape, shape, "", False, kernel=side, bits=bits)
+    return _worked_in(KERNELS[kernel], layer)
+
+
+def _worked_in(kernel: Kernel, layer: LayerSpec) -> int:
+    return aligned(2 * kernel.scratch(layer)) if kernel.scratch else 0
 
 
 def _conv(before: int, channels: int, bits: int) -> LayerSpec:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, log2, prod
 
+from spikenas.config import BudgetConfig
+from spikenas.memory.budget import speed
 from spikenas.memory.model import footprint
 from spikenas.space.building import make_plan
 from spikenas.space.plan import LayerSpec, Plan
@@ -55,6 +57,22 @@ def needs(plan: Plan, target: Target) -> list[Need]:
     if cores[0].kernel_words:
         return _layers(plan, cores)
     return [Need("cores", sum(_cores(plan, layer, cores[0]) for layer in plan.layers), len(cores))]
+
+
+def speed_on(plan: Plan, target: Target) -> dict[str, float | None]:
+    """Return instructions, seconds and joules of an inference on a device, with the rates of trained networks.
+
+    None is what is not known: of chips that run no firmware, and of processors whose code is not measured here.
+    """
+    if target.kind != "microcontroller" or not target.emulated:
+        return dict.fromkeys(("instructions", "seconds", "joules"))
+    cost = footprint(make_plan(plan.genotype, plan.network.but({"core": target.core}), plan.input))
+    return speed(cost.instructions, device_of(target))
+
+
+def device_of(target: Target) -> BudgetConfig:
+    """Return what is known of a device's speed, as a budget has it."""
+    return BudgetConfig(clock=target.clock, cycles=target.cycles, power=target.power)
 
 
 def _cores(plan: Plan, layer: LayerSpec, core: CoreMemory) -> int:

@@ -7,7 +7,7 @@ Their C is in `deployment/c/firmware/`. What they compute are rows, by the kerne
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ALIGNMENT_BYTES = 4
 
-BufferKind = Literal["input", "membrane", "spikes", "activations", "map", "feedback", "accumulator"]
+BufferKind = Literal["input", "membrane", "spikes", "activations", "map", "feedback", "accumulator", "scratch"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Table:
         integers: What an element is made of, by the names that an integer network's constants have.
         shape: Shape of each of these.
         bits: Bits of an element.
+        filled: The shape in which a device has them, filled up with zeros; empty where nothing is.
     """
 
     layer: str
@@ -38,11 +39,12 @@ class Table:
     integers: tuple[str, ...]
     shape: tuple[int, ...]
     bits: int
+    filled: tuple[int, ...] = ()
 
     @property
     def size_bytes(self) -> int:
         """Return the aligned size."""
-        return aligned(-(-prod(self.shape) * self.bits // 8))
+        return aligned(-(-prod(self.filled or self.shape) * self.bits // 8))
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,14 @@ class Kernel:
         tables: For each table of the layer's constants what makes it.
         scalars: Single integers of the layer that its descriptor holds, by the names that a network's constants have.
         shares: The kernel whose descriptor type it uses; empty where it has its own.
-        function: Name of its C function, where that is another; `{}` is the bits of the weights that it reads in words.
+        function: Name of its C function, where that is another; `{}` is the bits of its weights.
         planes: Whether numbers of spikes, in planes of bits, have a C function of their own.
         membrane: Whether it has membranes, whose potentials stay for the next timestep.
         reset: The C function that sets its membranes before the first timestep; None where they begin as 0.
         own_scale: Whether its sums are in a scale of their own, and not in that of the map that it writes.
         pools: Pixels whose mean is one pixel of the map.
         rounds: Whether it adds a rounded mean, which may be 1 beyond the bounds of what it reads.
+        scratch: Elements of 16 bits that it works in, by its layer; None where it needs none.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Kernel:
     own_scale: bool = False
     pools: int = 1
     rounds: bool = False
+    scratch: Callable[[LayerSpec], int] | None = None
 
     @property
     def fires(self) -> bool:
@@ -91,7 +95,7 @@ class Kernel:
     @property
     def weighted(self) -> bool:
         """Return whether it has weights."""
-        return _weight in self.tables
+        return not _WEIGHTS.isdisjoint(self.tables)
 
     @property
     def struct(self) -> str | None:
@@ -99,9 +103,14 @@ class Kernel:
         return f"snn_{self.shares or self.name}_t" if self.descriptor_bytes else None
 
 
+def rounded_up(number: int, to: int) -> int:
+    """Round up to a multiple."""
+    return -(-number // to) * to
+
+
 def aligned(size_bytes: int) -> int:
     """Round up to a multiple of what buffers and tables begin at."""
-    return -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+    return rounded_up(size_bytes, ALIGNMENT_BYTES)
 
 
 def _weight(layer: LayerSpec) -> Table:
@@ -110,8 +119,19 @@ def _weight(layer: LayerSpec) -> Table:
     return Table(layer.name, "weight", ("weight",), (layer.shape[0], *inputs), layer.bits)
 
 
+def _rows(layer: LayerSpec) -> Table:
+    """Return the weights of each input and place of a window: those of all outputs in whole words."""
+    outputs = rounded_up(layer.shape[0], 32 // layer.bits)
+    return replace(_weight(layer), filled=(_window(layer), outputs))
+
+
+def _pairs(layer: LayerSpec) -> Table:
+    """Return the weights of two outputs each, of windows that fill whole units."""
+    return replace(_weight(layer), filled=(-(-layer.shape[0] // 2), 2, _columns(layer) // 2))
+
+
 def _ratio(layer: LayerSpec) -> Table:
-    return Table(layer.name, "ratio", ("mul", "shift"), _outputs(layer), 32)
+    return Table(layer.name, "ratio", ("shift", "mul"), _outputs(layer), 32)
 
 
 def _bias(layer: LayerSpec) -> Table:
@@ -134,16 +154,40 @@ def _neurons(layer: LayerSpec) -> Table:
     return Table(layer.name, "neurons", ("threshold", "reset", "sign"), layer.shape[:1], 48)
 
 
-_SUMS = (_weight, _ratio)
+def _window(layer: LayerSpec) -> int:
+    """Return the inputs that one output of the layer depends on."""
+    return layer.in_shape[0] * layer.kernel * layer.kernel
+
+
+def _columns(layer: LayerSpec) -> int:
+    """Return the inputs of two outputs, each in whole units of what is multiplied at a time."""
+    return 2 * rounded_up(_window(layer), unit_of(layer.bits))
+
+
+def unit_of(bits: int) -> int:
+    """Return the inputs that are multiplied at a time, with weights of so many bits."""
+    return max(8, 32 // bits)
+
+
+def _list(layer: LayerSpec) -> int:
+    """Return the room for the spikes around a row of outputs, and for where each column of them begins."""
+    channels, _, width = layer.in_shape
+    column = layer.kernel * channels
+    return width + 1 + max(layer.kernel * column, min(width * column, LISTED))
+
+
+LISTED = 960  # spikes that are listed at a time where there are so many, unless those around one output can be more
+_WEIGHTS = {_weight, _rows, _pairs}
+_SUMS = (_pairs, _ratio)
 KERNELS = {
     kernel.name: kernel
     for kernel in (
-        Kernel("stem", "input", "map", True, 36, (_weight, _ratio, _zero), own_scale=True),
+        Kernel("stem", "input", "map", True, 40, (*_SUMS, _zero), own_scale=True, scratch=_columns),
         Kernel("fill", None, "map", True, 16),
         Kernel("add", "map", "map", False, 20),
         Kernel("avgpool", "map", "map", False, 20, rounds=True),
         Kernel("lif", "map", "spikes", True, 24, (_threshold,), ("drop",), membrane=True),
-        Kernel("lif_bn", "map", "spikes", True, 24, (_neurons,), ("drop",), membrane=True, reset="lif_bn_reset"),
+        Kernel("lif_bn", "map", "spikes", True, 24, (_neurons,), ("drop",), "lif", membrane=True, reset="lif_bn_reset"),
         Kernel("lif_wide", "accumulator", "spikes", True, 24, (_threshold,), ("drop", "shift"), membrane=True),
         Kernel("ilif", "map", "spikes", True, 32, (_ratio,), membrane=True),
         Kernel("ilif_bn", "map", "spikes", True, 32, (_ratio, _bias), shares="ilif", function="ilif", membrane=True),
@@ -151,15 +195,26 @@ KERNELS = {
         Kernel("ilif_once_bn", "map", "spikes", True, 24, (_ratio, _bias), shares="ilif_once", function="ilif_once"),
         Kernel("relu", "map", "activations", True, 24, (_ratio,)),
         Kernel("relu_bn", "map", "activations", True, 24, (_ratio, _bias), shares="relu", function="relu"),
-        Kernel("conv", "spikes", "map", False, 24, (_weight,), function="conv{}", planes=True),
-        Kernel("conv_pool", "spikes", "map", False, 24, (_weight,), (), "conv", "conv{}_pool", planes=True, pools=4),
-        Kernel("depthwise", "spikes", "map", False, 24, (_weight,), shares="conv", planes=True),
-        Kernel("dense", "activations", "map", False, 28, _SUMS, function="dense{}", own_scale=True),
+        Kernel("conv", "spikes", "map", False, 32, (_rows,), function="conv{}", scratch=_list),
+        Kernel("conv_pool", "spikes", "map", False, 32, (_rows,), (), "conv", "conv{}", pools=4, scratch=_list),
+        Kernel("depthwise", "spikes", "map", False, 32, (_weight,), shares="conv", planes=True),
+        Kernel("dense", "activations", "map", False, 32, _SUMS, function="dense{}", own_scale=True, scratch=_columns),
         Kernel(
-            "dense_pool", "activations", "map", False, 28, _SUMS, (), "dense", "dense{}_pool", own_scale=True, pools=4
+            "dense_pool",
+            "activations",
+            "map",
+            False,
+            32,
+            _SUMS,
+            (),
+            "dense",
+            "dense{}",
+            own_scale=True,
+            pools=4,
+            scratch=_columns,
         ),
-        Kernel("dense_depthwise", "activations", "map", False, 28, _SUMS, shares="dense", own_scale=True),
-        Kernel("pointwise", "map", "map", False, 28, _SUMS, own_scale=True),
+        Kernel("dense_depthwise", "activations", "map", False, 32, (_weight, _ratio), shares="dense", own_scale=True),
+        Kernel("pointwise", "map", "map", False, 28, _SUMS, function="pointwise{}", own_scale=True, scratch=_columns),
         Kernel("count", "spikes", "accumulator", False, 16, planes=True),
         Kernel("total", "activations", "accumulator", False, 16),
         Kernel("linear", "spikes", "accumulator", False, 28, (_weight,), own_scale=True),
@@ -171,18 +226,10 @@ KERNELS = {
 }
 
 
-def bits_in_words(plan: Plan, step: Step) -> int:
-    """Return the bits of the weights of a convolution that reads them in words of 32 bits; 0 where one by one.
-
-    Neighbours in a word are weights of neighbouring outputs, or of neighbouring inputs where these are activations.
-    """
-    layer = plan.by_name[step.layer]
-    return words_of(layer.bits, layer.in_shape[0] if step.record.reads == "activations" else layer.shape[0])
-
-
-def words_of(bits: int, neighbours: int) -> int:
-    """Return the bits of weights that are read in words, where so many are neighbours; 0 where one by one."""
-    return bits if bits > 2 and neighbours % (32 // bits) == 0 else 0
+def scratch_elements(plan: Plan, step: Step) -> int:
+    """Return the elements of 16 bits that a step works in."""
+    make = step.record.scratch
+    return make(plan.by_name[step.layer]) if make else 0
 
 
 def bit_planes(plan: Plan) -> int:
@@ -191,13 +238,13 @@ def bit_planes(plan: Plan) -> int:
 
 
 def kernel_name(plan: Plan, step: Step) -> str:
-    """Return the C function of a step; convolutions have one each for words of 8-bit and of 4-bit weights."""
-    return function_of(step.record, bits_in_words(plan, step), bit_planes(plan))
+    """Return the C function of a step; convolutions have one each for weights of 8, 4 and 2 bits."""
+    return function_of(step.record, plan.by_name[step.layer].bits, bit_planes(plan))
 
 
-def function_of(kernel: Kernel, bits_in_words: int, planes: int) -> str:
-    """Return the C function of a kernel, for weights that are read in words or not, and so many bit planes."""
-    name = (kernel.function or kernel.name).format(bits_in_words or "_any")
+def function_of(kernel: Kernel, bits: int, planes: int) -> str:
+    """Return the C function of a kernel, for weights of so many bits, and so many bit planes."""
+    name = (kernel.function or kernel.name).format(bits)
     return f"{name}_planes" if kernel.planes and planes > 1 else name
 
 
@@ -218,7 +265,7 @@ def weight_halvings(plan: Plan, step: Step) -> int:
     """
     if step.record.own_scale:
         return 0
-    halvings = (step.record.pools.bit_length() - 1) + (bit_planes(plan) - 1 if step.record.planes else 0)
+    halvings = (step.record.pools.bit_length() - 1) + (bit_planes(plan) - 1 if step.record.reads == "spikes" else 0)
     return min(8 - plan.by_name[step.layer].bits, halvings)
 
 

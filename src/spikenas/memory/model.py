@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 
 from spikenas._util.markup import html_table
 from spikenas._util.units import format_size
+from spikenas.memory.instructions import assumed_shares, predict_instructions
 from spikenas.memory.kernels import kernel_name, tables
 from spikenas.memory.lowering import make_program
 from spikenas.memory.placement import Arena, make_arena
@@ -84,6 +85,12 @@ class Footprint:
     def ram_bytes(self) -> int:
         """Return the bytes of working memory on the device: the arena and the stack."""
         return self.arena.size_bytes + STACK_BYTES
+
+    @cached_property
+    def instructions(self) -> float | None:
+        """Instructions of one inference, with the rates of trained networks; None where they are not known."""
+        found = predict_instructions(self.program, assumed_shares(self.program.plan))
+        return found.total if found else None
 
     @property
     def peak_step(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from spikenas.memory.kernels import KERNELS, BufferKind, Kernel, aligned, bit_planes
+from spikenas.memory.kernels import KERNELS, BufferKind, Kernel, aligned, bit_planes, scratch_elements
 from spikenas.space.plan import Plan
 
 MAP_BITS = 16
@@ -64,7 +64,8 @@ class Buffer:
     """Describes the memory of one result or state.
 
     Attributes:
-        name: The layer's name, with `.membrane`, `.spikes`, `.activations` or `.last` where it is not the layer's map.
+        name: The layer's name, with `.membrane`, `.spikes`, `.activations`, `.last` or `.scratch` where it is not the
+            layer's map.
         layer: The layer it belongs to.
         kind: What it holds; `feedback` is a map that stays for the next timestep.
         size_bytes: Aligned size.
@@ -123,6 +124,8 @@ class Program:
             spans[written] = (first, index)
             if step.record.membrane:
                 spans[f"{step.layer}.membrane"] = (begin, end)
+            if (name := f"{step.layer}.scratch") in self._scratch:
+                spans[name] = (index, index)
         kinds = self._kinds
         for name, (first, last) in spans.items():
             if name in stays:
@@ -157,13 +160,20 @@ class Program:
             kinds.setdefault(self.buffer_of(step.writes), step.record.writes)
             if step.record.membrane:
                 kinds[f"{step.layer}.membrane"] = "membrane"
+        kinds |= dict.fromkeys(self._scratch, "scratch")
         return kinds | dict.fromkeys(self.fed_back, "feedback")
+
+    @cached_property
+    def _scratch(self) -> dict[str, int]:
+        """Return the bytes of each buffer that one step alone works in."""
+        elements = {f"{step.layer}.scratch": scratch_elements(self.plan, step) for step in self.steps}
+        return {name: aligned(count * MAP_BITS // 8) for name, count in elements.items() if count}
 
     def _buffer(self, name: str, kind: BufferKind, first: int, last: int) -> Buffer:
         layer = self.plan.by_name.get(name) or self.plan.by_name[name.rpartition(".")[0]]
         channels = layer.shape[0] if len(layer.shape) == 3 else layer.size
         planes, membrane_bits = bit_planes(self.plan), self.plan.network.membrane_bits
-        size_bytes = bytes_of(kind, channels, layer.size // channels, planes, membrane_bits)
+        size_bytes = self._scratch.get(name) or bytes_of(kind, channels, layer.size // channels, planes, membrane_bits)
         return Buffer(name, layer.name, kind, size_bytes, first, last)
 
 

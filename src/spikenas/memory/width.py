@@ -16,13 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from heapq import nsmallest
-from operator import attrgetter
 from typing import Any
 
 from spikenas._util.errors import BudgetError, ConfigError, GenotypeError
-from spikenas._util.units import format_size
 from spikenas.config import BudgetConfig, NetworkConfig
-from spikenas.memory import Footprint, footprint, violations
+from spikenas.memory import FIGURES, Footprint, excess, footprint, limits_of, violations
 from spikenas.space.building import make_plan
 from spikenas.space.cell import Cell
 from spikenas.space.genotype import Genotype
@@ -33,6 +31,7 @@ LADDER = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 SHARE_THAT_FITS = 0.5
 _SAMPLE = 64  # cells, where the space has more
 _SIDES = (96, 64, 48, 32, 24, 16, 12, 8)  # of images, in pixels
+_FEW_LEVELS = 3  # spikes at a time: two bit planes
 _FEW = 8  # smallest cells by each figure
 
 
@@ -44,7 +43,7 @@ def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget
         BudgetError: Nothing does; the message says what the smallest takes and what would make room.
         GenotypeError: No network can be built with these settings.
     """
-    free = budget == BudgetConfig()
+    free = not budget.has_limits
 
     def sized(stride: int) -> NetworkConfig:
         one = network.but({"stem_stride": stride})
@@ -66,7 +65,7 @@ def resolve_width(network: NetworkConfig, input: InputSpec, space: Space, budget
     elif not _fits(found, input, space, budget):
         costs = list(_costs(found, input, space))
         raise BudgetError(
-            f"no network of the space meets the budget: {_excess(costs, budget)}; "
+            f"no network of the space meets the budget: {excess(costs, budget)}; "
             + _what_would_do(found, input, space, budget, costs)
         )
     return found
@@ -98,31 +97,15 @@ def _fits(network: NetworkConfig, input: InputSpec, space: Space, budget: Budget
     return any(not violations(cost, budget) for cost in _costs(network, input, space))
 
 
-def _excess(costs: Sequence[Footprint], budget: BudgetConfig) -> str:
-    """By how much the smallest exceeds each limit that nothing meets."""
-    least = {
-        "params": min(cost.params for cost in costs),
-        "flash": min(cost.flash_bytes for cost in costs),
-        "ram": min(cost.ram_bytes for cost in costs),
-    }
-    limits = {name: limit for name, limit in budget.model_dump(exclude={"target"}).items() if limit is not None}
-    parts = []
-    for name, limit in limits.items():
-        if least[name] > limit and name == "params":
-            parts.append(f"the smallest has {least[name]:,} params, allowed are {limit:,}")
-        elif least[name] > limit:
-            parts.append(f"the smallest takes {format_size(least[name])} of {name}, allowed are {format_size(limit)}")
-    return ", ".join(parts) or f"the smallest meet each of the limits ({', '.join(limits)}), none meets them together"
-
-
 def _what_would_do(
     network: NetworkConfig, input: InputSpec, space: Space, budget: BudgetConfig, costs: Sequence[Footprint]
 ) -> str:
     """Single changes that make room; where none does, the first few that do together. Tried with the smallest cells."""
     sized = list(zip(costs, space.distinct_cells, strict=True))
     small: dict[Cell, None] = {}
-    for figure in (attrgetter("params"), attrgetter("flash_bytes"), attrgetter("ram_bytes")):
-        small |= {cell: None for _, cell in nsmallest(_FEW, sized, key=lambda pair: figure(pair[0]))}
+    for name in limits_of(budget):
+        figure = FIGURES[name].of
+        small |= {cell: None for _, cell in nsmallest(_FEW, sized, key=lambda pair: figure(pair[0], budget) or 0.0)}
 
     def fits(change: dict[str, Any]) -> bool:
         of_network = {key: value for key, value in change.items() if key not in ("image_size", "grey")}
@@ -177,6 +160,8 @@ def _changes(network: NetworkConfig, input: InputSpec) -> Iterator[dict[str, Any
         yield {"stem_stride": 2}
     if network.neuron == "lif" and network.kind == "compact" and input.static:
         yield {"neuron": "ilif", "timesteps": 1}
+    if network.neuron == "ilif" and network.levels > _FEW_LEVELS:
+        yield {"levels": _FEW_LEVELS}
     if network.has_membranes and network.membrane_bits > 8:
         yield {"membrane_bits": 8}
     if network.weight_bits > 4:

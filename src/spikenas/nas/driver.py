@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spikenas._util.errors import NothingFoundError, RunError
-from spikenas.config import BudgetConfig
+from spikenas.config import LIMITS, BudgetConfig
 from spikenas.memory import Footprint, MemoryFigures, violations
 from spikenas.nas.candidates import Candidate, CandidateEvaluation
 from spikenas.nas.executors import Executor
@@ -104,8 +104,8 @@ class _Plan:
         """Whether the proposal takes an evaluation."""
         return self.status == "scored" and self.position is not None and self.stored is None
 
-    def trial(self, position: int, result: CandidateEvaluation | None) -> Trial:
-        """Make the trial of the proposal, with the result of its evaluation if there is one."""
+    def trial(self, position: int, result: CandidateEvaluation | None, timed: bool) -> Trial:
+        """Make the trial of the proposal, with the result of its evaluation, and instructions if asked."""
         cost, score = self.footprint, None
         if result:
             score = result.score if math.isfinite(result.score) else -math.inf
@@ -120,6 +120,7 @@ class _Plan:
             ram_bytes=cost.ram_bytes if cost else None,
             seconds=result.seconds if result else 0.0,
             synops=result.synops if result else None,
+            instructions=cost.instructions if cost and timed else None,
         )
 
 
@@ -165,7 +166,8 @@ class _Search:
             if plan.position is not None:
                 trial = plan.stored
                 if trial is None:
-                    trial = plan.trial(plan.position, next(results) if plan.to_evaluate else None)
+                    result = next(results) if plan.to_evaluate else None
+                    trial = plan.trial(plan.position, result, self.budget.limits_speed)
                     self.store.add(trial)
                 self.known[plan.key] = trial
                 self.candidates[plan.position] = plan.proposal.candidate
@@ -196,8 +198,9 @@ class _Search:
         if candidate not in self.space or not candidate.connected:
             return _Plan(proposal, "outside", None)
         footprints = [self._cost(completion) for completion in proposal.completions or (candidate,)]
-        for limit in BudgetConfig.model_fields:
-            if all(limit in violations(footprint, self.budget) for footprint in footprints):
+        exceeded = [violations(footprint, self.budget) for footprint in footprints]
+        for limit in LIMITS:
+            if all(limit in over for over in exceeded):
                 return _Plan(proposal, "over budget", footprints[0])
         return _Plan(proposal, "scored", self._cost(candidate))
 

@@ -17,6 +17,7 @@ from spikenas._util.errors import RunError
 from spikenas._util.files import require_regular
 from spikenas._util.json_file import problem_of
 from spikenas.config import BudgetConfig
+from spikenas.memory import violations
 
 Status = Literal["scored", "over budget", "outside"]
 
@@ -37,6 +38,8 @@ class Trial:
         ram_bytes: RAM of the same network, in bytes.
         seconds: Time that the score took.
         synops: Number of additions caused by spikes, per inference; None where it is not known.
+        instructions: Instructions of one inference, as often as neurons send in trained networks; None where they were
+            not asked for.
     """
 
     position: int
@@ -49,6 +52,7 @@ class Trial:
     ram_bytes: int | None
     seconds: float
     synops: float | None = None
+    instructions: float | None = None
 
     @property
     def value(self) -> float | None:
@@ -57,10 +61,7 @@ class Trial:
 
     def meets(self, budget: BudgetConfig) -> bool:
         """Tell whether the candidate was scored and itself meets every limit."""
-        figures = ((self.params, budget.params), (self.flash_bytes, budget.flash), (self.ram_bytes, budget.ram))
-        return self.status == "scored" and all(
-            limit is None or (figure is not None and figure <= limit) for figure, limit in figures
-        )
+        return self.status == "scored" and not violations(self, budget)
 
 
 _COLUMNS = tuple(field.name for field in fields(Trial))
@@ -126,7 +127,7 @@ class TrialStore:
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS trials (position INTEGER PRIMARY KEY, step TEXT NOT NULL, "
                 "genotype TEXT NOT NULL, status TEXT NOT NULL, score REAL, params INTEGER, flash_bytes INTEGER, "
-                "ram_bytes INTEGER, seconds REAL NOT NULL, synops REAL)"
+                "ram_bytes INTEGER, seconds REAL NOT NULL, synops REAL, instructions REAL)"
             )
             self._connection.commit()
 

@@ -151,7 +151,7 @@ def _plan(
 
 def _scored(task: Task, space: DesignSpace, report: Reporter, store: TrialStore) -> list[Trial]:
     """Draw designs that fit, and score them for as long as there is time for it; returns them, the best first."""
-    config, cost = task.config, Estimator(task.config.network, task.input)
+    config, cost = task.config, Estimator(task.config.network, task.input, task.limits.limits_speed)
     problem = Problem(space, config.budget, cost, config.seed)
     try:
         rules = [design for design in [rule_of_thumb(task)] if design in space]

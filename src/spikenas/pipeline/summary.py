@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from spikenas._util.run_files import LOG, MODEL
-from spikenas.memory import sizes
+from spikenas.memory import sizes, speed
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import FRONT_COLUMNS, search_front
 from spikenas.pipeline.stages import State, has_twin, next_stage
@@ -44,9 +44,9 @@ def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
             values["quantised_test_accuracy"] = evaluation["quantised_test_accuracy"]
             values["quantised_figures"] = evaluation["quantised_figures"]
             values["weight_bits"] = evaluation["weight_bits"]
-    if integers:
-        bits = QUANTISATION_FILE.read(run.folder)["weight_bits"]
-        values |= sizes(task.but({"network.weight_bits": bits}).cost(Genotype.parse(best["genotype"])))
+    bits = QUANTISATION_FILE.read(run.folder)["weight_bits"] if integers else config.network.weight_bits
+    cost = task.but({"network.weight_bits": bits}).cost(Genotype.parse(best["genotype"]))
+    values |= {**sizes(cost), **speed(cost.instructions, config.budget)}
     if firmware := {name: footprint_file(name).read(run.folder) for name in state.current_firmware}:
         values["firmware"] = firmware
     if config.twin and has_twin(state):

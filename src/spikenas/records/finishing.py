@@ -137,6 +137,15 @@ class Memory(TypedDict):
 
 
 @with_config(CLOSED)
+class Predicted(TypedDict):
+    """Flash and RAM, in bytes, and the instructions of an inference; None where they are not known."""
+
+    flash_bytes: Count
+    ram_bytes: Count
+    instructions: Count | None
+
+
+@with_config(CLOSED)
 class Limits(TypedDict):
     """Flash and RAM that a device has for a network, in bytes; None where it says nothing."""
 
@@ -145,20 +154,40 @@ class Limits(TypedDict):
 
 
 @with_config(CLOSED)
+class OperationsRecord(TypedDict):
+    """What an inference computes, as the literature compares networks; `integers.operations` says what each is."""
+
+    footprint_bytes: Count
+    connection_sparsity: Share
+    activation_sparsity: Share
+    dense: NotNegative
+    effective_acs: NotNegative
+    effective_macs: NotNegative
+    literature_joules: NotNegative
+    memory_joules: NotNegative
+
+
+@with_config(CLOSED)
 class FootprintRecord(TypedDict):
-    """What footprint.json says of a firmware; from `linked` on where it was built and run."""
+    """What footprint.json says of a firmware; from `linked` on where it was built and run.
+
+    `seconds` and `joules` of an inference are None where those of the device's instructions are not known.
+    """
 
     target: str | None
     core: str
     limits: Limits
-    predicted: Memory
+    predicted: Predicted
     vectors: Count
     quantised_sha256: Digest
     synops: NotNegative | None
+    operations: OperationsRecord
     linked: NotRequired[Memory]
     outputs_equal: NotRequired[bool]
     images: NotRequired[Count]
     instructions: NotRequired[Count]
+    seconds: NotRequired[NotNegative | None]
+    joules: NotRequired[NotNegative | None]
     stack_bytes: NotRequired[Count]
     symbols: NotRequired[dict[str, Count]]
 
@@ -167,7 +196,7 @@ SIZE_KEYS: tuple[Literal["flash_bytes", "ram_bytes"], ...] = ("flash_bytes", "ra
 
 
 def _measured_whole(found: FootprintRecord) -> None:
-    _together(found, "linked", "outputs_equal", "images", "instructions", "stack_bytes", "symbols")
+    _together(found, "linked", "outputs_equal", "images", "instructions", "seconds", "joules", "stack_bytes", "symbols")
 
 
 def _together(found: Mapping[str, object], *keys: str) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from spikenas._util.class_figures import listed
 from spikenas._util.run_files import CONFIG
-from spikenas._util.units import format_size
-from spikenas.memory import violations
+from spikenas.memory import FIGURES, limits_of, violations
 from spikenas.memory.fitting import fits, needs
 from spikenas.memory.model import footprint
 from spikenas.memory.width import LADDER
@@ -40,18 +39,18 @@ def checks(run: SavedRun) -> list[Check]:
 def _budget(run: SavedRun) -> Iterator[Check]:
     if run.memory is None:
         return
-    budget, shares = run.config.budget, []
-    for name, limit in (("params", budget.params), ("flash", budget.flash), ("ram", budget.ram)):
-        if limit is None:
+    shares = []
+    for name, limit in limits_of(run.config.budget).items():
+        figure = FIGURES[name]
+        used = run.figures.get(figure.key)
+        if used is None:
             continue
-        used = run.memory[name if name == "params" else f"{name}_bytes"]
         shares.append(used / limit)
         if used > limit:
-            size = f"{used - limit:,}" if name == "params" else format_size(used - limit)
             yield Check(
                 "problem",
                 "budget",
-                f"{name}: {size} too much",
+                f"{name}: {figure.said(used - limit)} too much",
                 f"search again with this budget: {again(run, 'smaller')}",
             )
     if shares and max(shares) <= 1:

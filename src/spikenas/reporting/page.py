@@ -22,7 +22,7 @@ from spikenas._util.files import write_text
 from spikenas._util.provenance import versions
 from spikenas._util.units import format_size
 from spikenas.config import Config
-from spikenas.memory import Footprint
+from spikenas.memory import FIGURES, Footprint, limits_of
 from spikenas.records import SIZE_KEYS
 from spikenas.reporting.advice import Check
 from spikenas.reporting.checks import checks
@@ -126,12 +126,12 @@ def _section(number: int, run: SavedRun) -> Section:
 def _bars(run: SavedRun) -> list[Bar]:
     if run.memory is None:
         return []
-    found, budget = [], run.config.budget
-    for name, title, limit in (("params", "params", budget.params), ("flash_bytes", "flash", budget.flash),
-                               ("ram_bytes", "RAM", budget.ram)):  # fmt: skip
-        used = run.memory[name]
-        shown = [f"{n:,}" if name == "params" else format_size(n) for n in (used, limit or 0)]
-        found.append(Bar(title, shown[0], shown[1] if limit else "", used / limit if limit else None))
+    found, limits = [], limits_of(run.config.budget)
+    for figure in FIGURES.values():
+        used, limit = run.figures.get(figure.key), limits.get(figure.name)
+        if used is not None:
+            share = used / limit if limit else None
+            found.append(Bar(figure.title, figure.said(used), figure.said(limit) if limit else "", share))
     return found
 
 

@@ -32,10 +32,10 @@ from spikenas._util.run_files import (
     TWIN,
 )
 from spikenas._util.sealed import read_sealed
-from spikenas._util.units import format_duration, format_size
+from spikenas._util.units import format_duration, format_energy, format_instructions, format_size, format_time
 from spikenas.config import Config, NetworkConfig
 from spikenas.data.pictures import cut, pictured
-from spikenas.memory import Footprint, footprint, sizes
+from spikenas.memory import Footprint, footprint, sizes, speed
 from spikenas.nas.store import Trial, read_trials
 from spikenas.pipeline.stages import State, has_twin, load_config, next_stage, require_whole_integers
 from spikenas.records import (
@@ -195,6 +195,20 @@ class SavedRun:
         if counted := {name: said["instructions"] for name, said in self.measured.items() if "linked" in said}:
             shown = (f"{number:,} ({name})" for name, number in counted.items())
             found["instructions an inference"] = ", ".join(shown)
+        elif self.cost and self.cost.instructions:
+            found["instructions expected"] = format_instructions(self.cost.instructions)
+        if times := {name: said["seconds"] for name, said in self.measured.items() if said.get("seconds")}:
+            found["time an inference"] = ", ".join(f"{format_time(one or 0)} ({name})" for name, one in times.items())
+        if joules := {name: said["joules"] for name, said in self.measured.items() if said.get("joules")}:
+            found["energy an inference"] = ", ".join(
+                f"{format_energy(one or 0)} ({name})" for name, one in joules.items()
+            )
+        if self.measured:
+            operations = next(iter(self.measured.values()))["operations"]
+            found["energy by operations"] = (
+                f"{format_energy(operations['literature_joules'])}, with memory "
+                f"{format_energy(operations['memory_joules'])}"
+            )
         if evaluation and evaluation["synops"] is not None:
             found["synaptic operations an inference"] = f"{evaluation['synops']:,.0f}"
         if evaluation and evaluation["synops"] is None:
@@ -214,6 +228,11 @@ class SavedRun:
         if self.cost:
             return sizes(self.cost)
         return {name: self.best[name] for name in ("params", "flash_bytes", "ram_bytes")} if self.best else None
+
+    @cached_property
+    def figures(self) -> dict[str, float | None]:
+        """Figures that can be limited, by their names in records; None is not known."""
+        return {**(self.memory or {}), **(speed(self.cost.instructions, self.config.budget) if self.cost else {})}
 
     @property
     def accuracy(self) -> float | None:

@@ -22,12 +22,17 @@ def fan_out(plan: Plan, lif: LayerSpec) -> Tensor:
     """
     total = torch.zeros(1, *lif.shape[1:], dtype=torch.float64)
     for reader, _ in plan.readers[lif.name]:
-        if reader.kind == "conv":
-            rows, columns = (_coverage(reader.kernel, reader.stride, *sizes) for sizes in _sides(reader))
-            total += torch.outer(rows, columns) * (reader.shape[0] / reader.groups)
-        elif reader.kind == "linear":
-            total += reader.shape[0]
+        if reader.weights:
+            total += additions_of(reader)
     return total
+
+
+def additions_of(reader: LayerSpec) -> Tensor | float:
+    """Count the additions that one spike causes in one convolution or linear layer, by its place, float64 [H, W]."""
+    if reader.kind != "conv":
+        return float(reader.shape[0])
+    rows, columns = (_coverage(reader.kernel, reader.stride, *sizes) for sizes in _sides(reader))
+    return torch.outer(rows, columns) * (reader.shape[0] / reader.groups)
 
 
 def _sides(conv: LayerSpec) -> list[tuple[int, int]]:

@@ -28,8 +28,11 @@ def find_target(name: str) -> Target:
     return TARGETS.find(known_name(name))
 
 
-def limits_of(name: str) -> tuple[dict[str, int | None], Core]:
-    """Return the bytes of `flash` and `ram` that a device leaves to a network, and its core.
+def limits_of(name: str) -> tuple[dict[str, int | None], dict[str, float | None], Core]:
+    """Return what a device is to a network.
+
+    Returns:
+        The bytes of `flash` and `ram` that it leaves, its `clock`, `cycles` and `power`, and its core.
 
     Raises:
         ConfigError: The device is unknown, or is no microcontroller.
@@ -42,4 +45,5 @@ def limits_of(name: str) -> tuple[dict[str, int | None], Core]:
         raise SettingError(
             "budget.target", f"{target.title} has no firmware; 'spikenas targets GENOTYPE' says what it holds"
         )
-    return {"flash": target.flash_left, "ram": target.ram_left}, target.core
+    speed = {"clock": target.clock, "cycles": target.cycles, "power": target.power}
+    return {"flash": target.flash_left, "ram": target.ram_left}, speed, target.core

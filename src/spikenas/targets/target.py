@@ -11,7 +11,7 @@ from spikenas._util.errors import ConfigError
 from spikenas._util.explain import explain
 from spikenas._util.files import read_toml
 from spikenas._util.model import CheckedModel
-from spikenas._util.units import Count, Size
+from spikenas._util.units import Count, Hertz, Size, Watts
 
 Core = Literal["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "rv32"]
 
@@ -50,6 +50,11 @@ class Target(CheckedModel):
         ram: Bytes of the largest block of RAM.
         runtime_flash: Bytes of flash that start-up, drivers and the user's program take.
         runtime_ram: Bytes of RAM that start-up, drivers and the user's program take.
+        clock: Hertz of the processor; None where it is not known.
+        cycles: Clock cycles that an instruction of the firmware takes on average, with the wait states of its memory;
+            None where that is not known.
+        power: Watts that the device draws while it computes; None where it is not known.
+        speed_source: Documents that clock, cycles and power are from, and what was assumed.
         cores: Limits of the cores of a neuromorphic chip.
     """
 
@@ -65,6 +70,10 @@ class Target(CheckedModel):
     ram: Size | None = None
     runtime_flash: int = Field(0, ge=0)
     runtime_ram: int = Field(0, ge=0)
+    clock: Hertz | None = None
+    cycles: float | None = Field(None, gt=0, le=1_000)
+    power: Watts | None = None
+    speed_source: str = ""
     cores: tuple[CoreMemory, ...] = Field((), max_length=1_000)
 
     @model_validator(mode="after")

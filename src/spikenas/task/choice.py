@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from spikenas._util.errors import BudgetError
-from spikenas.config import BudgetConfig, Config
+from spikenas.config import Config
 from spikenas.data import OpenedData
 from spikenas.memory.width import resolve_width
 from spikenas.space.plan import InputSpec
@@ -63,7 +63,7 @@ def sizes_of(opened: OpenedData) -> Iterator[tuple[int, int]]:
 
 def _choose_size(config: Config, opened: OpenedData, channels: int) -> tuple[tuple[int, int], str]:
     sizes = list(sizes_of(opened))
-    if config.budget == BudgetConfig():
+    if not config.budget.has_limits:
         return sizes[0], ""
     space, chosen, widest = space_of(config), sizes[-1], 0
     for width, height in sizes:

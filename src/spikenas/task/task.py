@@ -13,7 +13,7 @@ from spikenas._util.markup import html_table
 from spikenas._util.units import format_size
 from spikenas.config import BudgetConfig, Config, usual_batch, usual_crop
 from spikenas.data import DataSet, Decoding, Manifest, OpenedData, Split, Statistics
-from spikenas.memory import Footprint, footprint
+from spikenas.memory import FIGURES, Footprint, footprint, limits_of
 from spikenas.memory.width import resolve_width
 from spikenas.space.building import make_plan
 from spikenas.space.design import Design
@@ -36,6 +36,9 @@ class Task:
         params: Most learnable parameters: a number, or a text such as `1.2M`.
         flash: Most flash: bytes, or a text such as `96KiB`.
         ram: Most RAM: bytes, or a text such as `96KiB`.
+        instructions: Most instructions of one inference, such as `20M`.
+        latency: Longest time of one inference on the device: seconds, or a text such as `50ms`.
+        energy: Most energy of one inference on the device: joules, or a text such as `2mJ`.
         image_size: Side in pixels that images are brought to, or a text `WIDTHxHEIGHT`; chosen when absent.
         fit: How the aspect ratio is changed to it: `stretch`, `crop` or `pad`.
         seed: Seed of every random choice.
@@ -59,6 +62,9 @@ class Task:
         params: int | str | None = None,
         flash: int | str | None = None,
         ram: int | str | None = None,
+        instructions: int | str | None = None,
+        latency: float | str | None = None,
+        energy: float | str | None = None,
         image_size: int | str | None = None,
         fit: str | None = None,
         seed: int | None = None,
@@ -71,6 +77,9 @@ class Task:
             params=params,
             flash=flash,
             ram=ram,
+            instructions=instructions,
+            latency=latency,
+            energy=energy,
             image_size=image_size,
             fit=fit,
             seed=seed,
@@ -290,12 +299,8 @@ class Task:
     @property
     def _rows(self) -> list[tuple[str, str]]:
         names = ", ".join(self.classes[:6]) + (", ..." if len(self.classes) > 6 else "")
-        limits = {
-            "params": self.limits.params and f"{self.limits.params:,}",
-            "flash": self.limits.flash and format_size(self.limits.flash),
-            "RAM": self.limits.ram and format_size(self.limits.ram),
-        }
-        shown = ", ".join(f"{name} {value}" for name, value in limits.items() if value) or "none"
+        limits = limits_of(self.limits).items()
+        shown = ", ".join(f"{FIGURES[name].title} {FIGURES[name].said(limit)}" for name, limit in limits) or "none"
         return [
             *self.description.items(),
             ("classes", f"{len(self.classes)}: {names}"),
@@ -336,6 +341,9 @@ _KEYS = {
     "params": "budget.params",
     "flash": "budget.flash",
     "ram": "budget.ram",
+    "instructions": "budget.instructions",
+    "latency": "budget.latency",
+    "energy": "budget.energy",
     "image_size": "data.image_size",
     "fit": "data.fit",
     "seed": "seed",

@@ -19,6 +19,8 @@ from spikenas.integers.reference import run_reference
 _COPIED = (
     "kernels.c",
     "dense.c",
+    "gather.c",
+    "rows.h",
     "kernels.h",
     "inline.h",
     "main.c",
@@ -27,7 +29,7 @@ _COPIED = (
     "port_device.c",
     "startup.c",
 )
-SOURCES = ("main", "network", "kernels", "dense", "startup", "port_device")
+SOURCES = ("main", "network", "kernels", "gather", "dense", "startup", "port_device")
 _PER_LINE = 32
 
 
@@ -80,7 +82,7 @@ def _makefile(core: Core | None) -> str:
 DEVICE_CC ?= {core.prefix}gcc
 DEVICE_CFLAGS ?= {" ".join((*core.flags, *core.libraries))} {warnings} -ffunction-sections -fdata-sections
 
-device: network.o kernels.o dense.o
+device: network.o kernels.o gather.o dense.o
 
 %.o: %.c *.h
 \t$(DEVICE_CC) $(DEVICE_CFLAGS) -c $< -o $@
@@ -91,8 +93,8 @@ CFLAGS ?= {warnings}
 test: host
 \t./host
 
-host: main.c network.c kernels.c dense.c port_host.c *.h
-\t$(CC) $(CFLAGS) main.c network.c kernels.c dense.c port_host.c -o host
+host: main.c network.c kernels.c gather.c dense.c port_host.c *.h
+\t$(CC) $(CFLAGS) main.c network.c kernels.c gather.c dense.c port_host.c -o host
 {device}
 clean:
 \trm -f host *.o *.elf

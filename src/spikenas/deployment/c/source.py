@@ -15,21 +15,30 @@ from spikenas.deployment.c.header import network_header
 from spikenas.integers.folding import pooled_before
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
-from spikenas.memory.kernels import Table, bit_planes, bits_in_words, kernel_name, tables, weight_halvings, weight_steps
+from spikenas.memory.kernels import (
+    Table,
+    bit_planes,
+    kernel_name,
+    scratch_elements,
+    tables,
+    unit_of,
+    weight_halvings,
+    weight_steps,
+)
 from spikenas.memory.placement import Arena, make_arena
 from spikenas.memory.program import ACCUMULATOR_BITS, MAP_BITS, Step
 from spikenas.space.plan import LayerSpec
 
 _PER_LINE = 24
 _LARGEST_SIDE = 65535
-_TYPES = {"weight": "uint8_t", "ratio": "snn_ratio_t", "neurons": "snn_neuron_t"}  # others are integers of their bits
-_ORDERS = {8: [0, 2, 1, 3], 4: [0, 4, 2, 6, 1, 5, 3, 7]}  # of the weights in a word, as kernels.c reads them
-_DENSE_ORDERS = {8: [0, 1, 2, 3], 4: [0, 4, 1, 5, 2, 6, 3, 7]}  # the same of dense.c
+_TYPES = {"weight": "uint8_t", "ratio": "snn_ratio_t", "neurons": "int16_t"}  # others are integers of their bits
+_HALVES = (0, 2, 1, 3)  # numbers of those of four weights that are in bytes 0 to 3 of a word, as gather.c adds them
+_BYTES = (0, 1, 2, 3)  # and as dense.c multiplies them
 
 
-def pack(weights: Integers, bits: int, step: int) -> NDArray[np.uint8]:
+def pack(weights: Integers, bits: int, step: int, biased: bool = False) -> NDArray[np.uint8]:
     """Pack multiples of a step into bytes, in order: the first in the lowest bits, the last byte filled with 0."""
-    codes = weights.reshape(-1) // step & (1 << bits) - 1
+    codes = weights.reshape(-1) // step + (1 << bits - 1 if biased else 0) & (1 << bits) - 1
     each = 8 // bits
     padded = np.zeros(ceil(len(codes) / each) * each, dtype=np.int64)
     padded[: len(codes)] = codes
@@ -152,10 +161,13 @@ class _Writer:
 
     def weights(self, call: _Call, arranged: Integers) -> str:
         own = call.tables["weight"]
-        return self.constant(own, pack(arranged, own.bits, self.steps[own.layer]))
+        unsigned = call.step.record.writes == "map" and call.step.record.function == "conv{}"
+        return self.constant(own, pack(arranged, own.bits, self.steps[own.layer], unsigned))
 
     def table(self, table: Table) -> str:
         own = self.network.constants[table.layer]
+        if table.name == "neurons":
+            return self.constant(table, [*own["threshold"], *own["reset"], *own["sign"]])
         rows = zip(*(own[name].reshape(-1) for name in table.integers), strict=True)
         return self.constant(table, (f"{{{', '.join(map(str, row))}}}" if len(row) > 1 else row[0] for row in rows))
 
@@ -178,9 +190,9 @@ def _stem(w: _Writer, call: _Call) -> list[Any]:
     layer = call.layer
     channels, *sides = layer.in_shape
     return [
-        w.weights(call, call.own["weight"].transpose(0, 2, 3, 1)), call.ratio, call.bias,
+        w.weights(call, _in_pairs(call)), call.ratio, call.bias,
         w.constant(call.tables["zero"], w.network.zero), w.read(call, "uint8_t"), w.written_map(call),
-        *sides, channels, layer.shape[0], layer.kernel, layer.stride,
+        w.at(f"{layer.name}.scratch", "int16_t"), *sides, channels, layer.shape[0], layer.kernel, layer.stride,
     ]  # fmt: skip
 
 
@@ -230,13 +242,31 @@ def _relu(w: _Writer, call: _Call) -> list[Any]:
 
 
 def _conv(w: _Writer, call: _Call) -> list[Any]:
-    return _spiking(w, call, _in_words(w, call, call.own["weight"][:, :, ::-1, ::-1].transpose(1, 2, 3, 0), _ORDERS))
+    return _spiking(w, call, _in_rows(call))
 
 
-def _in_words(w: _Writer, call: _Call, weights: Integers, orders: dict[int, list[int]]) -> Integers:
-    """Weights, with those of each word in the order that the kernel reads them in."""
-    bits = bits_in_words(w.network.plan, call.step)
-    return weights.reshape(-1, len(orders[bits]))[:, orders[bits]] if bits else weights
+def _in_words(weights: Integers, bits: int, four: tuple[int, ...]) -> Integers:
+    """Weights in whole words, in the order that a kernel reads them in: each shift by their bits has the next four."""
+    order = [4 * shift + number for number in four for shift in range(8 // bits)]
+    return weights.reshape(-1, len(order))[:, order]
+
+
+def _in_rows(call: _Call) -> Integers:
+    """Weights of a convolution of spikes: a row of all outputs for each input and place."""
+    rows, outputs = call.tables["weight"].filled
+    found = np.zeros((rows, outputs), dtype=np.int64)
+    found[:, : call.layer.shape[0]] = call.own["weight"][:, :, ::-1, ::-1].transpose(1, 2, 3, 0).reshape(rows, -1)
+    return _in_words(found, call.layer.bits, _HALVES)
+
+
+def _in_pairs(call: _Call) -> Integers:
+    """Weights of a convolution that multiplies: units of two outputs take turns."""
+    pairs, both, size = call.tables["weight"].filled
+    weights = call.own["weight"].transpose(0, 2, 3, 1).reshape(call.layer.shape[0], -1)
+    found = np.zeros((pairs * both, size), dtype=np.int64)
+    found[: weights.shape[0], : weights.shape[1]] = weights
+    units = found.reshape(pairs, both, -1, unit_of(call.layer.bits)).transpose(0, 2, 1, 3)
+    return _in_words(units, call.layer.bits, _BYTES)
 
 
 def _depthwise(w: _Writer, call: _Call) -> list[Any]:
@@ -248,11 +278,14 @@ def _spiking(w: _Writer, call: _Call, weights: Integers) -> list[Any]:
     channels, *sides = layer.in_shape
     places = [w.weights(call, weights), w.read(call, "uint8_t"), w.written_map(call)]
     counts = [bit_planes(w.network.plan), weight_halvings(w.network.plan, call.step)]
-    return [*places, *sides, channels, layer.shape[0], layer.kernel, layer.bits, *counts]
+    room = scratch_elements(w.network.plan, call.step)
+    scratch = w.at(f"{layer.name}.scratch", "uint16_t") if room else "0"
+    sizes = [*sides, channels, layer.shape[0], layer.kernel, layer.bits]
+    return [*places, *sizes, *counts, scratch, room, int(call.step.record.pools > 1)]
 
 
 def _dense(w: _Writer, call: _Call) -> list[Any]:
-    return _multiplying(w, call, _in_words(w, call, call.own["weight"].transpose(0, 2, 3, 1), _DENSE_ORDERS))
+    return _multiplying(w, call, _in_pairs(call))
 
 
 def _dense_depthwise(w: _Writer, call: _Call) -> list[Any]:
@@ -263,13 +296,15 @@ def _multiplying(w: _Writer, call: _Call, weights: Integers) -> list[Any]:
     layer = call.layer
     channels, *sides = layer.in_shape
     places = [w.weights(call, weights), call.ratio, w.read(call, "uint8_t"), w.written_map(call)]
-    return [*places, *sides, channels, layer.shape[0], layer.kernel, layer.bits, "{0, 0}"]
+    window = w.at(f"{layer.name}.scratch", "snn_map_t") if call.step.record.scratch else "0"
+    pooled = int(call.step.record.pools > 1)
+    return [*places, window, *sides, channels, layer.shape[0], layer.kernel, layer.bits, pooled, 0]
 
 
 def _pointwise(w: _Writer, call: _Call) -> list[Any]:
     layer = call.layer
-    places = [w.read(call, "snn_map_t"), w.weights(call, call.own["weight"]), call.ratio, w.written_map(call)]
-    return [*places, call.pixels, layer.in_shape[0], layer.shape[0], layer.bits, 0]
+    places = [w.read(call, "snn_map_t"), w.weights(call, _in_pairs(call)), call.ratio, w.written_map(call)]
+    return [*places, w.at(f"{layer.name}.scratch", "snn_map_t"), call.pixels, layer.in_shape[0], layer.shape[0]]
 
 
 def _count(w: _Writer, call: _Call) -> list[Any]:

@@ -8,15 +8,15 @@ evaluations are limited.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Self
 
 from spikenas._util.errors import ConfigError, NothingFoundError
 from spikenas._util.seeding import seed_of
-from spikenas.config import BudgetConfig, SearchConfig
-from spikenas.memory import Footprint, MemoryFigures
+from spikenas.config import SearchConfig
+from spikenas.memory import FIGURES
 from spikenas.nas.store import Trial
 from spikenas.nas.strategy import Problem, Proposal, Strategy
 from spikenas.space.cell import Cell
@@ -157,15 +157,13 @@ class SpikeNAS(Strategy):
     @cached_property
     def _smallest_cells(self) -> tuple[Cell, ...]:
         """Return, for each limit of the budget, the cell that takes least of it."""
-        if self.problem.budget == BudgetConfig():
+        if not self.problem.budget.has_limits:
             return self.space.distinct_cells[:1]
         costs = {cell: self.problem.cost(Genotype((cell,) * self.space.cells)) for cell in self.space.distinct_cells}
-        keys: list[Callable[[Footprint | MemoryFigures], int]] = [
-            lambda footprint: footprint.params,
-            lambda footprint: footprint.flash_bytes,
-            lambda footprint: footprint.ram_bytes,
-        ]
-        return tuple(dict.fromkeys(min(costs, key=lambda cell: key(costs[cell])) for key in keys))
+        budget = self.problem.budget
+        names = ("params", "flash", "ram", *(["instructions"] if budget.limits_speed else []))
+        figures = [FIGURES[name].of for name in names]
+        return tuple(dict.fromkeys(min(costs, key=lambda cell: of(costs[cell], budget) or 0) for of in figures))
 
     def _best(self, step: _Step) -> Genotype:
         best: tuple[Genotype, float] | None = None

@@ -4,37 +4,45 @@
 #define SPIKE_BITS 10
 #define SHORT_DROP (SNN_MEMBRANE_BITS == 8 ? 5 : 0)
 
-void snn_stem(const snn_stem_t *layer) {
-    int height = layer->height, width = layer->width, in = layer->in, out = layer->out, half = layer->kernel / 2;
-    snn_map_t *target = layer->target;
-    for (int y = -half; y < height - half; y += layer->stride)
-        for (int x = -half; x < width - half; x += layer->stride) {
-            const int8_t *weight = (const int8_t *)layer->weights;
-            for (int co = 0; co < out; co++) {
-                int32_t total = 0;
-                for (int ky = y; ky < y + layer->kernel; ky++)
-                    for (int kx = x; kx < x + layer->kernel; kx++, weight += in) {
-                        if ((unsigned)ky >= (unsigned)height || (unsigned)kx >= (unsigned)width) continue;
-                        const uint8_t *pixel = layer->input + (ky * width + kx) * in;
-                        for (int ci = 0; ci < in; ci++) total += (pixel[ci] - layer->zero[ci]) * weight[ci];
-                    }
-                *target++ = (int16_t)(scaled(total, layer->ratio[co]) + layer->bias[co]);
-            }
-        }
-}
-
 void snn_fill(const snn_fill_t *layer) {
     snn_map_t *target = layer->target;
-    for (uint32_t pixel = 0; pixel < layer->pixels; pixel++)
-        for (uint32_t c = 0; c < layer->channels; c++) *target++ = layer->bias ? layer->bias[c] : 0;
+    uint32_t channels = layer->channels;
+    if (!layer->bias) zero_words(target, (layer->pixels * channels + 1) / 2);
+    else
+        for (uint32_t pixel = layer->pixels; pixel; pixel--)
+            if (channels & 1) for (uint32_t c = 0; c < channels; c++) *target++ = layer->bias[c];
+            else for (const snn_map_t *bias = layer->bias, *end = bias + channels; bias < end; bias += 2, target += 2) {
+                *(word_t *)target = load(bias);
+                HERE; /* no memcpy */
+            }
+}
+
+/* Sums of two neighbours each. */
+INLINE uint32_t pair_sum(uint32_t one, uint32_t other) {
+#if defined(__ARM_FEATURE_DSP)
+    return (uint32_t)__sadd16((int16x2_t)one, (int16x2_t)other);
+#else
+    return ((one & 0x7FFF7FFF) + (other & 0x7FFF7FFF)) ^ ((one ^ other) & 0x80008000);
+#endif
 }
 
 void snn_add(const snn_add_t *layer) {
     snn_map_t *target = layer->target;
     const snn_map_t *source = layer->source;
-    for (uint32_t pixel = 0; pixel < layer->pixels; pixel++)
-        for (int c = 0; c < layer->channels; c++, target++)
-            *target = (int16_t)(*target + *source++ * layer->times + (layer->bias ? layer->bias[c] : 0));
+    uint32_t channels = layer->channels, run = layer->pixels * channels; /* without biases all pixels are one run */
+    if (layer->times <= 1 && !(layer->bias ? channels & 1 : run & 1))
+        for (const snn_map_t *all = target + run; target < all;) {
+            const snn_map_t *bias = layer->bias;
+            if (!bias)
+                for (; target < all; target += 2, source += 2) *(word_t *)target = pair_sum(load(target), load(source));
+            else
+                for (const snn_map_t *end = target + channels; target < end; target += 2, source += 2, bias += 2)
+                    *(word_t *)target = pair_sum(load(target), layer->times ? pair_sum(load(source), load(bias)) : load(bias));
+        }
+    else
+        for (uint32_t pixel = 0; pixel < layer->pixels; pixel++)
+            for (uint32_t c = 0; c < channels; c++, target++)
+                *target = (int16_t)(*target + *source++ * layer->times + (layer->bias ? layer->bias[c] : 0));
 }
 
 /* Mean of a window around each pixel, padding counted as 0. */
@@ -72,43 +80,77 @@ INLINE uint32_t fires(snn_membrane_t *membrane, int32_t x, int32_t threshold, in
     return spike;
 }
 
-void snn_lif(const snn_lif_t *layer) {
-    const snn_map_t *source = layer->source;
-    snn_membrane_t *membrane = layer->membrane;
-    uint8_t *spikes = layer->spikes;
-    int32_t mul = layer->leak_mul, shift = layer->leak_shift;
-    for (uint32_t pixel = layer->pixels; pixel; pixel--) {
-        const int16_t *threshold = layer->thresholds, *end = threshold + layer->channels;
-        while (threshold < end) {
-            uint32_t byte = 0;
-            for (uint32_t bit = 1; bit < 256 && threshold < end; bit <<= 1)
-                if (fires(membrane++, *source++, *threshold++, 0, mul, shift)) byte |= bit;
-            *spikes++ = (uint8_t)byte;
-        }
+/* Up to eight neurons of tau 4/3 in lanes of 16 bits: v + (3 (x - v) + 2) / 4 is x + ((v - x) / 2 + 1) / 2, each rounded down. */
+#if SNN_MEMBRANE_BITS == 16 && defined(__ARM_FEATURE_MVE)
+#define LANES 1
+INLINE uint32_t fire(snn_membrane_t *membrane, const snn_map_t *source, const int16_t *neuron, uint32_t channels, uint32_t count, int biased) {
+    static const uint16_t bits[8] = {1, 2, 4, 8, 16, 32, 64, 128};
+    mve_pred16_t some = vctp16q(count);
+    int16x8_t x = vldrhq_z_s16(source, some), v = vldrhq_z_s16(membrane, some), reset = vdupq_n_s16(0);
+    if (biased) {
+        x = vmulq_s16(x, vldrhq_z_s16(neuron + 2 * channels, some));
+        reset = vldrhq_z_s16(neuron + channels, some);
     }
+    v = vaddq_s16(x, vhaddq_n_s16(vhsubq_s16(v, x), 1));
+    mve_pred16_t spikes = vcmpgeq_m_s16(v, vldrhq_z_s16(neuron, some), some);
+    vstrhq_p_s16(membrane, vpselq_s16(reset, v, spikes), some);
+    return vaddvq_p_u16(vld1q_u16(bits), spikes);
 }
+#elif SNN_MEMBRANE_BITS == 16 && defined(__ARM_FEATURE_DSP)
+#define LANES 1
+INLINE uint32_t fire(snn_membrane_t *membrane, const snn_map_t *source, const int16_t *neuron, uint32_t channels, uint32_t count, int biased) {
+    uint32_t spikes = 0;
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < count; i += 2) {
+        int16x2_t x = (int16x2_t)load(source + i), v = (int16x2_t)load(membrane + i);
+        if (biased) {
+            uint32_t sign = load(neuron + 2 * channels + i);
+            x = (int16x2_t)(((uint32_t)((int16_t)x * (int16_t)sign) & 0xFFFF) | (uint32_t)((x >> 16) * ((int32_t)sign >> 16)) << 16);
+        }
+        v = __sadd16(x, __shadd16(__shsub16(v, x), 0x10001));
+        __ssub16(v, (int16x2_t)load(neuron + i));
+        *(word_t *)(membrane + i) = __sel(biased ? load(neuron + channels + i) : 0, (uint8x4_t)v);
+        spikes |= __sel(0x20001, 0) << i;
+    }
+    return spikes | spikes >> 16;
+}
+#else
+#define LANES 0
+#define fire(membrane, source, neuron, channels, count, biased) 0
+#endif
 
-void snn_lif_bn(const snn_lif_bn_t *layer) {
+INLINE void lif(const snn_lif_t *layer, int biased) {
     const snn_map_t *source = layer->source;
     snn_membrane_t *membrane = layer->membrane;
     uint8_t *spikes = layer->spikes;
     int32_t mul = layer->leak_mul, shift = layer->leak_shift;
+    uint32_t channels = layer->channels, lanes = LANES && mul == 3 && shift == 2 && !(channels & 1);
     for (uint32_t pixel = layer->pixels; pixel; pixel--) {
-        const snn_neuron_t *neuron = layer->neurons, *end = neuron + layer->channels;
+        const int16_t *neuron = layer->neurons, *end = neuron + channels;
         while (neuron < end) {
-            uint32_t byte = 0;
-            for (uint32_t bit = 1; bit < 256 && neuron < end; bit <<= 1, neuron++)
-                if (fires(membrane++, *source++ * neuron->sign, neuron->threshold, neuron->reset, mul, shift)) byte |= bit;
+            uint32_t byte = 0, count = end - neuron < 8 ? (uint32_t)(end - neuron) : 8;
+            if (lanes && count == 8) byte = fire(membrane, source, neuron, channels, 8, biased);
+            else if (lanes)
+                for (uint32_t i = 0; i < count; i += 2) byte |= fire(membrane + i, source + i, neuron + i, channels, 2, biased) << i;
+            else
+                for (uint32_t i = 0; i < count; i++) {
+                    int32_t x = biased ? source[i] * neuron[2 * channels + i] : source[i], reset = biased ? neuron[channels + i] : 0;
+                    byte |= fires(membrane + i, x, neuron[i], reset, mul, shift) << i;
+                }
+            membrane += count, source += count, neuron += count;
             *spikes++ = (uint8_t)byte;
         }
     }
 }
 
-void snn_lif_bn_reset(const snn_lif_bn_t *layer) {
+void snn_lif(const snn_lif_t *layer) { lif(layer, 0); }
+void snn_lif_bn(const snn_lif_t *layer) { lif(layer, 1); }
+
+void snn_lif_bn_reset(const snn_lif_t *layer) {
     snn_membrane_t *membrane = layer->membrane;
     for (uint32_t pixel = layer->pixels; pixel; pixel--)
         for (uint32_t c = 0; c < layer->channels; c++) {
-            int32_t v = layer->neurons[c].reset;
+            int32_t v = layer->neurons[layer->channels + c];
 #if SNN_MEMBRANE_BITS == 8
             int32_t drop = layer->leak_shift >> 4;
             v = (v + ((1 << drop) >> 1)) >> drop;
@@ -144,7 +186,7 @@ void snn_ilif(const snn_ilif_t *layer) {
             uint32_t word = 0;
             for (uint32_t bit = 0; bit < 8 && c < channels; bit++, c++) {
                 int32_t v = *membrane * (1 << SHORT_DROP);
-                v += charged(*source++, layer->ratio, layer->bias, c) - ((v * mul + ((1 << shift) >> 1)) >> shift);
+                v += charged(*source++, layer->ratio[c], layer->bias ? layer->bias[c] : half_of(layer->ratio[c])) - ((v * mul + ((1 << shift) >> 1)) >> shift);
                 int32_t sent = clipped((v + (1 << (SPIKE_BITS - 1))) >> SPIKE_BITS, levels);
                 *membrane++ = kept(v - sent * (1 << SPIKE_BITS));
                 word |= spread(sent) << bit;
@@ -153,19 +195,69 @@ void snn_ilif(const snn_ilif_t *layer) {
         }
 }
 
-/* The same with one timestep, of which nothing is left. */
-void snn_ilif_once(const snn_ilif_once_t *layer) {
+/* The lowest bits of the eight halves of bytes, side by side. */
+INLINE uint8_t gathered(uint32_t nibbles) {
+    nibbles &= 0x11111111;
+    nibbles = (nibbles | nibbles >> 3) & 0x03030303;
+    nibbles = (nibbles | nibbles >> 6) & 0x000F000F;
+    return (uint8_t)(nibbles | nibbles >> 12);
+}
+
+/* Up to eight numbers of spikes, a nibble each. */
+#if defined(__ARM_FEATURE_MVE)
+INLINE uint32_t numbers(const snn_map_t *source, const snn_ratio_t *ratio, const int32_t *bias, uint32_t count, int32_t levels, int biased) {
+    static const int32_t nibbles[4] = {0, 4, 8, 12};
+    uint32_t found = 0;
+    for (int32_t at = 0; at < (int32_t)count; at += 4) {
+        mve_pred16_t some = vctp32q((uint32_t)((int32_t)count - at));
+        int32x4_t sent = charged_lanes(source + at, ratio + at, biased ? bias + at : 0, some);
+        sent = vminq_s32(vmaxq_s32(sent, vdupq_n_s32(0)), vdupq_n_s32(levels));
+        found |= (uint32_t)vaddvq_p_s32(vshlq_s32(sent, vld1q_s32(nibbles)), some) << 4 * at;
+    }
+    return found;
+}
+#else
+INLINE uint32_t numbers(const snn_map_t *source, const snn_ratio_t *ratio, const int32_t *bias, uint32_t count, int32_t levels, int biased) {
+    uint32_t found = 0;
+#pragma GCC unroll 8
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t value = charged(source[i], ratio[i], biased ? bias[i] : half_of(ratio[i]));
+#if defined(__ARM_FEATURE_DSP)
+        found |= (uint32_t)__usat(value, 4) << 4 * i;
+    }
+    uint32_t most = (uint32_t)levels * 0x1010101, low = found & 0xF0F0F0F, high = found >> 4 & 0xF0F0F0F;
+    return (low - __uqsub8(low, most)) | (high - __uqsub8(high, most)) << 4;
+#else
+        found |= (uint32_t)clipped(value, levels) << 4 * i;
+    }
+    return found;
+#endif
+}
+#endif
+
+INLINE void send_once(const snn_ilif_once_t *layer, int biased) {
     const snn_map_t *source = layer->source;
     uint8_t *spikes = layer->spikes;
     uint32_t channels = layer->channels, planes = layer->planes, run = (channels + 7) >> 3;
     int32_t levels = layer->levels;
-    for (uint32_t pixel = layer->pixels; pixel; pixel--, spikes += run * (planes - 1))
-        for (uint32_t c = 0; c < channels; spikes++) {
-            uint32_t word = 0;
-            for (uint32_t bit = 0; bit < 8 && c < channels; bit++, c++)
-                word |= spread(clipped(charged(*source++, layer->ratio, layer->bias, c), levels)) << bit;
-            put(spikes, word, planes, run);
+    for (uint32_t pixel = layer->pixels; pixel; pixel--, spikes += run * (planes - 1)) {
+        const snn_ratio_t *ratio = layer->ratio, *end = ratio + channels;
+        const int32_t *bias = layer->bias;
+        while (ratio < end) {
+            uint32_t sent = 0, count = end - ratio < 8 ? (uint32_t)(end - ratio) : 8;
+            if (count == 8) sent = numbers(source, ratio, bias, 8, levels, biased);
+            else for (uint32_t i = 0; i < count; i++) sent |= numbers(source + i, ratio + i, biased ? bias + i : 0, 1, levels, biased) << 4 * i;
+            source += count, ratio += count, bias += biased ? count : 0;
+            uint8_t *byte = spikes++;
+            for (uint32_t plane = planes; plane; plane--, sent >>= 1, byte += run) *byte = gathered(sent);
         }
+    }
+}
+
+/* The same with one timestep, of which nothing is left. */
+void snn_ilif_once(const snn_ilif_once_t *layer) {
+    if (layer->bias) send_once(layer, 1);
+    else send_once(layer, 0);
 }
 
 void snn_lif_wide(const snn_lif_wide_t *layer) {
@@ -182,88 +274,6 @@ void snn_lif_wide(const snn_lif_wide_t *layer) {
     }
 }
 
-#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
-INLINE void store(void *to, uint32_t word) { __builtin_memcpy(to, &word, 4); }
-
-/* Two neighbours of a map, plus bytes 0 and 2 of a word times 2^doublings or, where these are multiples of that, / 2^halvings. */
-INLINE void add_bytes(snn_map_t *target, uint32_t word, uint32_t doublings, uint32_t halvings) {
-    int16x2_t weights = (int16x2_t)__sxtb16((int8x4_t)word);
-    if (doublings) weights = (int16x2_t)((uint32_t)weights << doublings & ~(((1u << doublings) - 1) << 16)); /* none crosses over */
-    if (__builtin_constant_p(halvings))
-        for (; halvings; halvings--) weights = __shadd16(weights, 0);
-    else {
-        uint32_t sign = 0x8000u >> halvings; /* of the lower weight, shifted */
-        weights = __ssub16((int16x2_t)((uint32_t)((int32_t)weights >> halvings) ^ sign), (int16x2_t)sign);
-    }
-    store(target, (uint32_t)__sadd16((int16x2_t)load(target), weights));
-}
-
-INLINE uint32_t turned(uint32_t word) { return word >> 8 | word << 24; }
-#endif
-
-/* Adds 8-bit weights, times 2^plane, to neighbours of a map; of each four weights the middle two are exchanged. */
-INLINE void accumulate8(snn_map_t *target, const uint8_t *weights, uint32_t count, uint32_t plane) {
-#if defined(__ARM_FEATURE_MVE)
-    static const uint16_t order[8] = {0, 2, 1, 3, 4, 6, 5, 7};
-    uint16x8_t offsets = vldrhq_u16(order);
-    for (uint32_t i = 0; i < count; i += 8) {
-        mve_pred16_t lanes = vctp16q(count - i);
-        int16x8_t weight = vldrbq_gather_offset_z_s16((const int8_t *)weights + i, offsets, lanes);
-        if (plane) weight = vshlq_r_s16(weight, (int32_t)plane);
-        vstrhq_p_s16(target + i, vaddq_x_s16(vldrhq_z_s16(target + i, lanes), weight, lanes), lanes);
-    }
-#else
-    for (; count; count -= 4, target += 4, weights += 4) {
-#if defined(__ARM_FEATURE_DSP)
-        uint32_t word = load(weights);
-        add_bytes(target, word, plane, 0);
-        add_bytes(target + 2, turned(word), plane, 0);
-#else
-        target[0] = (int16_t)(target[0] + (int8_t)weights[0] * (1 << plane));
-        target[1] = (int16_t)(target[1] + (int8_t)weights[2] * (1 << plane));
-        target[2] = (int16_t)(target[2] + (int8_t)weights[1] * (1 << plane));
-        target[3] = (int16_t)(target[3] + (int8_t)weights[3] * (1 << plane));
-#endif
-    }
-#endif
-}
-
-/* Adds 4-bit weights, times 16 / 2^halvings; eight are in a word: 0, 4, 2, 6, 1, 5, 3, 7 from the low bits up. */
-INLINE void accumulate4(snn_map_t *target, const uint8_t *weights, uint32_t count, uint32_t halvings) {
-    for (; count; count -= 8, target += 8, weights += 4) {
-        uint32_t word = load(weights);
-#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
-        uint32_t even = word << 4 & 0xF0F0F0F0u, odd = word & 0xF0F0F0F0u;
-        add_bytes(target, even, 0, halvings);
-        add_bytes(target + 2, turned(even), 0, halvings);
-        add_bytes(target + 4, odd, 0, halvings);
-        add_bytes(target + 6, turned(odd), 0, halvings);
-#else
-#define NIBBLE(at) ((int32_t)(word << (28 - 4 * (at))) >> 28) * (16 >> halvings)
-        target[0] = (int16_t)(target[0] + NIBBLE(0));
-        target[1] = (int16_t)(target[1] + NIBBLE(4));
-        target[2] = (int16_t)(target[2] + NIBBLE(2));
-        target[3] = (int16_t)(target[3] + NIBBLE(6));
-        target[4] = (int16_t)(target[4] + NIBBLE(1));
-        target[5] = (int16_t)(target[5] + NIBBLE(5));
-        target[6] = (int16_t)(target[6] + NIBBLE(3));
-        target[7] = (int16_t)(target[7] + NIBBLE(7));
-#endif
-    }
-}
-
-/* Weights from number `index` on, times 2^plane / 2^halvings; packed in order where their count is no multiple of what a
- * word holds. Halved are weights of few bits, by no fewer than the planes that are above the first. */
-INLINE void accumulate(
-    snn_map_t *target, const uint8_t *weights, uint32_t index, uint32_t count, uint32_t bits, int words, uint32_t plane, uint32_t halvings) {
-    if (words && bits == 8 && plane == 0) accumulate8(target, weights + index, count, 0); /* most spikes are in this plane */
-    else if (words && bits == 8) accumulate8(target, weights + index, count, plane);
-    else if (words) accumulate4(target, weights + index / 2, count, halvings - plane);
-    else
-        for (uint32_t i = 0; i < count; i++)
-            target[i] = (int16_t)(target[i] + (weight_at(weights, index + i, bits) * (1 << plane) >> halvings));
-}
-
 /* Calls `what` with y, x, plane and channel of each bit that is set; empty bytes are passed over. */
 #define FOR_SPIKES(spikes_, height_, width_, channels_, planes_, what)                    \
     do {                                                                                  \
@@ -275,43 +285,6 @@ INLINE void accumulate(
                         for (uint32_t byte = *bytes++, c = (uint32_t)first; byte; byte >>= 1, c++) \
                             if (byte & 1) what;                                           \
     } while (0)
-
-/* A spike adds its weights around it: kernels are turned, so that each row of them is one run of neighbours. */
-INLINE void scatter(const snn_conv_t *layer, int y, int x, uint32_t plane, uint32_t c, uint32_t bits, int words, uint32_t halvings) {
-    int kernel = layer->kernel, half = kernel / 2, left = x < half ? half - x : 0;
-    int right = x + half < layer->width ? kernel : half + layer->width - x;
-    uint32_t out = layer->out, count = (uint32_t)(right - left) * out;
-    for (int ky = y < half ? half - y : 0; ky < kernel && y + ky - half < layer->height; ky++)
-        accumulate(
-            layer->target + (uint32_t)((y + ky - half) * layer->width + x + left - half) * out, layer->weights,
-            ((c * (uint32_t)kernel + (uint32_t)ky) * (uint32_t)kernel + (uint32_t)left) * out, count, bits, words, plane, halvings);
-}
-
-/* The same into a map of half the sides, which holds sums over 2x2 pixels. */
-INLINE void scatter_pool(const snn_conv_t *layer, int y, int x, uint32_t plane, uint32_t c, uint32_t bits, int words, uint32_t halvings) {
-    int kernel = layer->kernel, half = kernel / 2, height = layer->height >> 1, width = layer->width >> 1;
-    uint32_t out = layer->out, index = c * (uint32_t)(kernel * kernel) * out;
-    for (int oy = y - half; oy <= y + half; oy++)
-        for (int ox = x - half; ox <= x + half; ox++, index += out)
-            if (oy >= 0 && ox >= 0 && oy >> 1 < height && ox >> 1 < width)
-                accumulate(
-                    layer->target + (uint32_t)((oy >> 1) * width + (ox >> 1)) * out, layer->weights, index, out, bits, words, plane, halvings);
-}
-
-#define CONV_OF(name, into, bits_, words, planes_, halvings_)                             \
-    void name(const snn_conv_t *layer) {                                                  \
-        FOR_SPIKES(layer->spikes, layer->height, layer->width, layer->in, planes_,        \
-            into(layer, y, x, plane, c, bits_, words, halvings_));                        \
-    }
-#define CONV(name, into, bits_, words, halvings_)                                         \
-    CONV_OF(name, into, bits_, words, 1, halvings_)                                       \
-    CONV_OF(name##_planes, into, bits_, words, layer->planes, layer->halvings)
-CONV(snn_conv8, scatter, 8, 1, 0)
-CONV(snn_conv4, scatter, 4, 1, 0)
-CONV(snn_conv_any, scatter, layer->bits, 0, 0)
-CONV(snn_conv8_pool, scatter_pool, 8, 1, 0)
-CONV(snn_conv4_pool, scatter_pool, 4, 1, 2)
-CONV(snn_conv_any_pool, scatter_pool, layer->bits, 0, layer->bits < 8 ? 2 : 0)
 
 INLINE void scatter_depthwise(const snn_conv_t *layer, int y, int x, uint32_t plane, uint32_t c, uint32_t halvings) {
     int half = layer->kernel / 2;
@@ -330,19 +303,6 @@ void snn_depthwise(const snn_conv_t *layer) {
 
 void snn_depthwise_planes(const snn_conv_t *layer) {
     FOR_SPIKES(layer->spikes, layer->height, layer->width, layer->in, layer->planes, scatter_depthwise(layer, y, x, plane, c, layer->halvings));
-}
-
-void snn_pointwise(const snn_pointwise_t *layer) {
-    const snn_map_t *source = layer->source;
-    snn_map_t *target = layer->target;
-    for (uint32_t pixel = 0; pixel < layer->pixels; pixel++, source += layer->in) {
-        uint32_t index = 0;
-        for (uint32_t co = 0; co < layer->out; co++, target++) {
-            int32_t total = 0;
-            for (uint32_t ci = 0; ci < layer->in; ci++) total += source[ci] * weight_at(layer->weights, index++, layer->bits);
-            *target = (int16_t)(*target + scaled(total, layer->ratio[co]));
-        }
-    }
 }
 
 void snn_count(const snn_count_t *layer) {

@@ -2,9 +2,9 @@
  *
  * Maps are [height][width][channels] of int16. Spikes are bits, a pixel begins with a byte of its own: channel c of pixel p
  * is bit c % 8 of byte p * ((channels + 7) / 8) + c / 8. Numbers of spikes are planes of bits, the lowest first, each pixel's
- * side by side: bit k is in byte (p * planes + k) * ((channels + 7) / 8) + c / 8. Activations are bytes. Weights of 4 and 2 bits are packed from the low bits of a byte
- * up and stand for 16 and 64 times their value, a quarter of that in the _pool kernels, or what their descriptor says; those of snn_conv8 and snn_conv4
- * are in the order of their words (kernels.c), as are those of snn_dense4 (dense.c).
+ * side by side: bit k is in byte (p * planes + k) * ((channels + 7) / 8) + c / 8. Activations are bytes. Weights of 4 and
+ * 2 bits are packed from the low bits of a byte up and stand for 16 and 64 times their value, or for less where a map says so;
+ * the orders of those of convolutions are in gather.c and dense.c.
  * No sum can overflow: the exporter has bounded them all.
  */
 #ifndef SNN_KERNELS_H
@@ -20,7 +20,7 @@ typedef int8_t snn_membrane_t;
 typedef int16_t __attribute__((may_alias)) snn_membrane_t;
 #endif
 
-typedef struct { int16_t mul, shift; } snn_ratio_t; /* value -> (value * mul + 2^(shift-1)) >> shift */
+typedef struct { int16_t shift, mul; } __attribute__((aligned(4))) snn_ratio_t; /* value -> (value * mul + 2^(shift-1)) >> shift */
 
 typedef struct {
     const snn_map_t *source;
@@ -52,15 +52,14 @@ typedef struct {
     uint32_t channels;
 } snn_relu_t;
 
-typedef struct { int16_t threshold, reset, sign; } snn_neuron_t; /* sign: 1 or -1, times the input */
-
 typedef struct {
-    const uint8_t *weights; /* [out][3][3][in], 8 bits */
+    const uint8_t *weights; /* as those of snn_dense8 */
     const snn_ratio_t *ratio; /* [out] */
     const int16_t *bias; /* [out] */
     const int16_t *zero; /* [in] */
     const uint8_t *input; /* [height][width][in] */
     snn_map_t *target;
+    snn_map_t *window; /* of two columns */
     uint16_t height, width, in, out, kernel, stride;
 } snn_stem_t;
 
@@ -88,23 +87,13 @@ typedef struct {
 
 typedef struct {
     const snn_map_t *source;
-    const int16_t *thresholds; /* [channels] */
+    const int16_t *neurons; /* [channels] thresholds; of snn_lif_bn then as many potentials of reset, and the factors -1, 0 or 1 of the input */
     snn_membrane_t *membrane;
     uint8_t *spikes;
     uint32_t pixels;
     uint16_t channels;
     uint8_t leak_mul, leak_shift; /* 1 / tau = mul / 2^shift */
 } snn_lif_t;
-
-typedef struct {
-    const snn_map_t *source;
-    const snn_neuron_t *neurons; /* [channels] */
-    snn_membrane_t *membrane;
-    uint8_t *spikes;
-    uint32_t pixels;
-    uint16_t channels;
-    uint8_t leak_mul, leak_shift;
-} snn_lif_bn_t;
 
 typedef struct {
     const snn_sum_t *source; /* [channels] */
@@ -116,29 +105,33 @@ typedef struct {
 } snn_lif_wide_t;
 
 typedef struct {
-    const uint8_t *weights; /* conv: [in][kernel][kernel][out], each kernel turned by 180 degrees; depthwise: [in][kernel][kernel] */
+    const uint8_t *weights; /* conv: [in][kernel][kernel][out], turned by 180 degrees, each row in whole words; depthwise: [in][kernel][kernel] */
     const uint8_t *spikes;
     snn_map_t *target;
     uint16_t height, width, in, out;
     uint8_t kernel, bits, planes, halvings; /* bit k of a number of spikes adds weights * 2^k / 2^halvings */
+    uint16_t *list; /* of spikes, where those are listed */
+    uint16_t room, pooled; /* elements of the list; whether 2x2 pixels are summed */
 } snn_conv_t;
 
 typedef struct {
-    const uint8_t *weights; /* [out][kernel][kernel][in]; depthwise: [in][kernel][kernel] */
+    const uint8_t *weights; /* dense.c; depthwise: [in][kernel][kernel] */
     const snn_ratio_t *ratio; /* [out] */
     const uint8_t *source; /* activations, [height][width][in] */
     snn_map_t *target;
+    snn_map_t *window; /* of two columns; depthwise: 0 */
     uint16_t height, width, in, out;
-    uint8_t kernel, bits, unused[2];
+    uint8_t kernel, bits, pooled, unused; /* pooled: whether 2x2 pixels are summed */
 } snn_dense_t;
 
 typedef struct {
     const snn_map_t *source;
-    const uint8_t *weights; /* [out][in] */
+    const uint8_t *weights; /* as those of snn_dense_t */
     const snn_ratio_t *ratio; /* [out] */
     snn_map_t *target;
+    snn_map_t *window; /* of two columns */
     uint32_t pixels;
-    uint16_t in, out, bits, unused;
+    uint16_t in, out;
 } snn_pointwise_t;
 
 typedef struct {
@@ -184,34 +177,24 @@ void snn_fill(const snn_fill_t *layer);
 void snn_add(const snn_add_t *layer);
 void snn_avgpool(const snn_avgpool_t *layer);
 void snn_lif(const snn_lif_t *layer);
-void snn_lif_bn(const snn_lif_bn_t *layer);
-void snn_lif_bn_reset(const snn_lif_bn_t *layer);
+void snn_lif_bn(const snn_lif_t *layer);
+void snn_lif_bn_reset(const snn_lif_t *layer);
 void snn_ilif(const snn_ilif_t *layer);
 void snn_ilif_once(const snn_ilif_once_t *layer);
 void snn_relu(const snn_relu_t *layer);
 void snn_lif_wide(const snn_lif_wide_t *layer);
 void snn_dense8(const snn_dense_t *layer);
 void snn_dense4(const snn_dense_t *layer);
-void snn_dense_any(const snn_dense_t *layer);
-void snn_dense8_pool(const snn_dense_t *layer);
-void snn_dense4_pool(const snn_dense_t *layer);
-void snn_dense_any_pool(const snn_dense_t *layer);
+void snn_dense2(const snn_dense_t *layer);
 void snn_dense_depthwise(const snn_dense_t *layer);
 void snn_conv8(const snn_conv_t *layer);
-void snn_conv8_planes(const snn_conv_t *layer);
 void snn_conv4(const snn_conv_t *layer);
-void snn_conv4_planes(const snn_conv_t *layer);
-void snn_conv_any(const snn_conv_t *layer);
-void snn_conv_any_planes(const snn_conv_t *layer);
-void snn_conv8_pool(const snn_conv_t *layer);
-void snn_conv8_pool_planes(const snn_conv_t *layer);
-void snn_conv4_pool(const snn_conv_t *layer);
-void snn_conv4_pool_planes(const snn_conv_t *layer);
-void snn_conv_any_pool(const snn_conv_t *layer);
-void snn_conv_any_pool_planes(const snn_conv_t *layer);
+void snn_conv2(const snn_conv_t *layer);
 void snn_depthwise(const snn_conv_t *layer);
 void snn_depthwise_planes(const snn_conv_t *layer);
-void snn_pointwise(const snn_pointwise_t *layer);
+void snn_pointwise8(const snn_pointwise_t *layer);
+void snn_pointwise4(const snn_pointwise_t *layer);
+void snn_pointwise2(const snn_pointwise_t *layer);
 void snn_count(const snn_count_t *layer);
 void snn_count_planes(const snn_count_t *layer);
 void snn_total(const snn_total_t *layer);

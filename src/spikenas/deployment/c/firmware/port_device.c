@@ -37,7 +37,7 @@ uint64_t port_count(void) {
         before = wraps;
         value = STK_VAL;
     } while (before != wraps);
-    return ((uint64_t)before * 0x1000000 + (0xFFFFFF - value)) * PORT_TICK_NS;
+    return ((uint64_t)before * 0x1000000 + (value ? 0xFFFFFF - value : 0)) * PORT_TICK_NS; /* 0: it is about to begin anew */
 }
 #else
 static int semihosting(int operation, const void *argument) {
