@@ -125,10 +125,11 @@ void snn_relu(const snn_relu_t *layer) {
         const snn_ratio_t *ratio = layer->ratio, *end = ratio + layer->channels;
         const int32_t *bias = layer->bias;
 #if defined(__ARM_FEATURE_MVE)
-        for (int32_t left = (int32_t)layer->channels; left > 0; left -= 4, ratio += 4, source += 4, target += 4, bias += bias ? 4 : 0) {
+        for (int32_t left = (int32_t)layer->channels; left > 0; left -= 4, ratio += 4, source += 4, target += 4) {
             mve_pred16_t some = vctp32q((uint32_t)left);
             int32x4_t values = charged_lanes(source, ratio, bias, some);
             vstrbq_p_s32((int8_t *)target, vminq_s32(vmaxq_s32(values, vdupq_n_s32(0)), vdupq_n_s32(255)), some);
+            if (bias) bias += 4;
         }
         source += end - ratio, target += end - ratio;
 #else

@@ -247,7 +247,8 @@ INLINE void send_once(const snn_ilif_once_t *layer, int biased) {
             uint32_t sent = 0, count = end - ratio < 8 ? (uint32_t)(end - ratio) : 8;
             if (count == 8) sent = numbers(source, ratio, bias, 8, levels, biased);
             else for (uint32_t i = 0; i < count; i++) sent |= numbers(source + i, ratio + i, biased ? bias + i : 0, 1, levels, biased) << 4 * i;
-            source += count, ratio += count, bias += biased ? count : 0;
+            source += count, ratio += count;
+            if (biased) bias += count;
             uint8_t *byte = spikes++;
             for (uint32_t plane = planes; plane; plane--, sent >>= 1, byte += run) *byte = gathered(sent);
         }
