@@ -103,7 +103,7 @@ def rows_of(name: str, network: IntegerNetwork, inputs: list[Integers]) -> list[
         "network": name,
         "core": plan.network.core,
         **figures(found),
-        "after": predict_instructions(network.program, shares).total,
+        "after": predict_instructions(network.program, shares),
         "before": found.predicted.instructions,
     }
     print(row, flush=True)

@@ -82,7 +82,7 @@ def measured(first_seed: int, cache: Path) -> dict[str, Any]:
     return {
         "seed": seed,
         "emulated": 16 * fmean(emulation["instructions_by_16"]),
-        "predicted": predict_instructions(network.program, shares).total,
+        "predicted": predict_instructions(network.program, shares),
         "retired": fmean(whole["ibex"]["retired"]),
         **{core: 16 * fmean(said["instructions_by_16"]) for core, said in whole.items()},
     }

@@ -65,7 +65,7 @@ def test_more_spikes_take_more_instructions(neuron: str) -> None:
     plan = Case(WIRING, channels=8, neuron=neuron, levels=7, timesteps=1).plan
     program, shares = make_program(plan), assumed_shares(plan)
     more = {name: [min(1.0, 1.5 * share) for share in each] for name, each in shares.items()}
-    few, many = (predict_instructions(program, each).total for each in (shares, more))
+    few, many = (predict_instructions(program, each) for each in (shares, more))
     assert few == many if neuron == "relu" else few < many
     assert weight_bytes(program, shares) > 0
     assert footprint(plan).instructions == few
@@ -91,7 +91,7 @@ def test_predicted_is_what_is_counted(core: str, neuron: str) -> None:
     plan = Case(WIRING, size=12, channels=12, core=core, neuron=neuron, levels=7, timesteps=1).plan
     network, frames = integers_of(plan), frames_for(plan, 4)
     shares = bit_shares_of(network, np.stack(list(frames), axis=1).astype(np.uint8)) if neuron == "ilif" else {}
-    predicted = predict_instructions(network.program, shares).total
+    predicted = predict_instructions(network.program, shares)
     assert predicted == pytest.approx(measure(network, list(frames)).instructions, rel=0.06)
 
 

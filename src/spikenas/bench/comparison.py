@@ -234,10 +234,8 @@ class Comparison:
         space: CandidateSpace
         cost: Cost
         if task.config.searches_designs:
-            space, cost = (
-                design_space_of(task, task.asked),
-                Estimator(task.config.network, task.input, task.limits.limits_speed),
-            )
+            space = design_space_of(task, task.asked)
+            cost = Estimator(task.config.network, task.input, task.limits.limits_speed)
         else:
             task = task.sized()
             space, cost = task.space, task.cost

@@ -138,11 +138,7 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
         table.add_row(device, said if "linked" in found else f"{said}, not built")
         if "linked" in found:
             run = [f"{found['instructions']:,} instructions per inference"]
-            run += [
-                FIGURES[name].said(found[key])
-                for name, key in (("latency", "seconds"), ("energy", "joules"))
-                if found[key]
-            ]
+            run += [one.said(found[one.key]) for one in (FIGURES["latency"], FIGURES["energy"]) if found[one.key]]
             table.add_row("", f"{', '.join(run)}; {found['images']} outputs equal")
     if "twin" in values:
         _add_twin(table, values["twin"])

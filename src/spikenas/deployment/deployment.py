@@ -111,7 +111,7 @@ def _instructions(network: IntegerNetwork, inputs: Sequence[Integers]) -> int | 
     spiking = network.plan.network.is_spiking
     shares = bit_shares_of(network, _frames(inputs)) if spiking else {}
     found = predict_instructions(network.program, shares)
-    return round(found.total) if found else None
+    return None if found is None else round(found)
 
 
 def _frames(inputs: Sequence[Integers]) -> NDArray[np.uint8]:

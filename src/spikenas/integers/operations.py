@@ -20,7 +20,7 @@ from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.tensors import run_batch
 from spikenas.memory.kernels import tables
 from spikenas.memory.program import bytes_of
-from spikenas.snn.synops import additions_of
+from spikenas.snn.synops import additions_of, connections_of, multiplications_of
 from spikenas.space.plan import LayerSpec, Plan
 
 ADDITION_PJ, MULTIPLICATION_PJ = 0.9, 4.6  # Horowitz
@@ -74,16 +74,16 @@ def operations_of(network: IntegerNetwork, frames: NDArray[np.uint8]) -> Operati
         if not layer.weights:
             continue
         times = steps.get(layer.name, 1)
-        dense += times * _connections(layer)
+        dense += times * connections_of(layer)
         by = _spikes_into(plan, layer)
         if by is None:
-            others += times * _connections(layer)
-            memory += times * _memory_pj(network, layer, _connections(layer), _MULTIPLY_PJ)
+            others += multiplications_of(plan, layer)
+            memory += times * _memory_pj(layer, connections_of(layer), _MULTIPLY_PJ)
         else:
             fan = additions_of(layer)
             added, of_senders = float((spikes[by] * fan).sum()), float((sent[by] * fan).sum())
             synops, reached = synops + added, reached + of_senders
-            memory += _memory_pj(network, layer, added, _ADD_PJ)
+            memory += _memory_pj(layer, added, _ADD_PJ)
     counts = plan.levels > 1
     every = sum(layer.size for layer in plan.neurons) * timesteps
     return Operations(
@@ -108,11 +108,7 @@ def _spikes_into(plan: Plan, layer: LayerSpec) -> str | None:
     return before.name if before.kind == "neuron" and plan.network.is_spiking else None
 
 
-def _connections(layer: LayerSpec) -> float:
-    return layer.weights * (prod(layer.shape[1:]) if layer.kind == "conv" else 1)
-
-
-def _memory_pj(network: IntegerNetwork, layer: LayerSpec, operations: float, each_pj: float) -> float:
+def _memory_pj(layer: LayerSpec, operations: float, each_pj: float) -> float:
     """Each operation reads a weight, and reads and writes a sum; each sum is written once more, and read."""
     weights = -(-layer.weights * layer.bits // 8)
     sums = bytes_of("map", layer.shape[0], prod(layer.shape[1:]), 1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from math import ceil, prod
@@ -36,23 +35,7 @@ _USUAL_WORDS = {8: 3, 4: 2, 2: 2}
 Counts = tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Instructions:
-    """Says what an inference takes.
-
-    Attributes:
-        by_step: Instructions of each step of the program, over all timesteps.
-    """
-
-    by_step: tuple[float, ...]
-
-    @property
-    def total(self) -> float:
-        """Instructions of one inference."""
-        return sum(self.by_step)
-
-
-def predict_instructions(program: Program, shares: BitShares) -> Instructions | None:
+def predict_instructions(program: Program, shares: BitShares) -> float | None:
     """Predict the instructions of one inference on a core of `plan.network.core`.
 
     Args:
@@ -63,14 +46,14 @@ def predict_instructions(program: Program, shares: BitShares) -> Instructions | 
     """
     plan, timesteps = program.plan, program.plan.network.timesteps
     costs = instruction_costs().get(plan.network.core, {})
-    found = []
+    total = 0.0
     for step in program.steps:
         name = kernel_name(plan, step)
         if name not in costs:
             return None
         own = sum(each * count for each, count in zip(costs[name], counts_of(plan, step, shares), strict=True))
-        found.append(own * (timesteps if step.phase == "each" else 1))
-    return Instructions(tuple(found))
+        total += own * (timesteps if step.phase == "each" else 1)
+    return total
 
 
 def assumed_shares(plan: Plan) -> BitShares:
@@ -168,10 +151,8 @@ def _neurons(plan: Plan, step: Step, bits: Sequence[float]) -> Counts:
 
 def _conv(plan: Plan, step: Step, bits: Sequence[float]) -> Counts:
     layer = plan.by_name[step.layer]
-    channels, height, width = layer.in_shape
-    pooled = step.record.pools > 1
-    rows, columns = (side // 2 * 2 if pooled else side for side in (height, width))
-    down, across = (_overlap(out, side, layer.kernel) for out, side in ((rows, height), (columns, width)))
+    channels, _, width = layer.in_shape
+    rows, columns, down, across = _windows(layer, step.record.pools > 1)
     spikes, added, groups = sum(bits) * channels, sum(bits) * channels * down * across, ceil(channels / 8)
     neighbours, out = 32 // layer.bits, layer.shape[0]
     words = ceil(out / neighbours)
@@ -196,6 +177,13 @@ def _shifts(bits: Sequence[float], channels: int) -> float:
     return sum(each[0::2]) * full + sum(each[1::2])
 
 
+def _windows(layer: LayerSpec, pooled: bool) -> tuple[int, int, int, int]:
+    """Return rows and columns of the outputs, before they are pooled, and the inputs in all windows of each."""
+    height, width = layer.in_shape[1:]
+    rows, columns = (side // 2 * 2 if pooled else side for side in (height, width))
+    return rows, columns, _overlap(rows, height, layer.kernel), _overlap(columns, width, layer.kernel)
+
+
 def _overlap(outputs: int, inputs: int, kernel: int) -> int:
     """Return the inputs in all windows of a line of outputs."""
     half = kernel // 2
@@ -218,10 +206,8 @@ def _depthwise(plan: Plan, step: Step, bits: Sequence[float]) -> Counts:
 
 def _dense(plan: Plan, step: Step, bits: Sequence[float]) -> Counts:
     layer = plan.by_name[step.layer]
-    channels, height, width = layer.in_shape
-    pooled = step.record.pools > 1
-    rows, columns = (side // 2 * 2 if pooled else side for side in (height, width))
-    down, across = (_overlap(out, side, layer.kernel) for out, side in ((rows, height), (columns, width)))
+    channels, pooled = layer.in_shape[0], step.record.pools > 1
+    rows, columns, down, across = _windows(layer, pooled)
     outputs = rows // (1 + pooled), columns // (1 + pooled)
     pairs = outputs[0] * ceil(outputs[1] / 2)
     units = ceil(channels * layer.kernel**2 / unit_of(layer.bits))

@@ -89,8 +89,7 @@ class Footprint:
     @cached_property
     def instructions(self) -> float | None:
         """Instructions of one inference, with the rates of trained networks; None where they are not known."""
-        found = predict_instructions(self.program, assumed_shares(self.program.plan))
-        return found.total if found else None
+        return predict_instructions(self.program, assumed_shares(self.program.plan))
 
     @property
     def peak_step(self) -> str:

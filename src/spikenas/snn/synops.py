@@ -44,3 +44,18 @@ def _coverage(kernel: int, stride: int, inputs: int, outputs: int) -> Tensor:
     """Count, for each input position along one axis, the output positions whose window holds it."""
     place = torch.arange(inputs) - (torch.arange(outputs) * stride - kernel // 2)[:, None]
     return ((place >= 0) & (place < kernel)).sum(0).double()
+
+
+def connections_of(layer: LayerSpec) -> int:
+    """Count the weights of a layer, each as often as it is used at a timestep."""
+    return layer.weights * (layer.shape[1] * layer.shape[2] if layer.kind == "conv" else 1)
+
+
+def multiplications_of(plan: Plan, layer: LayerSpec) -> int:
+    """Count the multiplications of a layer whose input is not spikes; once where it is static or averaged over T."""
+    spikes = layer.weights and plan.by_name[layer.terms[0].layer].kind == "neuron" and plan.network.is_spiking
+    if not layer.weights or spikes:
+        return 0
+    averaged = layer.kind == "linear" and not any(reader.kind == "neuron" for reader, _ in plan.readers[layer.name])
+    times = 1 if layer.static or averaged else plan.network.timesteps
+    return times * connections_of(layer)

@@ -14,8 +14,7 @@ from spikenas._util.class_figures import Figures
 from spikenas.data import Split
 from spikenas.data.transforms import normalise
 from spikenas.snn.network import SpikeTrain
-from spikenas.snn.synops import fan_out
-from spikenas.space.plan import LayerSpec, Plan
+from spikenas.snn.synops import fan_out, multiplications_of
 from spikenas.training.tally import Mistake, Tally
 
 if TYPE_CHECKING:
@@ -118,19 +117,8 @@ def evaluate(
         active_shares=active,
         synops=sum(synops.values()) if spiking else None,
         synops_by_layer=synops,
-        macs=float(sum(_macs(plan, layer) for layer in plan.layers)),
+        macs=float(sum(multiplications_of(plan, layer) for layer in plan.layers)),
         confusion=tally.confusion,
         mistakes=tally.mistakes,
         seconds=time.perf_counter() - start,
     )
-
-
-def _macs(plan: Plan, layer: LayerSpec) -> int:
-    """Count the multiplications of a layer whose input is not spikes; once where it is static or averaged over T."""
-    spikes = layer.weights and plan.by_name[layer.terms[0].layer].kind == "neuron" and plan.network.is_spiking
-    if not layer.weights or spikes:
-        return 0
-    averaged = layer.kind == "linear" and not any(reader.kind == "neuron" for reader, _ in plan.readers[layer.name])
-    times = 1 if layer.static or averaged else plan.network.timesteps
-    positions = layer.shape[1] * layer.shape[2] if layer.kind == "conv" else 1
-    return times * layer.weights * positions

@@ -71,13 +71,4 @@ INLINE int32x4_t charged_lanes(const snn_map_t *source, const snn_ratio_t *ratio
 
 INLINE int32_t clipped(int32_t value, int32_t most) { return value < 0 ? 0 : value > most ? most : value; }
 
-#if defined(__ARM_FEATURE_DSP)
-/* Bytes 1 and 3 of a word in one instruction; the compiler does not fold the rotation. */
-INLINE int16x2_t odd_weights(uint32_t word) {
-    int16x2_t found;
-    __asm__("sxtb16 %0, %1, ror #8" : "=r"(found) : "r"(word));
-    return found;
-}
-#endif
-
 #endif
