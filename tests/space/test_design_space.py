@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from cells import QUICK
@@ -20,17 +21,20 @@ SPACE = DesignSpace(
     membrane_bits=(16, 8),
 )
 SMALL = DesignSpace(Space.of(["skip", "conv3x3"], nodes=2), ((8, 8),), (1,), (1,), (1, 2), (4,), (1.0, 2.0), bits=(8,))
+BARE = DesignSpace(Space.of(["none", "skip"]), ((8, 8),), (1,), widths=(56,), bits=(8, 4))  # levels differ by the bits
+FIXED = replace(SPACE, bits=(4,), membrane_bits=(8,))
 
 
+@pytest.mark.parametrize("space", [SPACE, BARE, FIXED])
 @QUICK
-@given(st.integers(0, 10**6))
-def test_every_encoding_is_a_design_of_the_space(seed: int) -> None:
-    vector = SPACE.sample_vector(random.Random(seed))
-    design = SPACE.decode(vector)
-    assert design in SPACE
-    again = SPACE.encode(design)
-    assert SPACE.decode(again) == design
-    same = [a == b for a, b, counts in zip(vector, again, SPACE.active(vector), strict=True) if counts]
+@given(seed=st.integers(0, 10**6))
+def test_every_encoding_is_a_design_of_the_space(space: DesignSpace, seed: int) -> None:
+    vector = space.sample_vector(random.Random(seed))
+    design = space.decode(vector)
+    assert design in space
+    again = space.encode(design)
+    assert space.decode(again) == design
+    same = [a == b for a, b, counts in zip(vector, again, space.active(vector), strict=True) if counts]
     assert same.count(False) <= 5  # what has no effect, and widths that are rounded to the same
 
 

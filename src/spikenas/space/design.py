@@ -74,14 +74,14 @@ class Design:
             )
         if not _BITS.issuperset(self.bits):
             raise ConfigError(f"weights have 2, 4 or 8 bits, got {list(self.bits)}")
+        if not self.genotype.cells[0].has_weights:
+            object.__setattr__(self, "bits", (8, *self.bits[1:]))
         if self.neuron != "ilif":
             object.__setattr__(self, "levels", 1)
         elif not self.levels:
             object.__setattr__(self, "levels", usual_levels(self.widths[-1], min(self.bits)))
         if not has_membranes(self.neuron, self.timesteps):
             object.__setattr__(self, "membrane_bits", 16)
-        if not self.genotype.cells[0].has_weights:
-            object.__setattr__(self, "bits", (8, *self.bits[1:]))
 
     @classmethod
     def of_plan(cls, plan: Plan) -> Design:

@@ -129,13 +129,15 @@ class DesignSpace:
             next((g for g in self.growths if _grown(before, [g])[1] == width), None)
             for before, width in pairwise(design.widths)
         ]
-        levels = next((d for d in self.levels if replace(design, levels=d).levels == design.levels), None)
+        levels = next((d for d in self.levels if replace(design, levels=d) == design), None)
+        membrane = next((bits for bits in self.membrane_bits if replace(design, membrane_bits=bits) == design), None)
+        first = next((bits for bits in self.bits if replace(design, bits=(bits, *design.bits[1:])) == design), None)
         rest = self.most_cells - design.cells
         macro: list[Any] = [
             *(design.image, design.colours, design.stem_stride, design.cells, design.widths[0]),
-            *((design.neuron, design.timesteps), levels, design.membrane_bits),
+            *((design.neuron, design.timesteps), levels, membrane),
             *(*growths, *self.growths[:1] * rest),
-            *(*design.bits, *self.bits[:1] * rest),
+            *(first, *design.bits[1:], *self.bits[:1] * rest),
         ]
         edges = [edge for cell in design.genotype.cells for edge in cell.edges]
         padding = self.wiring.edges[:1] * (rest * len(pairs(self.wiring.nodes)))
