@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_host import CASES
 
@@ -14,6 +15,7 @@ from spikenas.deployment import toolchain
 from spikenas.deployment.deployment import deploy
 from spikenas.deployment.measure import measure
 from spikenas.deployment.toolchain import CORES
+from spikenas.integers import bit_shares_of
 from spikenas.memory import footprint
 from spikenas.memory.model import STACK_BYTES
 from spikenas.targets import Target
@@ -48,6 +50,15 @@ def case_for(number: int, neuron: str) -> Case:
 )
 def test_every_core(core: str, case: Case) -> None:
     check(replace(case, core=core), 3)
+
+
+@pytest.mark.parametrize("core", [pytest.param(core, marks=needs(core)) for core in CORES])
+def test_more_spikes_around_an_output_than_lanes_of_16_bits_count(core: str) -> None:
+    wide = Case("0-1:conv7x7 1-3:conv7x7", channels=64, neuron="ilif", levels=7, timesteps=1, size=8, core=core)
+    frames = np.stack(list(frames_for(wide.plan, 3)), axis=1).astype(np.uint8)
+    shares = bit_shares_of(integers_of(wide.plan), frames)
+    assert max(shares["cell1.op1.ilif"]) * 64 * 49 > 512 * 1.2  # 512 weights of 2^7 too much are 2^16
+    check(wide, 3)
 
 
 @pytest.mark.slow

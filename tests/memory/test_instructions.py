@@ -11,7 +11,8 @@ from programs import Case, frames_for, integers_of
 from spikenas.config import BudgetConfig
 from spikenas.deployment.measure import measure
 from spikenas.deployment.toolchain import CORES
-from spikenas.integers import bit_shares_of
+from spikenas.integers import bit_shares_of, leak_of
+from spikenas.integers.integers import Leak
 from spikenas.memory import footprint, make_program, speed, violations
 from spikenas.memory.instructions import (
     _overlap,
@@ -23,6 +24,7 @@ from spikenas.memory.instructions import (
 )
 from spikenas.memory.kernels import KERNELS
 from spikenas.memory.model import code_sizes
+from spikenas.space import make_plan
 
 WIRING = "0-1:conv3x3 0-3:skip 1-3:conv3x3"
 
@@ -43,9 +45,18 @@ def test_every_core_knows_what_every_kernel_takes() -> None:
 
 @given(st.integers(1, 12), st.integers(1, 12), st.sampled_from([1, 3, 5, 7]))
 def test_inputs_in_all_windows_of_a_line(outputs: int, inputs: int, kernel: int) -> None:
+    outputs = min(outputs, inputs)
     by_hand = sum(0 <= at + k - kernel // 2 < inputs for at in range(outputs) for k in range(kernel))
-    if outputs <= inputs:
-        assert _overlap(outputs, inputs, kernel) == by_hand
+    assert _overlap(outputs, inputs, kernel) == by_hand
+
+
+@given(st.floats(1.01, 2.0) | st.floats(4 / 3 - 0.004, 4 / 3 + 0.004))
+def test_lanes_are_counted_where_the_integer_leak_is_that_of_the_kernel(tau: float) -> None:
+    plan = Case(WIRING, channels=8).plan
+    other = make_plan(plan.genotype, plan.network.but({"tau": tau}), plan.input)
+    (step,) = (step for step in make_program(other).steps if step.layer == "cell1.op1.lif")
+    lanes = sum(counts_of(other, step, assumed_shares(other))[3:5])
+    assert (lanes > 0) == (leak_of(tau) == Leak(3, 2))
 
 
 def test_counts_of_a_convolution_by_hand() -> None:

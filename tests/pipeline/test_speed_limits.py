@@ -55,11 +55,16 @@ def test_designs_are_drawn_within_the_limit(run: Main, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("--latency", "0"), "--latency: expected more than 0"),
+        (("--latency", "0ms"), "--latency: expected more than 0"),
         (("--energy", "-1mJ"), "--energy: expected a number with a unit, such as 2mJ"),
         (("--instructions", "0"), "--instructions: expected more than 0"),
+        (("--target", "rp2040", "--latency", "50"), "--latency: expected a number with a unit, such as 50ms"),
         (
-            ("--latency", "50"),
+            ("--target", "esp32s3", "--instructions", "5M"),
+            "--instructions: expected a device whose instructions are known, not esp32s3, whose processor is none of",
+        ),
+        (
+            ("--latency", "50ms"),
             "--latency: expected a device whose clock, cycles are known; name a --target, set budget.clock and",
         ),
         (
@@ -83,7 +88,35 @@ def test_a_limit_that_cannot_be_kept_is_one_line(run: Main, tmp_path: Path, give
 
 
 def test_a_target_says_its_speed_and_what_is_set_stays() -> None:
-    config = Config.parse({"budget": {"target": "stm32f405", "clock": "84MHz"}})
-    assert (config.budget.clock, config.budget.cycles, config.budget.power) == (84e6, 1.7, 0.132)
+    config = Config.parse({"budget": {"target": "stm32f405", "cycles": 1.4}})
+    assert (config.budget.clock, config.budget.cycles, config.budget.power) == (168e6, 1.4, 0.132)
     again = Config.parse(tomllib.loads(config.dump()))
     assert again.budget == config.budget
+
+
+def test_at_another_clock_the_power_is_not_known() -> None:
+    config = Config.parse({"budget": {"target": "stm32f405", "clock": "84MHz"}})
+    assert (config.budget.clock, config.budget.cycles, config.budget.power) == (84e6, 1.7, None)
+    assert Config.parse(tomllib.loads(config.dump())).budget == config.budget
+    assert config.but({"budget.power": "60mW"}).budget.power == 0.06
+
+
+def test_the_speed_of_a_target_is_known_where_its_memory_and_core_are_given() -> None:
+    budget = {"target": "stm32f405", "flash": "96KiB", "ram": "64KiB", "latency": "50ms"}
+    config = Config.parse({"budget": budget, "network": {"core": "cortex-m4"}})
+    assert (config.budget.flash, config.budget.ram, config.budget.clock) == (96 << 10, 64 << 10, 168e6)
+
+
+def test_another_processor_has_instructions_that_are_not_known(run: Main) -> None:
+    status, out, _ = run("estimate", "0-3:conv3x3", "--target", "esp32s3")
+    assert status == 0
+    assert "a number of instructions that is not known on esp32s3" in " ".join(out.split())
+    _, out, _ = run("estimate", "0-3:conv3x3", "--target", "esp32s3", "--json")
+    assert json.loads(out)["instructions"] is None
+
+
+def test_comparisons_keep_what_is_limited_besides(run: Main, tmp_path: Path) -> None:
+    given = ("--strategies", "random", "--by", "capacity", "--evaluations", "4", "--flash", "32KiB", "--seeds", "1")
+    status, _, err = run("compare", *DIGITS, *given, "--set", "budget.instructions=300k", "--out", tmp_path, "--quiet")
+    assert (status, err) == (0, "")
+    assert "flash <= 32768, instructions <= 300000" in (tmp_path / "results.csv").read_text()

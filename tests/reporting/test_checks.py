@@ -35,6 +35,17 @@ def test_a_budget_that_is_exceeded(run: SavedRun) -> None:
     assert over[0].remedy
 
 
+def test_time_is_that_which_was_counted(run: SavedRun) -> None:
+    timed = run.config.but({"budget.latency": "100ms"})
+    assert "problem" not in levels(of(run, "budget", config=timed))
+    ((device, said),) = run.measured.items()
+    counted = {**said, "linked": said["predicted"], "instructions": 72_000_000}
+    (check,) = of(run, "budget", config=timed, measured={device: counted})
+    cycles = timed.budget.cycles
+    assert cycles
+    assert (check.level, check.finding) == ("problem", f"latency: {cycles - 0.1:g} s too much")
+
+
 def test_a_budget_that_is_hardly_used(run: SavedRun) -> None:
     assert levels(of(run, "budget", config=budgeted(run, ram=10**6, flash=10**6))) == ["warning"]
 

@@ -90,7 +90,7 @@ def format_size(size_bytes: float) -> str:
 
 def format_instructions(count: float) -> str:
     """Return a number of instructions for people: `6.63 million`."""
-    return f"{count / 1e6:,.3g} million" if count >= 1e6 else f"{count:,.0f}"
+    return f"{_short(count / 1e6)} million" if count >= 1e6 else f"{count:,.0f}"
 
 
 def format_time(seconds: float) -> str:
@@ -104,15 +104,20 @@ def format_energy(joules: float) -> str:
 
 
 def _scaled(value: float, unit: str) -> str:
-    prefix, size = next(((p, s) for p, s in (("", 1.0), ("m", 1e-3), ("u", 1e-6)) if value >= s), ("n", 1e-9))
-    return f"{value / size:.3g} {prefix}{unit}"
+    known, shown = (("", 1.0), ("m", 1e-3), ("u", 1e-6)), float(f"{value:.3g}")
+    prefix, size = next(((p, s) for p, s in known if shown >= s), ("n", 1e-9))
+    return f"{_short(value / size)} {prefix}{unit}"
+
+
+def _short(number: float) -> str:
+    return f"{number:.3g}" if number < 999.5 else f"{number:,.0f}"
 
 
 def parse_scaled(value: object, unit: str, example: str) -> float:
     """Return what `50ms`, `2 mJ` or `168MHz` is in its unit, or a number.
 
     Args:
-        value: A text, or a number in the unit.
+        value: A text with the unit, or a number in the unit.
         unit: s, J, W or Hz; of Hz there are k, M and G, of the others m, u and n.
         example: One for the message.
 
@@ -126,10 +131,10 @@ def parse_scaled(value: object, unit: str, example: str) -> float:
     prefixes = {"": 1.0, **({"k": 1e3, "m": 1e6, "g": 1e9} if unit == "Hz" else {"m": 1e-3, "u": 1e-6, "n": 1e-9})}
     text = str(value).strip().replace("\u00b5", "u").replace("\u03bc", "u")
     letters = "".join(prefixes)
-    match = re.fullmatch(rf"([0-9]{{1,12}}(?:\.[0-9]{{1,12}})?)\s*(?:([{letters}]?){unit.lower()})?", text.lower())
+    match = re.fullmatch(rf"([0-9]{{1,12}}(?:\.[0-9]{{1,12}})?)\s*([{letters}]?){unit.lower()}", text.lower())
     if not match:
         raise ValueError(f"expected a number with a unit, such as {example}")
-    return float(match[1]) * prefixes[match[2] or ""]
+    return float(match[1]) * prefixes[match[2]]
 
 
 def _parse(value: object, units: dict[str, int], wanted: str) -> int:

@@ -19,7 +19,7 @@ from spikenas.bench.races import OPENING, RACES, RUNGS, race_on_table
 from spikenas.bench.results import Key, Result, ResultFile
 from spikenas.bench.table import Lookup, Table
 from spikenas.config import BudgetConfig, SearchConfig
-from spikenas.memory import violations
+from spikenas.memory import limits_of, violations
 from spikenas.nas import CandidateEvaluation, Problem, Strategy, TrialStore, make_strategy, most_evaluations, search
 from spikenas.nas.candidates import Candidate
 from spikenas.nas.executors import Executor
@@ -44,9 +44,9 @@ class Limits:
 
     @property
     def name(self) -> str:
-        """Text of the limits, such as `convs <= 3`, with memory in bytes."""
-        limits = {"convs": self.convs} | self.memory.model_dump()
-        return ", ".join(f"{name} <= {limit}" for name, limit in limits.items() if limit is not None) or "no limit"
+        """Text of the limits, such as `convs <= 3`, in bytes, seconds and joules."""
+        limits = ({} if self.convs is None else {"convs": self.convs}) | limits_of(self.memory)
+        return ", ".join(f"{name} <= {limit}" for name, limit in limits.items()) or "no limit"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from spikenas.cli import options as opt
 from spikenas.cli.app import messages, progress
 from spikenas.cli.options import Given, Option, command, listed
 from spikenas.cli.tabular import CONFIG, QUESTION, SETTINGS, TABLE, ResultsFolder, subject
-from spikenas.config import MOST_ITEMS, MOST_REPETITIONS, Config
+from spikenas.config import MOST_ITEMS, MOST_REPETITIONS
 
 _ASKED = (
     Option("by", None, "Evaluators: scores, CSVs of scores, metrics such as 'epoch 20'.", panel=QUESTION),
@@ -99,8 +99,8 @@ def compare(
     limits = [Limits(convs=number) for number in _numbers(asked["convs"])]
     for name in ("params", "flash", "ram"):
         for size in listed(name, asked[name]):
-            budget = Config.parse({"budget": {name: size}}, given={f"budget.{name}": f"--{name}"}).budget
-            limits.append(Limits(memory=budget))
+            besides = about.settings.but({f"budget.{name}": size}, {f"budget.{name}": f"--{name}"})
+            limits.append(Limits(memory=besides.budget))
     spec = ComparisonSpec(
         evaluators=about.evaluators,
         strategies=None if names == ["all"] else () if names == ["none"] else tuple(dict.fromkeys(names)),

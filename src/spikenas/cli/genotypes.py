@@ -48,7 +48,7 @@ def estimate(
 ) -> None:
     """Parameters, flash, RAM and instructions of genotypes or designs, without building them."""
     from spikenas.cli.tables import footprint_json, footprint_table
-    from spikenas.memory import footprint
+    from spikenas.memory import footprint, sizes, speed
     from spikenas.space.texts import read_genotypes
 
     plan_of, budget = _planner(given, as_written), _settings(given).budget
@@ -56,9 +56,8 @@ def estimate(
         rows = []
         for text, plan in read_genotypes(genotypes, plan_of):
             cost = footprint(plan)
-            rows.append(
-                (text, cost.params, cost.flash_bytes, cost.ram_bytes, cost.instructions and round(cost.instructions))
-            )
+            figures = (*sizes(cost).values(), speed(cost.instructions, budget)["instructions"])
+            rows.append((text, *figures))
         write_csv(out, ("genotype", "params", "flash_bytes", "ram_bytes", "instructions"), rows)
     elif genotype is not None and genotypes is None and out is None:
         plan = plan_of(genotype)

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from spikenas._util.errors import ConfigError
 from spikenas._util.units import Count, Hertz, Joules, Seconds, Size, Watts
 from spikenas.config.section import Section
-from spikenas.targets import known_name
+from spikenas.targets import find_target, known_name
 
 SPEED_LIMITS = ("instructions", "latency", "energy")
 LIMITS = ("params", "flash", "ram", *SPEED_LIMITS)
@@ -41,6 +42,14 @@ class BudgetConfig(Section):
     def limits_speed(self) -> bool:
         """Whether instructions are limited, or what follows from them."""
         return any(getattr(self, name) is not None for name in SPEED_LIMITS)
+
+    @property
+    def counts_instructions(self) -> bool:
+        """Whether the instructions of the device's processor can be known: those of the cores that are measured are."""
+        try:
+            return self.target is None or find_target(self.target).emulated
+        except ConfigError:  # a file of the user's that is gone
+            return True
 
     @property
     def instruction_seconds(self) -> float | None:

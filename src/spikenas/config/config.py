@@ -30,7 +30,7 @@ from spikenas.config.sections import (
     SpaceConfig,
     TrainConfig,
 )
-from spikenas.targets import limits_of
+from spikenas.targets import TARGETS, limits_of
 
 SEARCH_SHARE = 0.25  # of the time of a run, for the search of its design; the training has the rest
 _ANY = object()
@@ -98,10 +98,17 @@ class Config(Section):
 
     def _require_speed(self) -> None:
         """Check that what limits of time and energy need is known of the device."""
-        needed = {"latency": ("clock", "cycles"), "energy": ("clock", "cycles", "power")}
+        needed = {"instructions": (), "latency": ("clock", "cycles"), "energy": ("clock", "cycles", "power")}
         for limit, keys in needed.items():
-            missing = [key for key in keys if getattr(self.budget, key) is None]
-            if getattr(self.budget, limit) is not None and missing:
+            if getattr(self.budget, limit) is None:
+                continue
+            if not self.budget.counts_instructions:
+                raise SettingError(
+                    f"budget.{limit}",
+                    f"expected a device whose instructions are known, not {self.budget.target}, whose processor is "
+                    "none of those that are measured; leave it out, or name another --target",
+                )
+            if missing := [key for key in keys if getattr(self.budget, key) is None]:
                 other = f", not {self.budget.target}; name another" if self.budget.target else "; name a"
                 wanted = " and ".join(f"budget.{key}" for key in missing)
                 raise SettingError(
@@ -116,8 +123,10 @@ class Config(Section):
         if self.space.name is not None:
             found["space"] = {"ops": (find_space(self.space.name).ops, _given)}
             found["network"] = {key: (value, _given) for key, value in self._named_network().items()}
-        if self.budget.target is not None and not self._has_limits:
+        if self.budget.target is not None and not self._is_whole:
             limits, speed, core = limits_of(self.budget.target)
+            if self.budget.clock not in (None, speed["clock"]):
+                speed["power"] = None  # which is that of the target's own clock
             found["budget"] = {key: (value, _least) for key, value in limits.items()}
             found["budget"] |= {key: (value, _given) for key, value in speed.items()}
             found.setdefault("network", {})["core"] = (core, lambda given, value: value)
@@ -145,9 +154,10 @@ class Config(Section):
         return self.search.time or (None if self.time is None else SEARCH_SHARE * self.time)
 
     @property
-    def _has_limits(self) -> bool:
-        """Whether all that a target decides is there already, as in a file that was written before."""
-        return {"flash", "ram"} <= self.budget.model_fields_set and "core" in self.network.model_fields_set
+    def _is_whole(self) -> bool:
+        """Whether all that a device decides is there, as in a file written before; the device's own may be gone."""
+        decided = {"flash", "ram"} <= self.budget.model_fields_set and "core" in self.network.model_fields_set
+        return decided and self.budget.target not in TARGETS
 
     def _named_network(self) -> dict[str, Any]:
         return network_of(self.space.name, self.data.name) if self.space.name is not None else {}

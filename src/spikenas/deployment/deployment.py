@@ -41,6 +41,7 @@ def deploy(
     folder: Path,
     warn: Callable[[str], None],
     notes: Mapping[str, Any] | None = None,
+    device: BudgetConfig | None = None,
 ) -> dict[str, Any]:
     """Write the firmware folder of a network, and return what the footprint.json in it holds.
 
@@ -54,6 +55,7 @@ def deploy(
         folder: The folder that the files go to, once everything has succeeded.
         warn: A function that takes a line.
         notes: What footprint.json says besides, or in the place of what it would say.
+        device: A budget with the clock, cycles and power of the device; None is as the target says.
     Raises:
         DeployError: It does not fit, does not compile, or computes something else than the reference.
     """
@@ -95,10 +97,10 @@ def deploy(
             "predicted": {
                 "flash_bytes": predicted.flash_bytes,
                 "ram_bytes": predicted.ram_bytes,
-                "instructions": _instructions(network, inputs),
+                "instructions": _instructions(network, inputs) if buildable else None,
             },
             "operations": asdict(operations_of(network, _frames(inputs))),
-            **(_values(measured, target) if measured else {}),
+            **(_values(measured, device or (device_of(target) if target else BudgetConfig())) if measured else {}),
             **(notes or {}),
         }
         write_text(built / FOOTPRINT, json.dumps(values, indent=2) + "\n")
@@ -118,10 +120,9 @@ def _frames(inputs: Sequence[Integers]) -> NDArray[np.uint8]:
     return np.stack(inputs, axis=1).astype(np.uint8)
 
 
-def _values(measured: Measurement, target: Target | None) -> dict[str, Any]:
-    taken = speed(measured.instructions, device_of(target) if target else BudgetConfig())
+def _values(measured: Measurement, device: BudgetConfig) -> dict[str, Any]:
     return {
-        **taken,
+        **speed(measured.instructions, device),
         "linked": {"flash_bytes": measured.linked.flash_bytes, "ram_bytes": measured.linked.ram_bytes},
         "outputs_equal": True,
         "images": measured.images,

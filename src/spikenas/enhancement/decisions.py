@@ -25,7 +25,7 @@ from spikenas.enhancement.decided import Decision, Enhancement
 from spikenas.enhancement.effects import Interval, Rule
 from spikenas.enhancement.samples import Sampler, SampleSet
 from spikenas.enhancement.variants import whole
-from spikenas.memory import Footprint, describe, footprint, sizes, violations
+from spikenas.memory import Footprint, describe, excess, footprint, sizes, violations
 from spikenas.memory.width import LADDER
 from spikenas.nas import Problem, TrialStore, make_strategy, search
 from spikenas.scores import TRAINING
@@ -97,7 +97,7 @@ class Enhancer:
         exceeded = violations(smallest, config.budget)
         evidence = {"smallest_snasnet": sizes(smallest), "exceeds": sorted(exceeded)}
         reason = (
-            f"the hidden layer of SNASNet's head is too large: its smallest network takes {describe(smallest)}"
+            f"SNASNet's head has a hidden layer, with which no network fits: {excess([smallest], config.budget)}"
             if exceeded
             else f"SNASNet's head would fit ({describe(smallest)}), but leaves less for the cells than a global average"
         )

@@ -17,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 
 from spikenas.integers.integers import IntegerNetwork
+from spikenas.integers.machine import Integers
 from spikenas.integers.tensors import run_batch
 from spikenas.memory.kernels import tables
 from spikenas.memory.program import bytes_of
 from spikenas.snn.synops import additions_of, connections_of, multiplications_of
-from spikenas.space.plan import LayerSpec, Plan
+from spikenas.space.plan import LayerSpec
 
 ADDITION_PJ, MULTIPLICATION_PJ = 0.9, 4.6  # Horowitz
 _ADD_PJ, _MULTIPLY_PJ = 0.1, 3.2  # Lemaire
@@ -37,8 +38,9 @@ class Operations:
         connection_sparsity: Share of weights that are 0.
         activation_sparsity: Share of neurons and timesteps that send nothing.
         dense: Operations of all connections, at every timestep.
-        effective_acs: Additions of weights for spikes that are 0 or 1.
-        effective_macs: Multiplications of weights by numbers of spikes that are not 0, and by what is no spikes, all.
+        effective_acs: Additions of weights that are not 0, for spikes that are 0 or 1.
+        effective_macs: Multiplications of weights that are not 0 by numbers of spikes and activations that are not 0;
+            by what is neither, such as the input and sums, all.
         literature_joules: 0.9 pJ a synop, 4.6 pJ a multiplication of others.
         memory_joules: With what each operation reads and writes, after Lemaire et al. 2022.
     """
@@ -69,30 +71,33 @@ def operations_of(network: IntegerNetwork, frames: NDArray[np.uint8]) -> Operati
     steps = {step.layer: timesteps if step.phase == "each" else 1 for step in network.program.steps}
     weights = [network.constants[layer.name]["weight"] for layer in plan.layers if layer.weights]
     zeros = sum(int((one == 0).sum()) for one in weights)
-    dense, synops, reached, others, memory = 0.0, 0.0, 0.0, 0.0, 0.0
+    dense, synops, effective, others, memory = 0.0, 0.0, {"acs": 0.0, "macs": 0.0}, 0.0, 0.0
     for layer in plan.layers:
         if not layer.weights:
             continue
         times = steps.get(layer.name, 1)
         dense += times * connections_of(layer)
-        by = _spikes_into(plan, layer)
-        if by is None:
-            others += multiplications_of(plan, layer)
-            memory += times * _memory_pj(layer, connections_of(layer), _MULTIPLY_PJ)
+        weight, before = network.constants[layer.name]["weight"], plan.by_name[layer.terms[0].layer]
+        kind = "acs" if before.kind == "neuron" and plan.levels == 1 else "macs"
+        if before.kind == "neuron":
+            effective[kind] += float((sent[before.name] * _targets(layer, weight, before)).sum())
         else:
-            fan = additions_of(layer)
-            added, of_senders = float((spikes[by] * fan).sum()), float((sent[by] * fan).sum())
-            synops, reached = synops + added, reached + of_senders
-            memory += _memory_pj(layer, added, _ADD_PJ)
-    counts = plan.levels > 1
+            effective[kind] += multiplications_of(plan, layer) * float(np.mean(weight != 0))
+        if before.kind == "neuron" and plan.network.is_spiking:
+            added = float((spikes[before.name] * additions_of(layer)).sum())
+            synops += added
+            memory += _memory_pj(layer, added, _ADD_PJ, times)
+        else:
+            others += multiplications_of(plan, layer)
+            memory += _memory_pj(layer, times * connections_of(layer), _MULTIPLY_PJ, times)
     every = sum(layer.size for layer in plan.neurons) * timesteps
     return Operations(
         sum(table.size_bytes for step in network.program.steps for table in tables(plan, step).values()),
         zeros / sum(one.size for one in weights),
         1 - sum(float(one.sum()) for one in sent.values()) / every if sent else 0.0,
         dense,
-        0.0 if counts else synops,
-        others + (reached if counts else 0.0),
+        effective["acs"],
+        effective["macs"],
         1e-12 * (ADDITION_PJ * synops + MULTIPLICATION_PJ * others),
         1e-12 * memory,
     )
@@ -102,17 +107,23 @@ def _numbers(bits: torch.Tensor) -> torch.Tensor:
     return sum((bit * 2**place for place, bit in enumerate(bits)), torch.zeros_like(bits[0]))
 
 
-def _spikes_into(plan: Plan, layer: LayerSpec) -> str | None:
-    """Return the neurons whose spikes a layer reads; None where it multiplies."""
-    before = plan.by_name[layer.terms[0].layer]
-    return before.name if before.kind == "neuron" and plan.network.is_spiking else None
+def _targets(layer: LayerSpec, weight: Integers, neurons: LayerSpec) -> torch.Tensor:
+    """Return how many weights that are not 0 go from each neuron, in the shape of the neurons or [C, 1, 1]."""
+    used = torch.from_numpy(weight != 0).double()
+    if layer.kind != "conv":
+        return used.sum(0).reshape(neurons.shape if used.shape[1] == neurons.size else (-1, 1, 1))
+    by_input = used.transpose(0, 1) if layer.groups > 1 else used.sum(0, keepdim=True)
+    outputs = torch.ones(1, 1, *layer.shape[1:], dtype=torch.float64)
+    sides = zip(layer.in_shape[1:], layer.shape[1:], strict=True)
+    rest = [into - (out - 1) * layer.stride + layer.kernel // 2 * 2 - layer.kernel for into, out in sides]
+    return torch.nn.functional.conv_transpose2d(outputs, by_input, None, layer.stride, layer.kernel // 2, rest)[0]
 
 
-def _memory_pj(layer: LayerSpec, operations: float, each_pj: float) -> float:
-    """Each operation reads a weight, and reads and writes a sum; each sum is written once more, and read."""
+def _memory_pj(layer: LayerSpec, operations: float, each_pj: float, times: int) -> float:
+    """Each operation reads a weight, reads and writes a sum; each sum is written once more a timestep, and read."""
     weights = -(-layer.weights * layer.bits // 8)
-    sums = bytes_of("map", layer.shape[0], prod(layer.shape[1:]), 1)
-    return operations * (each_pj + access_pj(weights) + 2 * access_pj(sums)) + 2 * layer.size * access_pj(sums)
+    sums = access_pj(bytes_of("map", layer.shape[0], prod(layer.shape[1:]), 1))
+    return operations * (each_pj + access_pj(weights) + 2 * sums) + times * 2 * layer.size * sums
 
 
 def access_pj(size_bytes: float) -> float:

@@ -241,7 +241,10 @@ def deploy(
         inputs = (
             test_vectors(integers, split, min(_VECTORS, len(split)))[0] if split else random_vectors(integers, _VECTORS)
         )
-        measured = write_firmware(integers, inputs, find_target(name) if name else None, place, warnings.print)
+        device = task.limits if task and name == task.limits.target else None
+        measured = write_firmware(
+            *(integers, inputs, find_target(name) if name else None, place, warnings.print), device=device
+        )
     return Firmware(place, measured)
 
 

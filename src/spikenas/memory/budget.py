@@ -50,6 +50,10 @@ class Figure:
     of: Callable[[Cost, BudgetConfig], float | None]
 
 
+def _counted(instructions: float | None, device: BudgetConfig) -> float | None:
+    return instructions if device.counts_instructions else None
+
+
 def _times(count: float | None, each: float | None) -> float | None:
     return None if count is None or each is None else count * each
 
@@ -61,21 +65,25 @@ FIGURES = {
         Figure("flash", "flash_bytes", "flash", format_size, lambda cost, device: cost.flash_bytes),
         Figure("ram", "ram_bytes", "RAM", format_size, lambda cost, device: cost.ram_bytes),
         Figure(
-            "instructions", "instructions", "instructions", format_instructions, lambda cost, device: cost.instructions
+            "instructions",
+            "instructions",
+            "instructions",
+            format_instructions,
+            lambda cost, device: _counted(cost.instructions, device),
         ),
         Figure(
             "latency",
             "seconds",
             "time",
             format_time,
-            lambda cost, device: _times(cost.instructions, device.instruction_seconds),
+            lambda cost, device: _times(_counted(cost.instructions, device), device.instruction_seconds),
         ),
         Figure(
             "energy",
             "joules",
             "energy",
             format_energy,
-            lambda cost, device: _times(cost.instructions, device.instruction_joules),
+            lambda cost, device: _times(_counted(cost.instructions, device), device.instruction_joules),
         ),
     )
 }
@@ -111,6 +119,7 @@ def sizes(footprint: Footprint) -> dict[str, int]:
 
 def speed(instructions: float | None, device: BudgetConfig) -> dict[str, float | None]:
     """Return instructions, seconds and joules of an inference by name; None is not known."""
+    instructions = _counted(instructions, device)
     return {
         "instructions": None if instructions is None else round(instructions),
         "seconds": _times(instructions, device.instruction_seconds),

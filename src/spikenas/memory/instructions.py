@@ -141,7 +141,8 @@ def _neurons(plan: Plan, step: Step, bits: Sequence[float]) -> Counts:
     layer = plan.by_name[step.layer]
     pixels, (full, rest) = _pixels(layer), divmod(layer.shape[0], 8)
     short, biased = plan.network.membrane_bits == 8, step.kernel.endswith("_bn")
-    lanes = not short and layer.shape[0] % 2 == 0 and plan.network.tau == 4 / 3  # those cores that have them
+    leaks = round(256 / plan.network.tau) == 192  # three quarters, in the 8 bits of an integer network
+    lanes = not short and layer.shape[0] % 2 == 0 and leaks  # those cores that have them
     return (
         *(1, pixels, pixels * (full + (rest > 0)) * bit_planes(plan)),
         *(pixels * full * lanes, pixels * rest * lanes, layer.size * (not lanes), layer.size * short),

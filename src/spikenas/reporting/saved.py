@@ -37,7 +37,7 @@ from spikenas.config import Config, NetworkConfig
 from spikenas.data.pictures import cut, pictured
 from spikenas.memory import Footprint, footprint, sizes, speed
 from spikenas.nas.store import Trial, read_trials
-from spikenas.pipeline.stages import State, has_twin, load_config, next_stage, require_whole_integers
+from spikenas.pipeline.stages import State, device_folder, has_twin, load_config, next_stage, require_whole_integers
 from spikenas.records import (
     ANALYSIS_FILE,
     BEST_FILE,
@@ -195,8 +195,8 @@ class SavedRun:
         if counted := {name: said["instructions"] for name, said in self.measured.items() if "linked" in said}:
             shown = (f"{number:,} ({name})" for name, number in counted.items())
             found["instructions an inference"] = ", ".join(shown)
-        elif self.cost and self.cost.instructions:
-            found["instructions expected"] = format_instructions(self.cost.instructions)
+        elif expected := self.figures.get("instructions"):
+            found["instructions expected"] = format_instructions(expected)
         if times := {name: said["seconds"] for name, said in self.measured.items() if said.get("seconds")}:
             found["time an inference"] = ", ".join(f"{format_time(one or 0)} ({name})" for name, one in times.items())
         if joules := {name: said["joules"] for name, said in self.measured.items() if said.get("joules")}:
@@ -231,8 +231,12 @@ class SavedRun:
 
     @cached_property
     def figures(self) -> dict[str, float | None]:
-        """Figures that can be limited, by their names in records; None is not known."""
-        return {**(self.memory or {}), **(speed(self.cost.instructions, self.config.budget) if self.cost else {})}
+        """Figures that can be limited, by their names in records, counted where the firmware ran; None is not known."""
+        budget = self.config.budget
+        found = self.measured.get(device_folder(budget.target) if budget.target else self.config.network.core)
+        expected = self.cost.instructions if self.cost else None
+        counted = found["instructions"] if found and "linked" in found else expected
+        return {**(self.memory or {}), **speed(counted, budget)}
 
     @property
     def accuracy(self) -> float | None:

@@ -30,7 +30,7 @@ from spikenas.memory.program import ACCUMULATOR_BITS, MAP_BITS, Step
 from spikenas.space.plan import LayerSpec
 
 _PER_LINE = 24
-_LARGEST_SIDE = 65535
+_LARGEST = 65535  # number that a descriptor or a list holds
 _TYPES = {"weight": "uint8_t", "ratio": "snn_ratio_t", "neurons": "int16_t"}  # others are integers of their bits
 _HALVES = (0, 2, 1, 3)  # numbers of those of four weights that are in bytes 0 to 3 of a word, as gather.c adds them
 _BYTES = (0, 1, 2, 3)  # and as dense.c multiplies them
@@ -390,10 +390,17 @@ def make_sources(network: IntegerNetwork) -> dict[str, str]:
     """Return the generated files of a firmware folder, by name.
 
     Raises:
-        DeployError: A layer has more than 65,535 channels or rows, which no descriptor holds.
+        DeployError: A layer has more than 65,535 channels, rows or weights of an output, which no kernel can number.
     """
-    for layer in network.plan.layers:
-        if max(layer.shape) > _LARGEST_SIDE:
-            raise DeployError(f"{layer.name}: a size of {max(layer.shape)}, but kernels have at most {_LARGEST_SIDE}")
+    plan = network.plan
+    sizes = [(layer, max(layer.shape)) for layer in plan.layers]
+    for step in network.program.steps:
+        if step.kernel in ("conv", "conv_pool"):
+            layer = plan.by_name[step.layer]
+            rows = layer.in_shape[0] * layer.kernel**2 + layer.in_shape[2]
+            sizes.append((layer, max(rows, scratch_elements(plan, step))))
+    for layer, size in sizes:
+        if size > _LARGEST:
+            raise DeployError(f"{layer.name}: a size of {size}, but kernels have at most {_LARGEST}")
     arena = make_arena(network.program)
     return {"network.h": network_header(network, arena.size_bytes), "network.c": network_source(network, arena)}

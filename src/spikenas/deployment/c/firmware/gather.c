@@ -96,7 +96,7 @@ INLINE void add_sums(snn_map_t *target, const sums_t *sums, int lanes, int chann
     else
         for (int i = 0; i < lanes; i++, target += 2) {
 #if defined(__ARM_FEATURE_DSP)
-            uint32_t pair = (uint32_t)__ssub16((int16x2_t)sums->lanes[i], (int16x2_t)(excess * 0x10001u));
+            uint32_t pair = (uint32_t)__ssub16((int16x2_t)sums->lanes[i], (int16x2_t)((excess & 0xFFFF) * 0x10001u));
             pair = pair << shift & ~(((1u << shift) - 1) << 16); /* none crosses over */
             *(word_t *)target = (uint32_t)__sadd16((int16x2_t)load(target), (int16x2_t)pair);
 #else
