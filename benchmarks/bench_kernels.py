@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from math import prod
 
+import common  # noqa: F401  which finds the networks of the tests
 import numpy as np
 
 from programs import frames_for, integers_of

@@ -16,6 +16,7 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
+import common  # noqa: F401  which finds the networks of the tests
 import numpy as np
 
 from programs import frames_for, integers_of
@@ -24,7 +25,9 @@ from spikenas.config import NetworkConfig
 from spikenas.deployment.c.firmware_folder import SOURCES, write_folder
 from spikenas.deployment.toolchain import CORES, Core, compile_objects, link
 from spikenas.integers import bit_shares_of
-from spikenas.memory.instructions import weight_bytes
+from spikenas.memory import Program
+from spikenas.memory.instructions import BitShares, counts_of
+from spikenas.memory.kernels import unit_of
 from spikenas.space import Genotype, InputSpec, make_plan
 
 BYTES = 3 << 20
@@ -59,6 +62,20 @@ def main() -> None:
         weights = weight_bytes(network.program, shares) / instructions
         name = f"{neuron:6} {timesteps} {width:5} {bits:4}"
         print(f"{name} {instructions:14,} {cycles:10,} {cycles / instructions:15.2f} {weights:.2f}")
+
+
+def weight_bytes(program: Program, shares: BitShares) -> float:
+    """Return the bytes of weights of convolutions that one inference reads; of spikes those that are added."""
+    plan, found = program.plan, 0.0
+    for step in program.steps:
+        times = plan.network.timesteps if step.phase == "each" else 1
+        counts = counts_of(plan, step, shares)
+        if step.kernel in ("conv", "conv_pool"):
+            found += times * 4 * counts[-1]
+        elif step.kernel in ("dense", "dense_pool", "pointwise"):
+            unit = 2 * unit_of(plan.by_name[step.layer].bits) * plan.by_name[step.layer].bits // 8
+            found += times * unit * counts[-2]
+    return found
 
 
 def counted(core: Core, folder: Path) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import common  # noqa: F401  which finds the networks of the tests
 import numpy as np
 from scipy.optimize import nnls
 

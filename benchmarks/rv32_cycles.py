@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import common  # noqa: F401  which finds the networks of the tests
 import numpy as np
 from instruction_costs import emulated, random_plan
 

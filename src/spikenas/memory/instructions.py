@@ -69,20 +69,6 @@ def counts_of(plan: Plan, step: Step, shares: BitShares) -> Counts:
     return _COUNTS[step.kernel](plan, step, _sent(step, shares))
 
 
-def weight_bytes(program: Program, shares: BitShares) -> float:
-    """Return the bytes of weights of convolutions that one inference reads; of spikes those that are added."""
-    plan, found = program.plan, 0.0
-    for step in program.steps:
-        times = plan.network.timesteps if step.phase == "each" else 1
-        counts = counts_of(plan, step, shares)
-        if step.kernel in ("conv", "conv_pool"):
-            found += times * 4 * counts[-1]
-        elif step.kernel in ("dense", "dense_pool", "pointwise"):
-            unit = 2 * unit_of(plan.by_name[step.layer].bits) * plan.by_name[step.layer].bits // 8
-            found += times * unit * counts[-2]
-    return found
-
-
 @cache
 def instruction_costs() -> dict[str, dict[str, list[float]]]:
     """Return by core and C function what each of its counts takes."""
