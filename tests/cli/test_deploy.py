@@ -259,6 +259,8 @@ def test_targets_lists_and_judges(run: Main) -> None:
 
 
 def test_a_processor_that_is_counted_as_another_is_called_by_its_name(run: Main) -> None:
+    said = "budget.clock: each device has its own; leave it out"
+    assert said in run("targets", "--set", "budget.clock=1MHz")[2]
     (row,) = [line for line in run("targets")[1].splitlines() if line.startswith("esp32s3")]
     assert "xtensa-lx7" in row
     assert "cortex" not in row

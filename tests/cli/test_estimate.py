@@ -58,6 +58,14 @@ def test_the_table_shows_the_totals(run: Main) -> None:
     assert re.search(r"cell1\.op1\.conv +4x8x8 +144 ", out)
 
 
+def test_what_a_limit_does_not_allow_is_said(run: Main) -> None:
+    given = ("estimate", "0-3:conv3x3", "--target", "rp2040", "--set", "budget.latency=1ms")
+    _, out, _ = run(*given)
+    assert re.search(r"Too much: [\d.]+ ms of time, 1 ms are allowed\.", out)
+    assert json.loads(run(*given, "--json")[1])["exceeds"] == ["latency"]
+    assert json.loads(run(*given[:-1], "budget.latency=9s", "--json")[1])["exceeds"] == []
+
+
 def test_csv_is_in_the_order_of_the_file(run: Main, tmp_path: Path) -> None:
     lines = ["0-3:conv3x3", "0-3:skip,0-1:conv3x3", "0302 0030 3003 0000", "0-3:skip / 0-3:conv5x5", "0-3:conv3x3"]
     file = tmp_path / "genotypes.txt"
@@ -144,6 +152,8 @@ def test_a_width_of_auto_is_32_here(run: Main) -> None:
         (["0-3:skip", "--network", "snasnet", "--cells", "3"], "network.cells: snasnet has 2 cells, got 3"),
         (["0-3:skip / 0-3:skip", "--cells", "3"], "has 2 cells, the network 3"),
         (["0-3:skip", "--cells", "7"], "32x32 images are too small for 7 cells"),
+        (["0-3:skip", "--set", "budget.clock=120"], "budget.clock: expected at least 10000, got 120"),
+        (["--genotypes", "two.txt", "--json"], "--json: goes with one genotype; --genotypes writes CSV"),
         (["0-3:skip", "--config", "absent.toml"], "absent.toml: cannot be read"),
         (["--genotypes", "absent.txt"], "absent.txt: cannot be read"),
         ([], "give one genotype, or --genotypes FILE"),

@@ -160,6 +160,6 @@ Watts = Annotated[
     float, BeforeValidator(lambda v: parse_scaled(v, "W", "80mW")), Field(gt=0, le=_MOST, allow_inf_nan=False)
 ]
 Hertz = Annotated[
-    float, BeforeValidator(lambda v: parse_scaled(v, "Hz", "168MHz")), Field(gt=0, le=_MOST, allow_inf_nan=False)
+    float, BeforeValidator(lambda v: parse_scaled(v, "Hz", "168MHz")), Field(ge=10_000, le=_MOST, allow_inf_nan=False)
 ]
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]  # in seconds

@@ -52,6 +52,8 @@ def estimate(
     from spikenas.space.texts import read_genotypes
 
     plan_of, budget = _planner(given, as_written), _settings(given).budget
+    if genotypes is not None and given.as_json:
+        raise ConfigError("--json: goes with one genotype; --genotypes writes CSV")
     if genotypes is not None and genotype is None:
         rows = []
         for text, plan in read_genotypes(genotypes, plan_of):
@@ -80,6 +82,8 @@ def targets(
     from spikenas.cli.tables import target_table
     from spikenas.memory.fitting import fits, needs, speed_on
 
+    if limited := next((key for key in given.words if key.startswith("budget.")), None):
+        raise ConfigError(f"{given.sources.get(limited, limited)}: each device has its own; leave it out")
     plan = _planner(given, False)(genotype) if genotype else None
     rows = [
         (target, needs(plan, target) if plan else [], speed_on(plan, target) if plan else {})

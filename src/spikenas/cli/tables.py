@@ -13,7 +13,7 @@ from rich.text import Text
 from spikenas._util.class_figures import UNEQUAL, listed
 from spikenas._util.units import format_duration, format_size
 from spikenas.config import SPEED_LIMITS, BudgetConfig, neurons_in_words
-from spikenas.memory import FIGURES, Footprint, speed
+from spikenas.memory import FIGURES, Footprint, speed, violations
 from spikenas.memory.fitting import Need
 from spikenas.pipeline.stages import STAGES
 from spikenas.space.design import Design
@@ -43,10 +43,15 @@ def footprint_table(plan: Plan, cost: Footprint, budget: BudgetConfig) -> Render
     )
     said = said or "a number of instructions that is not known"
     rates = " if neurons send as often as in trained networks" if plan.network.is_spiking else ""
+    exceeded = [
+        Text(f"Too much: {FIGURES[name].said(value)} of {FIGURES[name].title}, {FIGURES[name].said(limit)} are allowed.")
+        for name, (value, limit) in violations(cost, budget).items()
+    ]
     return Group(
         table,
         Text(f"{note} Neurons: {plan.network.neurons}.", style="dim"),
         Text(f"An inference takes about {said} on {budget.target or plan.network.core}{rates}.", style="dim"),
+        *exceeded,
     )
 
 
@@ -61,6 +66,7 @@ def footprint_json(plan: Plan, cost: Footprint, budget: BudgetConfig) -> dict[st
         "flash_bytes": cost.flash_bytes,
         "ram_bytes": cost.ram_bytes,
         **speed(cost.instructions, budget),
+        "exceeds": sorted(violations(cost, budget)),
         "code_bytes": cost.code_bytes,
         "stack_bytes": cost.stack_bytes,
         "peak_step": cost.peak_step,
