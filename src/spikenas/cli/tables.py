@@ -44,8 +44,9 @@ def footprint_table(plan: Plan, cost: Footprint, budget: BudgetConfig) -> Render
     said = said or "a number of instructions that is not known"
     rates = " if neurons send as often as in trained networks" if plan.network.is_spiking else ""
     exceeded = [
-        Text(f"Too much: {FIGURES[name].said(value)} of {FIGURES[name].title}, {FIGURES[name].said(limit)} are allowed.")
+        Text(f"Too much: {figure.said(value)} of {figure.title}, {figure.said(limit)} are allowed.")
         for name, (value, limit) in violations(cost, budget).items()
+        for figure in [FIGURES[name]]
     ]
     return Group(
         table,
