@@ -53,7 +53,8 @@ def main() -> None:
                 bits for shares in networks for layer, bits in shares.items() if layer.startswith("head") == is_head
             ]
             means, deviations = np.mean(layers, axis=0), np.std(layers, axis=0)
-            print(f"  {name:13}", ", ".join(f"{m:.3f} ±{d:.3f}" for m, d in zip(means, deviations, strict=True)))
+            rates = ", ".join(f"{m:.3f} ±{d:.3f}" for m, d in zip(means, deviations, strict=True))
+            print(f"  {name:13} {rates}; bits that are set in a neuron, at most {max(map(sum, layers)):.2f}")
     for core, each in errors.items():
         print(f"{core}: instructions by assumed rates differ {np.mean(each):.1%}, at most {max(each):.1%}")
 

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,11 @@ def test_time_is_that_which_was_counted(run: SavedRun) -> None:
     cycles = timed.budget.cycles
     assert cycles
     assert (check.level, check.finding) == ("problem", f"latency: {cycles - 0.1:g} s too much")
+    said = re.search(r" --latency ([0-9.]+)([mu]?)s ", check.remedy)
+    assert said
+    lower = float(said[1]) * {"": 1, "m": 1e-3, "u": 1e-6}[said[2]]
+    expected = run.cost.instructions * cycles / timed.budget.clock if run.cost else 0.0
+    assert lower == pytest.approx(0.99 * 0.1 * expected / cycles, rel=0.01)  # counted were `cycles` seconds
 
 
 def test_a_budget_that_is_hardly_used(run: SavedRun) -> None:

@@ -144,8 +144,12 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
         )
         table.add_row(device, said if "linked" in found else f"{said}, not built")
         if "linked" in found:
-            run = [f"{found['instructions']:,} instructions per inference"]
-            run += [one.said(found[one.key]) for one in (FIGURES["latency"], FIGURES["energy"]) if found[one.key]]
+            run = [f"{found['instructions']:,} instructions per inference" + _allowed(found, "instructions")]
+            run += [
+                FIGURES[one].said(found[FIGURES[one].key]) + _allowed(found, one)
+                for one in ("latency", "energy")
+                if found[FIGURES[one].key]
+            ]
             table.add_row("", f"{', '.join(run)}; {found['images']} outputs equal")
     if "twin" in values:
         _add_twin(table, values["twin"])
@@ -155,6 +159,12 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
         table.add_row("next", f"{STAGES[values['next']].typed} --out {shlex.quote(values['folder'])}")
     table.add_row("time", f"{seconds:.0f} s (this command)")
     return table
+
+
+def _allowed(firmware: dict[str, Any], name: str) -> str:
+    """Say the limit that an inference had, where it had one."""
+    limit = firmware["limits"][FIGURES[name].key]
+    return f" of {FIGURES[name].said(limit)}" if limit is not None else ""
 
 
 def _add_twin(table: Table, twin: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from spikenas._util.errors import DeployError
 from spikenas._util.files import write_text
 from spikenas._util.run_files import FOOTPRINT
 from spikenas._util.units import format_size
-from spikenas.config import BudgetConfig
+from spikenas.config import SPEED_LIMITS, BudgetConfig
 from spikenas.data import Split
 from spikenas.deployment.c.firmware_folder import replace_folder, require_replaceable, write_folder
 from spikenas.deployment.measure import GENERIC_BYTES, Measurement, build_and_run
@@ -25,7 +25,7 @@ from spikenas.integers.integer_evaluation import as_bytes, bit_shares_of
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
 from spikenas.integers.operations import operations_of
-from spikenas.memory import footprint, make_program, speed
+from spikenas.memory import FIGURES, footprint, make_program, speed
 from spikenas.memory.fitting import device_of
 from spikenas.memory.instructions import predict_instructions
 from spikenas.space.building import make_plan
@@ -55,7 +55,7 @@ def deploy(
         folder: The folder that the files go to, once everything has succeeded.
         warn: A function that takes a line.
         notes: What footprint.json says besides, or in the place of what it would say.
-        device: A budget with the clock, cycles and power of the device; None is as the target says.
+        device: Limits of an inference, and the clock, cycles and power of the device; None is as the target says.
     Raises:
         DeployError: It does not fit, does not compile, or computes something else than the reference.
     """
@@ -64,6 +64,7 @@ def deploy(
         if target.kind != "microcontroller":
             raise DeployError(f"{target.title} runs no firmware; 'spikenas targets GENOTYPE' says what it holds")
         network = for_core(network, target.core)
+    device = device or (device_of(target) if target else BudgetConfig())
     inputs = inputs[: max(1, _VECTOR_BYTES // inputs[0].size)]
     predicted = footprint(network.plan)
     flash_bytes = (target and target.flash_left) or GENERIC_BYTES
@@ -93,14 +94,18 @@ def deploy(
         values = {
             "target": target.name if target else None,
             "core": core.name,
-            "limits": {"flash_bytes": target and target.flash_left, "ram_bytes": target and target.ram_left},
+            "limits": {
+                "flash_bytes": target and target.flash_left,
+                "ram_bytes": target and target.ram_left,
+                **{FIGURES[name].key: getattr(device, name) for name in SPEED_LIMITS},
+            },
             "predicted": {
                 "flash_bytes": predicted.flash_bytes,
                 "ram_bytes": predicted.ram_bytes,
                 "instructions": _instructions(network, inputs) if buildable else None,
             },
             "operations": asdict(operations_of(network, _frames(inputs))),
-            **(_values(measured, device or (device_of(target) if target else BudgetConfig())) if measured else {}),
+            **(_values(measured, device) if measured else {}),
             **(notes or {}),
         }
         write_text(built / FOOTPRINT, json.dumps(values, indent=2) + "\n")

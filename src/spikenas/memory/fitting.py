@@ -70,9 +70,10 @@ def speed_on(plan: Plan, target: Target) -> dict[str, float | None]:
     return speed(cost.instructions, device_of(target))
 
 
-def device_of(target: Target) -> BudgetConfig:
-    """Return what is known of a device's speed, as a budget has it."""
-    return BudgetConfig(clock=target.clock, cycles=target.cycles, power=target.power)
+def device_of(target: Target, budget: BudgetConfig | None = None) -> BudgetConfig:
+    """Return what is known of a device's speed, as a budget has it, with the limits of another budget."""
+    known = {"target": None, "clock": target.clock, "cycles": target.cycles, "power": target.power}
+    return (budget or BudgetConfig()).model_copy(update=known)
 
 
 def _cores(plan: Plan, layer: LayerSpec, core: CoreMemory) -> int:

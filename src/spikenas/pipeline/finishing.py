@@ -20,7 +20,7 @@ from spikenas._util.run_files import (
     TUNING,
 )
 from spikenas._util.seeding import digest_of
-from spikenas.config import SPEED_LIMITS, BudgetConfig, TrainConfig
+from spikenas.config import SPEED_LIMITS, TrainConfig
 from spikenas.data.pictures import pictured, save_strip, strip
 from spikenas.deployment import deploy as build
 from spikenas.deployment import test_vectors, write_nir
@@ -33,7 +33,8 @@ from spikenas.integers import (
     tuning_of,
     with_bits,
 )
-from spikenas.memory import FIGURES, limits_of, violations
+from spikenas.memory import FIGURES, violations
+from spikenas.memory.fitting import device_of
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import take_statistics
 from spikenas.pipeline.settings import train_again
@@ -212,24 +213,23 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
             inputs, frames = test_vectors(network, task.validation, vectors)
             spiking = network.plan.network.is_spiking
             notes = {**asked, "target": device, "synops": synops_of(network, frames) if spiking else None}
-            budget = task.config.budget if device == own else None
-            build(
-                *(network, inputs, find_target(device) if device else None, run / FIRMWARE / name, _log.warning),
-                *(notes, budget),
-            )
+            budget, chip = task.config.budget, find_target(device) if device else None
+            known = device_of(chip, budget) if chip and device != own else budget
+            build(network, inputs, chip, run / FIRMWARE / name, _log.warning, notes, known)
             found[name] = footprint_file(name).read(run.folder)
             progress(1, 1, name)
-        if budget:
-            _warn_of_speed(found[name], budget)
+        _warn_of_speed(found[name], name)
     return found
 
 
-def _warn_of_speed(counted: FootprintRecord, budget: BudgetConfig) -> None:
+def _warn_of_speed(counted: FootprintRecord, device: str) -> None:
     """Warn of limits that the counted instructions exceed, which the expected ones did not."""
-    for name, limit in limits_of(budget).items():
-        figure, value = FIGURES[name], counted.get(FIGURES[name].key)
-        if name in SPEED_LIMITS and isinstance(value, int | float) and value > limit:
-            _log.warning("%s: %s counted, %s are allowed", name, figure.said(value), figure.said(limit))
+    for name in SPEED_LIMITS:
+        figure = FIGURES[name]
+        value, limit = counted.get(figure.key), counted["limits"].get(figure.key)
+        if isinstance(value, int | float) and isinstance(limit, int | float) and value > limit:
+            said = figure.said(value), figure.said(limit)
+            _log.warning("%s: %s of %s counted, %s are allowed", device, said[0], figure.title, said[1])
 
 
 def _device_of(run: RunFolder, name: str, task: Task) -> str | None:

@@ -147,10 +147,13 @@ class Predicted(TypedDict):
 
 @with_config(CLOSED)
 class Limits(TypedDict):
-    """Flash and RAM that a device has for a network, in bytes; None where it says nothing."""
+    """What a device has for a network, and what an inference may take; None where nothing is said."""
 
     flash_bytes: Count | None
     ram_bytes: Count | None
+    instructions: Count | None
+    seconds: NotNegative | None
+    joules: NotNegative | None
 
 
 @with_config(CLOSED)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from spikenas._util.class_figures import listed
 from spikenas._util.run_files import CONFIG
+from spikenas.config import SPEED_LIMITS
 from spikenas.memory import FIGURES, limits_of, violations
 from spikenas.memory.fitting import fits, needs
 from spikenas.memory.model import footprint
@@ -47,11 +48,14 @@ def _budget(run: SavedRun) -> Iterator[Check]:
             continue
         shares.append(used / limit)
         if used > limit:
+            expected = figure.of(run.cost, run.config.budget) if run.cost else None
             yield Check(
                 "problem",
                 "budget",
                 f"{name}: {figure.said(used - limit)} too much",
-                f"search again with this budget: {again(run, 'smaller')}",
+                f"search again with a limit that is lower by as much: {_lower(run, name, limit * expected / used)}"
+                if name in SPEED_LIMITS and expected is not None and expected <= limit
+                else f"search again with this budget: {again(run, 'smaller')}",
             )
     if shares and max(shares) <= 1:
         finding = f"met; the tightest limit is used to {max(shares):.0%}"
@@ -59,6 +63,12 @@ def _budget(run: SavedRun) -> Iterator[Check]:
             yield Check("warning", "budget", f"hardly used: {finding}", _larger(run))
         else:
             yield Check("good", "budget", finding)
+
+
+def _lower(run: SavedRun, name: str, limit: float) -> str:
+    """Return the command that searches with a limit of instructions, time or energy a little below this one."""
+    said = FIGURES[name].said(0.99 * limit).replace(" ", "").replace(",", "").replace("million", "M")
+    return again(run, "smaller", f"--{name}", said)
 
 
 def _larger(run: SavedRun) -> str:
