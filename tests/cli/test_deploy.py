@@ -215,6 +215,14 @@ def test_each_device_has_a_folder_of_its_own(run: Main, deployed: Path, tmp_path
     assert all(name in said and format_size(limit) in said for name, limit in limits.items())
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert all(f"{limit:,}" in page for limit in limits.values())
+    if "linked" in found["firmware"]["my board"]:
+        assert found["firmware"]["my board"]["seconds"] is None
+        board.write_text(board.read_text(encoding="utf-8") + 'clock = "100MHz"\ncycles = 2\n', encoding="utf-8")
+        faster = json.loads(run("deploy", "--out", folder, "--json", "--quiet")[1])["firmware"]["my board"]
+        assert faster["seconds"] == pytest.approx(faster["instructions"] * 2e-8)
+    (tmp_path / "other").mkdir()
+    status, _, err = run("deploy", "--out", folder, "--target", shutil.copy(board, tmp_path / "other" / board.name))
+    assert (status, "is that of" in err, "another name" in err) == (2, True, True)
     trained = run("train", "--out", folder, "--epochs", 3, "--json", "--quiet")[1]
     if "firmware" not in json.loads(trained):  # the weights are others
         again = json.loads(run("run", "--out", folder, "--json", "--quiet")[1])

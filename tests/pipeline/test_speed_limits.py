@@ -120,3 +120,13 @@ def test_comparisons_keep_what_is_limited_besides(run: Main, tmp_path: Path) -> 
     status, _, err = run("compare", *DIGITS, *given, "--set", "budget.instructions=300k", "--out", tmp_path, "--quiet")
     assert (status, err) == (0, "")
     assert "flash <= 32768, instructions <= 300000" in (tmp_path / "results.csv").read_text()
+
+
+def test_a_board_that_is_named_again_has_the_speed_of_its_file(tmp_path: Path) -> None:
+    board = tmp_path / "board.toml"
+    lines = 'title = "b"\nsource = ""\ncore = "cortex-m4"\nflash = "1MiB"\nram = "64KiB"\ncycles = 2\nclock = '
+    board.write_text(f'{lines}"120MHz"\n', encoding="utf-8")
+    stored = Config.parse(tomllib.loads(Config.parse({"budget": {"target": str(board)}}).dump()))
+    board.write_text(f'{lines}"12MHz"\n', encoding="utf-8")
+    assert stored.budget.clock == stored.but({"seed": 1}).budget.clock == 120e6
+    assert stored.but({"budget.target": str(board)}).budget.clock == 12e6

@@ -13,6 +13,7 @@ from spikenas.targets import find_target, known_name
 
 SPEED_LIMITS = ("instructions", "latency", "energy")
 LIMITS = ("params", "flash", "ram", *SPEED_LIMITS)
+SPEED = ("clock", "cycles", "power")  # what is known of a device's
 
 
 class BudgetConfig(Section):

@@ -13,7 +13,7 @@ from spikenas._util.errors import ConfigError, SettingError
 from spikenas._util.files import read_toml
 from spikenas._util.paths import user_path
 from spikenas._util.units import Duration
-from spikenas.config.budget_section import BudgetConfig
+from spikenas.config.budget_section import SPEED, BudgetConfig
 from spikenas.config.design_sections import DesignsConfig, RaceConfig
 from spikenas.config.named import find_space, is_space, network_of
 from spikenas.config.section import Section, with_changes
@@ -109,7 +109,8 @@ class Config(Section):
                     "none of those that are measured; leave it out, or name another --target",
                 )
             if missing := [key for key in keys if getattr(self.budget, key) is None]:
-                other = f", not {self.budget.target}; name another" if self.budget.target else "; name a"
+                at = " at this clock" if missing == ["power"] and "clock" in self.budget.model_fields_set else ""
+                other = f", not {self.budget.target}{at}; name another" if self.budget.target else "; name a"
                 wanted = " and ".join(f"budget.{key}" for key in missing)
                 raise SettingError(
                     f"budget.{limit}",
@@ -192,6 +193,9 @@ class Config(Section):
             changes = {**changes, "train.time": None}
         if "budget.target" in changes:
             values = self._without_limits(values)
+            if changes["budget.target"] == self.budget.target and self.budget.target not in TARGETS:
+                for key in SPEED:  # its file may have changed
+                    values.get("budget", {}).pop(key, None)
         for section in {str(key).partition(".")[0] for key in changes} & {"network", "train"}:
             for key in getattr(self, section).followed():
                 values.get(section, {}).pop(key, None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
+from typing import Any
 
 from spikenas._util.errors import ConfigError, DeployError, DivergedError, RunError
 from spikenas._util.progress import Reporter, counted, show_nothing
@@ -20,7 +21,7 @@ from spikenas._util.run_files import (
     TUNING,
 )
 from spikenas._util.seeding import digest_of
-from spikenas.config import SPEED_LIMITS, TrainConfig
+from spikenas.config import SPEED_LIMITS, BudgetConfig, TrainConfig
 from spikenas.data.pictures import pictured, save_strip, strip
 from spikenas.deployment import deploy as build
 from spikenas.deployment import test_vectors, write_nir
@@ -33,7 +34,7 @@ from spikenas.integers import (
     tuning_of,
     with_bits,
 )
-from spikenas.memory import FIGURES, violations
+from spikenas.memory import FIGURES, speed, violations
 from spikenas.memory.fitting import device_of
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import take_statistics
@@ -199,9 +200,14 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
     vectors = min(task.config.quantise.vectors, len(task.validation))
     asked = {"vectors": vectors, "quantised_sha256": quantised["quantised_sha256"]}
     found: dict[str, FootprintRecord] = {}
+    known = {name: _known_of(device, task) for name, device in wanted.items()}
     for name, device in wanted.items():
         said = before.get(name)
-        if said and "linked" in said and {**asked, "target": device}.items() <= {**said}.items():
+        if said and said["target"] != device:
+            raise DeployError(
+                f"{device}: firmware/{name} is that of {said['target']}; give one of the files another name"
+            )
+        if said and "linked" in said and _is_of(said, asked, known[name]):
             found[name] = said
     if len(found) < len(wanted) or not run.has(NIR):
         _write_nir(run, model)
@@ -213,13 +219,27 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
             inputs, frames = test_vectors(network, task.validation, vectors)
             spiking = network.plan.network.is_spiking
             notes = {**asked, "target": device, "synops": synops_of(network, frames) if spiking else None}
-            budget, chip = task.config.budget, find_target(device) if device else None
-            known = device_of(chip, budget) if chip and device != own else budget
-            build(network, inputs, chip, run / FIRMWARE / name, _log.warning, notes, known)
+            chip = find_target(device) if device else None
+            build(network, inputs, chip, run / FIRMWARE / name, _log.warning, notes, known[name])
             found[name] = footprint_file(name).read(run.folder)
             progress(1, 1, name)
         _warn_of_speed(found[name], name)
     return found
+
+
+def _known_of(device: str | None, task: Task) -> BudgetConfig | None:
+    """Return the limits of a run with the speed of a device; None where its file is gone."""
+    budget = task.config.budget
+    try:
+        return device_of(find_target(device), budget) if device and device != budget.target else budget
+    except ConfigError:
+        return None
+
+
+def _is_of(said: FootprintRecord, asked: Mapping[str, Any], known: BudgetConfig | None) -> bool:
+    """Whether a firmware that was built is what is asked for, on a device that is as fast as it was."""
+    taken = speed(said["instructions"], known) if known else {}
+    return {**asked, **taken}.items() <= {**said}.items()
 
 
 def _warn_of_speed(counted: FootprintRecord, device: str) -> None:
