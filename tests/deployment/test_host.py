@@ -15,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from programs import Case, frames_for, integers_of, random_case
+from spikenas._util.errors import DeployError
 from spikenas.config import Fit, NetworkConfig
 from spikenas.data import Statistics
+from spikenas.deployment.c import source
 from spikenas.deployment.c.firmware_folder import write_folder
 from spikenas.deployment.c.header import network_header
 from spikenas.deployment.c.source import pack
@@ -101,6 +103,16 @@ def test_c_computes_what_the_reference_defines(case: Case, tmp_path: Path) -> No
 def test_random_networks(seed: int, tmp_path: Path) -> None:
     said = run_on_host(random_case(seed), tmp_path, COMPILERS[seed % len(COMPILERS)], 20)
     assert "images_equal 20\n" in said
+
+
+def test_a_list_that_16_bits_cannot_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of an output are numbered: 8 channels of 3x3 and the 9 pixels of a line, of a list of 226 entries."""
+    network = integers_of(Case("0-3:conv3x3", channels=8, neuron="ilif", timesteps=1).plan)
+    monkeypatch.setattr(source, "_LARGEST", 225)
+    with pytest.raises(DeployError, match=r"^cell1\.op1\.conv: a size of 226, but kernels have at most 225$"):
+        source.make_sources(network)
+    monkeypatch.setattr(source, "_LARGEST", 226)
+    source.make_sources(network)
 
 
 @needs_compiler

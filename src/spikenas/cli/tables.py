@@ -36,17 +36,17 @@ def footprint_table(plan: Plan, cost: Footprint, budget: BudgetConfig) -> Render
     table.add_section()
     table.add_row("total", "", *(f"{n:,}" for n in (cost.params, cost.flash_bytes, cost.ram_bytes)), style="bold")
     note = f"RAM is the peak, at {cost.peak_step}: maps that are never live together share memory."
+    taken = speed(cost.instructions, budget)
     said = ", ".join(
         f"{figure.said(value)} {figure.title if figure.name == 'instructions' else ''}".strip()
-        for figure in FIGURES.values()
-        if figure.name in SPEED_LIMITS and (value := figure.of(cost, budget)) is not None
+        for figure in map(FIGURES.__getitem__, SPEED_LIMITS)
+        if (value := taken[figure.key]) is not None
     )
     said = said or "a number of instructions that is not known"
     rates = " if neurons send as often as in trained networks" if plan.network.is_spiking else ""
     exceeded = [
-        Text(f"Too much: {figure.said(value)} of {figure.title}, {figure.said(limit)} are allowed.")
-        for name, (value, limit) in violations(cost, budget).items()
-        for figure in [FIGURES[name]]
+        Text("Too much: {0} of {2}, {1} are allowed.".format(*map(FIGURES[name].said, both), FIGURES[name].title))
+        for name, both in violations(cost, budget).items()
     ]
     return Group(
         table,

@@ -40,7 +40,7 @@ class Figure:
         key: Its name in records, with its unit.
         title: Its name for people.
         said: Returns a value for people.
-        of: Returns it of a cost, on a device of a budget; None where it is not known.
+        of: Returns it of a cost, on a device of a budget whose instructions are counted; None where it is not known.
     """
 
     name: str
@@ -48,10 +48,6 @@ class Figure:
     title: str
     said: Callable[[float], str]
     of: Callable[[Cost, BudgetConfig], float | None]
-
-
-def _counted(instructions: float | None, device: BudgetConfig) -> float | None:
-    return instructions if device.counts_instructions else None
 
 
 def _times(count: float | None, each: float | None) -> float | None:
@@ -65,25 +61,21 @@ FIGURES = {
         Figure("flash", "flash_bytes", "flash", format_size, lambda cost, device: cost.flash_bytes),
         Figure("ram", "ram_bytes", "RAM", format_size, lambda cost, device: cost.ram_bytes),
         Figure(
-            "instructions",
-            "instructions",
-            "instructions",
-            format_instructions,
-            lambda cost, device: _counted(cost.instructions, device),
+            "instructions", "instructions", "instructions", format_instructions, lambda cost, device: cost.instructions
         ),
         Figure(
             "latency",
             "seconds",
             "time",
             format_time,
-            lambda cost, device: _times(_counted(cost.instructions, device), device.instruction_seconds),
+            lambda cost, device: _times(cost.instructions, device.instruction_seconds),
         ),
         Figure(
             "energy",
             "joules",
             "energy",
             format_energy,
-            lambda cost, device: _times(_counted(cost.instructions, device), device.instruction_joules),
+            lambda cost, device: _times(cost.instructions, device.instruction_joules),
         ),
     )
 }
@@ -119,7 +111,8 @@ def sizes(footprint: Footprint) -> dict[str, int]:
 
 def speed(instructions: float | None, device: BudgetConfig) -> dict[str, float | None]:
     """Return instructions, seconds and joules of an inference by name; None is not known."""
-    instructions = _counted(instructions, device)
+    if not device.counts_instructions:
+        instructions = None
     return {
         "instructions": None if instructions is None else round(instructions),
         "seconds": _times(instructions, device.instruction_seconds),
