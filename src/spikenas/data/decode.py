@@ -184,14 +184,22 @@ def fitted(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
     if fit == "crop":
         across, down = (one / max(scale) for one in size)
         left, top = (width - across) / 2, (height - down) / 2
-        return image.resize(size, Image.Resampling.BILINEAR, box=(left, top, left + across, top + down))
+        return _resized(image, size, (max(0, left), max(0, top), min(width, left + across), min(height, top + down)))
     if fit == "pad":
         inner = (max(1, round(width * min(scale))), max(1, round(height * min(scale))))
         padded = Image.new(image.mode, size, (PADDING,) * len(image.getbands()))
-        resized = image.resize(inner, Image.Resampling.BILINEAR)
-        padded.paste(resized, ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
+        padded.paste(_resized(image, inner), ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
         return padded
-    return image.resize(size, Image.Resampling.BILINEAR)
+    return _resized(image, size)
+
+
+def _resized(
+    image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> Image.Image:
+    """Resize the lines and then the columns, in the order of the firmware; that of Pillow differs between versions."""
+    left, top, right, bottom = box or (0, 0, *image.size)
+    lines = image.resize((size[0], image.height), Image.Resampling.BILINEAR, box=(left, 0, right, image.height))
+    return lines.resize(size, Image.Resampling.BILINEAR, box=(0, top, size[0], bottom))
 
 
 def is_wide(mode: str) -> bool:
