@@ -85,7 +85,7 @@ def kernels(core: Core, membrane_bits: int) -> dict[str, int]:
         folder = Path(name)
         for file in (*(f"{name}.c" for name in KERNELS), "kernels.h", "inline.h", "rows.h"):
             shutil.copy(str(FIRMWARE / file), folder)
-        (folder / "network.h").write_text(f"#include <stdint.h>\n#define SNN_MEMBRANE_BITS {membrane_bits}\n")
+        (folder / "membranes.h").write_text(f"#define SNN_MEMBRANE_BITS {membrane_bits}\n")
         return {
             section.removeprefix(".text.snn_"): -(-size // 4) * 4
             for object_ in compile_objects(core, folder, KERNELS)

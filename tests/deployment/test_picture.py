@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,7 +92,11 @@ def test_a_thousand_pictures_from_9x7_to_640x480(library: ctypes.CDLL) -> None:
         pixels = picture(rows, columns, int(rng.choice([1, 3])), number)
         shape = (int(rng.choice([1, 3])), int(rng.integers(12, 65)), int(rng.integers(12, 97)))
         fit = FITS[number % 3]
-        assert np.array_equal(in_c(library, pixels, shape, fit), in_python(pixels, shape, fit)), (pixels.shape, shape, fit)
+        assert np.array_equal(in_c(library, pixels, shape, fit), in_python(pixels, shape, fit)), (
+            pixels.shape,
+            shape,
+            fit,
+        )
 
 
 @pytest.mark.parametrize(("width", "height", "channels"), [(8 * 128 + 1, 8, 3), (8, 8, 4), (0, 8, 1), (8, 0, 1)])

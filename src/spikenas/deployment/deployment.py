@@ -18,7 +18,7 @@ from spikenas._util.run_files import FOOTPRINT
 from spikenas._util.units import format_size
 from spikenas.config import SPEED_LIMITS, BudgetConfig
 from spikenas.data import Split
-from spikenas.deployment.c.firmware_folder import replace_folder, require_replaceable, write_folder
+from spikenas.deployment.c.firmware_folder import replace_folder, require_replaceable, write_folder, write_readme
 from spikenas.deployment.measure import GENERIC_BYTES, Measurement, build_and_run
 from spikenas.deployment.toolchain import CORES, EmulationTimeoutError
 from spikenas.integers.integer_evaluation import as_bytes, bit_shares_of
@@ -109,6 +109,7 @@ def deploy(
             **(notes or {}),
         }
         write_text(built / FOOTPRINT, json.dumps(values, indent=2) + "\n")
+        write_readme(network, built, values)
         replace_folder(built, folder)
     return values
 

@@ -1,36 +1,42 @@
-"""Writes the firmware folder: generated C, kernels, an example with test vectors, a Makefile."""
+"""Writes the firmware folder: generated C, kernels, an example, test vectors, a Makefile, and what a user has to know."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from spikenas._util.errors import DeployError
 from spikenas._util.run_files import FOOTPRINT
+from spikenas.deployment.c.header import KERNELS, PREFIX, takes_pictures
 from spikenas.deployment.c.source import frames_of, make_sources
+from spikenas.deployment.c.texts import fill, readme_text
 from spikenas.deployment.toolchain import FIRMWARE, WARNINGS, Core
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
 from spikenas.integers.reference import run_reference
 
-_COPIED = (
-    "kernels.c",
-    "dense.c",
-    "gather.c",
-    "rows.h",
-    "kernels.h",
-    "inline.h",
-    "main.c",
-    "port.h",
-    "port_host.c",
-    "port_device.c",
-    "startup.c",
-)
+_TEST = ("main.c", "port.h", "port_host.c", "port_device.c", "startup.c")
+_PICTURE = ("picture.c", "picture.h")
 SOURCES = ("main", "network", "kernels", "gather", "dense", "startup", "port_device")
+_WRITTEN = ("Makefile", "README.md", FOOTPRINT)
 _PER_LINE = 32
+
+
+def library_files(network: IntegerNetwork, prefix: str = PREFIX) -> dict[str, str]:
+    """Return the C that a program needs of a network, by name.
+
+    Args:
+        network: The integers.
+        prefix: What its names begin with.
+    Raises:
+        DeployError: The kernels' descriptors cannot hold a layer.
+    """
+    copied = (*KERNELS, *(_PICTURE if takes_pictures(network) else ()))
+    return {**make_sources(network, prefix), **{name: _copied(name) for name in copied}}
 
 
 def write_folder(network: IntegerNetwork, inputs: Sequence[Integers], core: Core | None, folder: Path) -> None:
@@ -45,59 +51,77 @@ def write_folder(network: IntegerNetwork, inputs: Sequence[Integers], core: Core
         DeployError: The kernels' descriptors cannot hold a layer.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    scores = [run_reference(network, frames) for frames in inputs]
     texts = {
-        **make_sources(network),
-        **{name: (FIRMWARE / name).read_text(encoding="utf-8") for name in _COPIED},
-        "test_vectors.h": _vectors(network, inputs, scores),
-        "Makefile": _makefile(core),
+        **library_files(network),
+        **{name: _copied(name) for name in _TEST},
+        "test_vectors.h": vectors_header(network, inputs),
+        "example.c": fill("example.c", network, PREFIX),
+        "Makefile": _makefile(network, core),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _vectors(network: IntegerNetwork, inputs: Sequence[Integers], scores: Sequence[Integers]) -> str:
+def write_readme(network: IntegerNetwork, folder: Path, footprint: Mapping[str, Any]) -> None:
+    """Write README.md of a firmware folder, which says what footprint.json holds too."""
+    (folder / "README.md").write_text(readme_text(network, PREFIX, footprint), encoding="utf-8")
+
+
+def _copied(name: str) -> str:
+    return (FIRMWARE / name).read_text(encoding="utf-8")
+
+
+def vectors_header(network: IntegerNetwork, inputs: Sequence[Integers]) -> str:
+    """Return `test_vectors.h`: inputs, and the scores that the reference gives for them."""
+    scores = [run_reference(network, frames) for frames in inputs]
     frames = np.concatenate([frames_of(network, one).reshape(-1) for one in inputs])
     return f"""/* Inputs, and the scores that the integer reference gives for them. */
 #include <stdint.h>
 
 #define TEST_IMAGES {len(inputs)}
 static const uint8_t test_frames[] = {{
-    {_numbers(frames)}}};
+    {numbers(frames)}}};
 static const int32_t test_scores[] = {{
-    {_numbers(np.concatenate(scores))}}};
+    {numbers(np.concatenate(scores))}}};
 """
 
 
-def _numbers(values: Iterable[object]) -> str:
+def numbers(values: Iterable[object]) -> str:
+    """Return numbers as the inside of an array of C."""
     texts = [str(value) for value in values]
     return ",\n    ".join(", ".join(texts[at : at + _PER_LINE]) for at in range(0, len(texts), _PER_LINE))
 
 
-def _makefile(core: Core | None) -> str:
+def _makefile(network: IntegerNetwork, core: Core | None) -> str:
     warnings = " ".join(WARNINGS)
+    names = ("network", "kernels", "gather", "dense", *(("picture",) if takes_pictures(network) else ()))
+    sources, objects = (" ".join(f"{name}.{end}" for name in names) for end in "co")
     device = ""
     if core:
         device = f"""
 DEVICE_CC ?= {core.prefix}gcc
 DEVICE_CFLAGS ?= {" ".join((*core.flags, *core.libraries))} {warnings} -ffunction-sections -fdata-sections
 
-device: network.o kernels.o gather.o dense.o
+device: {objects}
 
 %.o: %.c *.h
 \t$(DEVICE_CC) $(DEVICE_CFLAGS) -c $< -o $@
 """
-    return f"""# make: the test on this computer.{f" make device: objects for a {core.name}." if core else ""}
+    said = f" make device: objects for a {core.name}." if core else ""
+    return f"""# make: the test on this computer. make example: a program that says the class of a file.{said}
 CFLAGS ?= {warnings}
 
 test: host
 \t./host
 
-host: main.c network.c kernels.c gather.c dense.c port_host.c *.h
-\t$(CC) $(CFLAGS) main.c network.c kernels.c gather.c dense.c port_host.c -o host
+host: main.c {sources} port_host.c *.h
+\t$(CC) $(CFLAGS) main.c {sources} port_host.c -o host
+
+example: example.c {sources} *.h
+\t$(CC) $(CFLAGS) example.c {sources} -o example
 {device}
 clean:
-\trm -f host *.o *.elf
+\trm -f host example *.o *.elf
 
 .PHONY: test device clean
 """
@@ -119,12 +143,20 @@ def require_replaceable(folder: Path) -> None:
 
 def replace_folder(source: Path, folder: Path) -> None:
     """Put the sources of a built firmware folder in the place of an older one, all or none."""
+    replace(source, folder, [path.name for path in source.iterdir() if path.suffix in (".c", ".h")] + list(_WRITTEN))
+
+
+def replace(source: Path, folder: Path, names: Iterable[str]) -> None:
+    """Put files and folders of one folder in the place of another folder, all or none."""
     partial, old = (folder.with_name(f".{folder.name}.{end}") for end in ("partial", "old"))
     for left in (partial, old):
         shutil.rmtree(left, ignore_errors=True)
     partial.mkdir(parents=True)
-    for path in source.iterdir():
-        if path.suffix in (".c", ".h") or path.name in ("Makefile", FOOTPRINT):
+    for name in names:
+        path = source / name
+        if path.is_dir():
+            shutil.copytree(path, partial / name)
+        elif path.exists():
             shutil.copy(path, partial)
     if folder.exists():
         folder.rename(old)

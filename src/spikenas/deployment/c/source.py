@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikenas._util.errors import DeployError
-from spikenas.deployment.c.header import network_header
+from spikenas.deployment.c.header import (
+    PREFIX,
+    digest_of_kernels,
+    membranes_header,
+    network_header,
+    stem_of,
+    with_prefix,
+)
 from spikenas.integers.folding import pooled_before
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
@@ -47,9 +54,9 @@ def pack(weights: Integers, bits: int, step: int, biased: bool = False) -> NDArr
     return packed
 
 
-def network_source(network: IntegerNetwork, arena: Arena) -> str:
-    """Return `network.c`."""
-    return _Writer(network, arena).text()
+def network_source(network: IntegerNetwork, arena: Arena, prefix: str = PREFIX) -> str:
+    """Return the C of a network, whose names begin with a prefix."""
+    return with_prefix(_Writer(network, arena).text(), prefix).replace('"network.h"', f'"{stem_of(prefix)}.h"')
 
 
 def frames_of(network: IntegerNetwork, frames: Integers) -> NDArray[np.uint8]:
@@ -107,6 +114,10 @@ class _Writer:
             "#include <string.h>",
             "",
             '#include "kernels.h"',
+            "",
+            f"#if SNN_KERNELS != {digest_of_kernels(self.network)}",
+            "#error these are not the kernels of this network: those of another version, or of membranes of other bits",
+            "#endif",
             "",
             "static uint8_t arena[SNN_ARENA_BYTES] __attribute__((aligned(4)));",
             "#define AT(type, offset) ((type *)(void *)(arena + (offset)))",
@@ -386,8 +397,8 @@ def _function(head: str, lines: Iterable[str]) -> str:
     return "\n".join([f"{head} {{", *(f"    {line}" for line in lines), "}", ""])
 
 
-def make_sources(network: IntegerNetwork) -> dict[str, str]:
-    """Return the generated files of a firmware folder, by name.
+def make_sources(network: IntegerNetwork, prefix: str = PREFIX) -> dict[str, str]:
+    """Return the generated files of a network, by name.
 
     Raises:
         DeployError: A layer has more than 65,535 channels, rows or weights of an output, which no kernel can number.
@@ -403,4 +414,9 @@ def make_sources(network: IntegerNetwork) -> dict[str, str]:
         if size > _LARGEST:
             raise DeployError(f"{layer.name}: a size of {size}, but kernels have at most {_LARGEST}")
     arena = make_arena(network.program)
-    return {"network.h": network_header(network, arena.size_bytes), "network.c": network_source(network, arena)}
+    stem = stem_of(prefix)
+    return {
+        f"{stem}.h": network_header(network, arena.size_bytes, prefix),
+        f"{stem}.c": network_source(network, arena, prefix),
+        "membranes.h": membranes_header(network),
+    }

@@ -6,10 +6,14 @@
  * 2 bits are packed from the low bits of a byte up and stand for 16 and 64 times their value, or for less where a map says so;
  * the orders of those of convolutions are in gather.c and dense.c.
  * No sum can overflow: the exporter has bounded them all.
+ *
+ * Several networks share the kernels where their membranes.h is the same; it names them, so that a linker tells where it is not.
  */
 #ifndef SNN_KERNELS_H
 #define SNN_KERNELS_H
-#include "network.h"
+#include <stdint.h>
+
+#include "membranes.h"
 
 /* What lies in the arena, which is of bytes. */
 typedef int16_t __attribute__((may_alias)) snn_map_t;

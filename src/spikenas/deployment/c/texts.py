@@ -1,0 +1,80 @@
+"""Fills in the templates of texts about a network: README, examples, build files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from spikenas._util.provenance import versions
+from spikenas._util.units import format_energy, format_size, format_time
+from spikenas.deployment.c.header import KERNELS, c_string, input_in_words, stem_of, takes_pictures
+from spikenas.integers.integers import IntegerNetwork
+from spikenas.memory import footprint
+
+
+def fill(template: str, network: IntegerNetwork, prefix: str, **more: Any) -> str:
+    """Return a template with what it says of a network filled in.
+
+    Args:
+        template: Its name, without `.jinja`.
+        network: The integers.
+        prefix: What the names in C begin with.
+        more: Further values.
+    """
+    plan = network.plan
+    pictures = takes_pictures(network)
+    names = [f"{stem_of(prefix)}.c", *(name for name in KERNELS if name.endswith(".c"))]
+    values = {
+        "p": prefix,
+        "P": prefix.upper(),
+        "stem": stem_of(prefix),
+        "spec": plan.input,
+        "T": plan.network.timesteps,
+        "classes": network.classes,
+        "pictures": pictures,
+        "sources": [*names, *(["picture.c"] if pictures else [])],
+        "cost": footprint(plan),
+        "plan": plan,
+        "version": versions()["spikenas"],
+        "input": input_in_words(network),
+        "scale": 1 / network.input_scale,
+    }
+    return _environment().get_template(f"{template}.jinja").render(values | more)
+
+
+def readme_text(
+    network: IntegerNetwork, prefix: str, measured: Mapping[str, Any] | None = None, kind: str = "firmware"
+) -> str:
+    """Return README.md of a folder with a network's C.
+
+    Args:
+        network: The integers.
+        prefix: What the names in C begin with.
+        measured: What footprint.json says, where the firmware was built for a device.
+        kind: What the folder is for: `firmware`, or a kind of project.
+    """
+    return fill("README.md", network, prefix, measured=measured, kind=kind)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=ChoiceLoader([
+            PackageLoader("spikenas.deployment.c", "templates"),
+            PackageLoader("spikenas.deployment", "projects"),
+        ]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters |= {
+        "c_string": c_string,
+        "size": format_size,
+        "time": format_time,
+        "energy": format_energy,
+    }
+    return environment

@@ -1,0 +1,266 @@
+"""Exported folders: each is built as its README says, with the compiler of a device where its tools are not here."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from programs import Case, frames_for, integers_of
+from spikenas._util.errors import DeployError
+from spikenas.config import NetworkConfig
+from spikenas.data import Statistics
+from spikenas.deployment.exporting import KINDS, export
+from spikenas.integers import IntegerNetwork, fold, quantise
+from spikenas.integers.reference import run_reference
+from spikenas.snn.network import Network
+from spikenas.space import Genotype, InputSpec, make_plan
+from spikenas.training.checkpoint import Model
+
+ARM = ("arm-none-eabi-g++", "-mcpu=cortex-m4", "-mthumb", "--specs=nosys.specs")
+STUBS = Path(__file__).parent / "stubs"
+STRICT = ("-Wall", "-Wextra", "-Werror")
+needs_compiler = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
+needs_arm = pytest.mark.skipif(shutil.which(ARM[0]) is None, reason="no C++ compiler for Arm")
+
+
+def pictures(
+    channels: int = 3, classes: tuple[str, ...] = ("cat", "dog", "Käfer"), **settings: object
+) -> IntegerNetwork:
+    """A network of pictures with weights as they are at the beginning."""
+    network = NetworkConfig.model_validate({"channels": 8, "cells": 1, **settings})
+    spec = InputSpec(channels, 16, 12, len(classes))
+    plan = make_plan(Genotype.parse("0-1:conv3x3 0-3:skip 1-3:conv3x3"), network, spec)
+    model = Model(Network(plan, seed=3), classes, Statistics((0.4,) * channels, (0.2,) * channels))
+    return quantise(fold(model), 1 / 255, classes)
+
+
+def items(network: IntegerNetwork, count: int = 4) -> NDArray[np.int64]:
+    return frames_for(network.plan, max(count, 3))[:count]
+
+
+def classes_of(network: IntegerNetwork, inputs: Iterable[NDArray[np.int64]]) -> list[str]:
+    return [network.classes[int(np.argmax(run_reference(network, one)))] for one in inputs]
+
+
+def run(*command: object, folder: Path) -> str:
+    done = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def as_bytes(inputs: NDArray[np.int64]) -> bytes:
+    """An input [T, C, H, W] as the C reads it."""
+    return inputs.astype(np.uint8).transpose(0, 2, 3, 1).tobytes()
+
+
+def as_pnm(inputs: NDArray[np.int64]) -> bytes:
+    (picture,) = inputs.astype(np.uint8)
+    channels, height, width = picture.shape
+    return f"P{6 if channels == 3 else 5}\n# a picture\n{width} {height}\n255\n".encode() + as_bytes(inputs)
+
+
+@needs_compiler
+def test_python_runs_the_c(tmp_path: Path) -> None:
+    network = pictures()
+    inputs = items(network)
+    export(network, inputs[0], "python", tmp_path / "here", "pets")
+    (tmp_path / "frames.bin").write_bytes(as_bytes(inputs[3]))
+    code = "import pets; d = open('../frames.bin', 'rb').read(); print(pets.scores(d), pets.label(d), len(pets.LABELS))"
+    said = run(sys.executable, "-c", code, folder=tmp_path / "here").strip()
+    scores = run_reference(network, inputs[3]).tolist()
+    assert said == f"{scores} {classes_of(network, inputs[3:])[0]} 3"
+    (tmp_path / "picture.ppm").write_bytes(as_pnm(inputs[3]))
+    said = run(sys.executable, "here/pets.py", "picture.ppm", folder=tmp_path).strip()
+    assert said == f"picture.ppm {classes_of(network, inputs[3:])[0]}"
+
+
+@needs_compiler
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="no CMake")
+def test_cmake_builds_two_networks_into_one_program_with_the_kernels_once(tmp_path: Path) -> None:
+    first, second = pictures(), pictures(1, ("no", "yes"))
+    export(first, items(first)[0], "cmake", tmp_path / "pets", "pets")
+    export(second, items(second)[0], "cmake", tmp_path / "wake", "wake")
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.13)\nproject(both CXX)\nadd_subdirectory(pets)\nadd_subdirectory(wake)\n"
+        "add_executable(both both.cpp)\ntarget_link_libraries(both PRIVATE pets wake)\n"
+    )
+    (tmp_path / "both.cpp").write_text(
+        '#include "pets.h"\n#include "wake.h"\n#include <cstdio>\n'
+        "static uint8_t a[PETS_FRAME_BYTES], b[WAKE_FRAME_BYTES];\n"
+        'int main() { std::printf("%s %s\\n", pets_labels[pets_classify(a)], wake_labels[wake_classify(b)]); }\n'
+    )
+    run("cmake", "-S", ".", "-B", "build", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror", folder=tmp_path)
+    run("cmake", "--build", "build", folder=tmp_path)
+    black = [classes_of(one, items(one)[:1])[0] for one in (first, second)]  # the first input is black
+    assert run("build/both", folder=tmp_path).split() == black
+    symbols = run("nm", "build/both", folder=tmp_path)
+    assert len(re.findall(r" T snn_ilif_once$", symbols, re.MULTILINE)) == 1
+    assert len(re.findall(r" T (pets|wake)_run$", symbols, re.MULTILINE)) == 2
+
+
+@needs_compiler
+def test_the_example_program_reads_pictures_of_any_size(tmp_path: Path) -> None:
+    network = pictures(1)
+    export(network, items(network)[0], "cmake", tmp_path / "x")
+    folder = tmp_path / "x"
+    run("gcc", *STRICT, "-Isrc", "example.c", *sorted(folder.glob("src/*.c")), "-o", "example", folder=folder)
+    inputs = items(network)[2]
+    (tmp_path / "p.pgm").write_bytes(as_pnm(inputs))
+    assert run("./example", tmp_path / "p.pgm", folder=folder).strip() == classes_of(network, [inputs])[0]
+    (tmp_path / "large.pgm").write_bytes(as_pnm(np.kron(inputs, np.ones((1, 1, 5, 5), np.int64))))
+    assert run("./example", tmp_path / "large.pgm", folder=folder).strip() in network.classes
+    (tmp_path / "cut.pgm").write_bytes(as_pnm(inputs)[:-1])
+    done = subprocess.run(["./example", tmp_path / "cut.pgm"], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, f"example: {tmp_path / 'cut.pgm'}: cut off\n")
+
+
+@needs_compiler
+def test_events_are_read_frame_by_frame(tmp_path: Path) -> None:
+    network = integers_of(Case("0-3:conv3x3", static=False, neuron="ilif", timesteps=2).plan)
+    export(network, items(network)[0], "cmake", tmp_path / "x", "events")
+    folder, inputs = tmp_path / "x", items(network)[2]
+    run("gcc", *STRICT, "-Isrc", "example.c", *sorted(folder.glob("src/*.c")), "-o", "example", folder=folder)
+    (tmp_path / "frames.bin").write_bytes(as_bytes(inputs))
+    assert run("./example", tmp_path / "frames.bin", folder=folder).strip() == classes_of(network, [inputs])[0]
+    assert not (folder / "src" / "picture.c").exists()
+    assert "events_step();" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+@needs_arm
+@pytest.mark.parametrize("kind", ["arduino", "platformio", "zephyr", "pico"])
+def test_a_folder_compiles_for_a_device_with_stubs_of_the_headers_of_its_system(kind: str, tmp_path: Path) -> None:
+    """Sketches are C++ and begin with what the Arduino IDE puts there; the rest of the system is not here."""
+    network = pictures()
+    export(network, items(network)[0], kind, tmp_path / "x", "pets")
+    folder = tmp_path / "x"
+    (program,) = [path for end in ("ino", "cpp", "c") for path in folder.rglob(f"*.{end}") if path.parent.name != "src" or
+                  path.name == "main.c"]  # fmt: skip
+    language = "c" if program.suffix == ".c" else "c++"
+    include = ("-include", "Arduino.h") if program.suffix == ".ino" else ()
+    flags = (*STRICT, "-O2", f"-I{STUBS}", "-Isrc", f"-I{program.parent}")
+    run(*ARM, *flags, *include, "-x", language, "-c", program, "-o", "program.o", folder=folder)
+    for source in sorted(folder.glob("src/*.c")):
+        run(*ARM, *flags, "-x", "c", "-c", source, "-o", f"{source.stem}.o", folder=folder)
+    run(*ARM, "-c", "-x", "c++", STUBS / "system.cpp", f"-I{STUBS}", "-o", "system.o", folder=folder)
+    run(
+        *ARM,
+        *sorted(one.name for one in folder.glob("*.o") if one.name != "main.o"),
+        "-o",
+        "program.elf",
+        folder=folder,
+    )
+
+
+def test_the_manifest_of_arduino_is_valid(tmp_path: Path) -> None:
+    network = pictures()
+    export(network, items(network)[0], "arduino", tmp_path / "x", "pets")
+    lines = (tmp_path / "x" / "library.properties").read_text(encoding="utf-8").splitlines()
+    found = dict(line.split("=", 1) for line in lines)
+    assert found.keys() >= {"name", "version", "author", "maintainer", "sentence", "paragraph", "category", "url",
+                            "architectures"}  # fmt: skip
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}", found["name"])
+    assert found["category"] == "Data Processing"
+    assert (tmp_path / "x" / "src" / found["includes"]).exists()
+    assert read_by_platformio(tmp_path / "x")["version"] == found["version"]
+
+
+def test_the_manifest_of_platformio_is_valid(tmp_path: Path) -> None:
+    network = pictures()
+    export(network, items(network)[0], "platformio", tmp_path / "x", "pets")
+    found = read_by_platformio(tmp_path / "x")
+    (example,) = found["examples"]
+    assert [file for file in example["files"] if not (tmp_path / "x" / example["base"] / file).exists()] == []
+    assert (tmp_path / "x" / "src" / found["headers"][0]).exists()
+
+
+def read_by_platformio(folder: Path) -> dict[str, Any]:
+    """What PlatformIO's own parser finds, which its own schema holds valid."""
+    from platformio.package.manifest.parser import ManifestParserFactory
+    from platformio.package.manifest.schema import ManifestSchema
+
+    found: dict[str, Any] = ManifestSchema().load_manifest(ManifestParserFactory.new_from_dir(str(folder)).as_dict())
+    return found
+
+
+@needs_compiler
+def test_networks_whose_kernels_differ_are_told_by_the_linker_and_by_the_compiler(tmp_path: Path) -> None:
+    first = integers_of(Case("0-3:conv3x3").plan)
+    second = integers_of(Case("0-3:conv3x3", membrane_bits=8).plan)
+    export(first, items(first)[0], "cmake", tmp_path / "first", "first")
+    export(second, items(second)[0], "cmake", tmp_path / "second", "second")
+    (tmp_path / "both.c").write_text(
+        '#include "first.h"\n#include "second.h"\nint main(void) { return first_input() == second_input(); }\n'
+    )
+    include = ("-Ifirst/src", "-Isecond/src")
+    for name, folder in (("first", "first"), ("second", "second")):
+        run("gcc", "-c", f"{folder}/src/{name}.c", folder=tmp_path)
+    kernels = [f"first/src/{name}.c" for name in ("kernels", "gather", "dense")]
+    objects = ("first.o", "second.o")
+    done = subprocess.run(
+        ["gcc", *include, "both.c", *objects, *kernels], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode
+    assert "undefined reference to `snn_stem_" in done.stderr
+    for end in "ch":
+        shutil.copy(tmp_path / f"second/src/second.{end}", tmp_path / "first/src")
+    done = subprocess.run(
+        ["gcc", "-c", "first/src/second.c"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "#error these are not the kernels of this network" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "9lives", "a-b", "_x", "é", "kernels", "Picture", "port_host", "snn_lif", "a" * 32]
+)
+def test_a_prefix_that_is_no_name_is_refused(prefix: str, tmp_path: Path) -> None:
+    network = pictures()
+    with pytest.raises(DeployError, match=f"^--prefix {prefix}: "):
+        export(network, items(network)[0], "cmake", tmp_path / "x", prefix)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_folder_of_something_else_is_kept(tmp_path: Path) -> None:
+    network = pictures()
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "letter.txt").write_text("mine")
+    with pytest.raises(DeployError, match=r"x: is there, and is no exported folder; give another name$"):
+        export(network, items(network)[0], "cmake", tmp_path / "x")
+    assert (tmp_path / "x" / "letter.txt").read_text() == "mine"
+    export(network, items(network)[0], "cmake", tmp_path / "y")
+    (tmp_path / "y" / "src" / "old.c").write_text("")
+    export(network, items(network)[0], "arduino", tmp_path / "y")
+    assert not (tmp_path / "y" / "src" / "old.c").exists()
+    assert (tmp_path / "y" / "library.properties").exists()
+
+
+def test_an_unknown_kind_names_the_nearest(tmp_path: Path) -> None:
+    network = pictures()
+    with pytest.raises(DeployError, match=r"^--to ardino: no such kind of project, did you mean 'arduino'\?"):
+        export(network, items(network)[0], "ardino", tmp_path / "x")
+    assert set(KINDS) == {"arduino", "cmake", "pico", "platformio", "python", "wasm", "zephyr"}
+
+
+def test_the_page_is_for_pictures(tmp_path: Path) -> None:
+    network = integers_of(Case("0-3:conv3x3", static=False).plan)
+    with pytest.raises(DeployError, match=r"^--to wasm: the page classifies pictures, and this network takes none$"):
+        export(network, items(network)[0], "wasm", tmp_path / "x")
+
+
+def test_without_a_compiler_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = pictures()
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DeployError, match=r"^--to wasm: no compiler for WebAssembly; 'pip install spikenas\[wasm\]'"):
+        export(network, items(network)[0], "wasm", tmp_path / "x")
+    with pytest.raises(DeployError, match="^--to python: no C compiler found"):
+        export(network, items(network)[0], "python", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
