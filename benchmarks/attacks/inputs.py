@@ -29,8 +29,8 @@ from spikenas.interface.functions import load
 from spikenas.nas.store import TrialStore, read_trials
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import take_statistics
+from spikenas.reporting import load_run
 from spikenas.reporting.page import render
-from spikenas.reporting.saved import load_run
 from spikenas.space.texts import parse_input, read_genotype, read_genotypes
 from spikenas.targets import find_target
 from spikenas.training.checkpoint import load_tensors

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from spikenas.config import Config, NetworkConfig
     from spikenas.data import DataSource
     from spikenas.integers import IntegerNetwork
+    from spikenas.interface.exporting import export
     from spikenas.interface.functions import deploy, enhance, evaluate, load, quantise, run, search, train
     from spikenas.interface.products import Firmware, Found, RunResult
     from spikenas.memory import Footprint, footprint
@@ -34,6 +35,7 @@ _NAMES = {
     "data": ("DataSource",),
     "integers": ("IntegerNetwork",),
     "interface.functions": ("deploy", "enhance", "evaluate", "load", "quantise", "run", "search", "train"),
+    "interface.exporting": ("export",),
     "interface.products": ("Firmware", "Found", "RunResult"),
     "memory": ("Footprint", "footprint"),
     "nas": ("Strategy", "TrialStore"),
@@ -79,6 +81,7 @@ __all__ = [
     "deploy",
     "enhance",
     "evaluate",
+    "export",
     "footprint",
     "load",
     "make_plan",

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from programs import Case, frames_for, integers_of
 from spikenas._util.errors import DeployError
 from spikenas.config import NetworkConfig
 from spikenas.data import Statistics
-from spikenas.deployment.exporting import KINDS, export
+from spikenas.deployment.exporting import export
 from spikenas.integers import IntegerNetwork, fold, quantise
 from spikenas.integers.reference import run_reference
 from spikenas.snn.network import Network
@@ -142,8 +143,8 @@ def test_a_folder_compiles_for_a_device_with_stubs_of_the_headers_of_its_system(
     network = pictures()
     export(network, items(network)[0], kind, tmp_path / "x", "pets")
     folder = tmp_path / "x"
-    (program,) = [path for end in ("ino", "cpp", "c") for path in folder.rglob(f"*.{end}") if path.parent.name != "src" or
-                  path.name == "main.c"]  # fmt: skip
+    found = [path for end in ("ino", "cpp", "c") for path in folder.rglob(f"*.{end}")]
+    (program,) = [path for path in found if path.name == "main.c" or path.parent.name != "src"]
     language = "c" if program.suffix == ".c" else "c++"
     include = ("-include", "Arduino.h") if program.suffix == ".ino" else ()
     flags = (*STRICT, "-O2", f"-I{STUBS}", "-Isrc", f"-I{program.parent}")
@@ -187,7 +188,10 @@ def read_by_platformio(folder: Path) -> dict[str, Any]:
     from platformio.package.manifest.parser import ManifestParserFactory
     from platformio.package.manifest.schema import ManifestSchema
 
-    found: dict[str, Any] = ManifestSchema().load_manifest(ManifestParserFactory.new_from_dir(str(folder)).as_dict())
+    licences = {"licenses": [{"licenseId": "Apache-2.0"}]}  # else the list is read from the web
+    with patch.object(ManifestSchema, "load_spdx_licenses", lambda self: licences):
+        said = ManifestParserFactory.new_from_dir(str(folder)).as_dict()
+        found: dict[str, Any] = ManifestSchema().load_manifest(said)
     return found
 
 
@@ -246,7 +250,6 @@ def test_an_unknown_kind_names_the_nearest(tmp_path: Path) -> None:
     network = pictures()
     with pytest.raises(DeployError, match=r"^--to ardino: no such kind of project, did you mean 'arduino'\?"):
         export(network, items(network)[0], "ardino", tmp_path / "x")
-    assert set(KINDS) == {"arduino", "cmake", "pico", "platformio", "python", "wasm", "zephyr"}
 
 
 def test_the_page_is_for_pictures(tmp_path: Path) -> None:
@@ -261,6 +264,6 @@ def test_without_a_compiler_it_says_what_to_install(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(DeployError, match=r"^--to wasm: no compiler for WebAssembly; 'pip install spikenas\[wasm\]'"):
         export(network, items(network)[0], "wasm", tmp_path / "x")
-    with pytest.raises(DeployError, match="^--to python: no C compiler found"):
+    with pytest.raises(DeployError, match=r"^--to python: no C compiler found"):
         export(network, items(network)[0], "python", tmp_path / "x")
     assert not (tmp_path / "x").exists()

@@ -28,5 +28,6 @@ NIR = "network.nir"
 FOOTPRINT = "footprint.json"  # in the folder of a device
 FOOTPRINTS = f"{FIRMWARE}/[!.]*/{FOOTPRINT}"
 TWIN = "twin"  # folder of the run of the same plan with relu neurons
+EXPORT = "export"  # folder of a folder for each kind of project
 HISTORY = "history.jsonl"
 REPORT = "report.html"

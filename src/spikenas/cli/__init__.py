@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 # isort: off
-from spikenas.cli import run, predict, report, analyze, genotypes, compare  # noqa: F401 (each adds its commands, in the order of --help)
+from spikenas.cli import run, export, predict, report, analyze, genotypes, compare  # noqa: F401 (each adds its commands, in the order of --help)
 
 # isort: on
 from spikenas._util.errors import ConfigError, SpikeNASError

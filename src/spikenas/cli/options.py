@@ -213,6 +213,7 @@ QUANTISE = (
     ),
     Option("tuning", "quantise.epochs", "Epochs of fine-tuning with rounded weights.", int),
 )
+VERIFY = Option("verify", "quantise.verify", "Test images that the firmware under QEMU classifies too.", int)
 SEED = Option("seed", "seed", "Of every random choice.", int)
 DEVICE = Option("device", "device", "cpu or cuda, as PyTorch names it.")
 SET = Option(

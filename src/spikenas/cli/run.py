@@ -85,7 +85,7 @@ def evaluate(given: Given, out: _RunFolder) -> None:
     _run_stages(("evaluate",), given, out)
 
 
-@command(opt.DATASET, opt.SKIP_BROKEN, opt.SET, opt.OUTPUT)
+@command(opt.DATASET, opt.SKIP_BROKEN, opt.VERIFY, opt.SET, opt.OUTPUT)
 def deploy(
     given: Given,
     out: _RunFolder,

@@ -151,8 +151,14 @@ def run_summary(values: dict[str, Any], seconds: float) -> RenderableType:
                 if found[FIGURES[one].key]
             ]
             table.add_row("", f"{', '.join(run)}; {found['images']} outputs equal")
+        if "verified" in found:
+            said, (low, high) = found["verified"], found["verified"]["interval"]
+            right = f"{said['accuracy']:.2%} ({low:.1%} to {high:.1%}) of {said['images']:,} test images right"
+            table.add_row("verified", f"{right} by the firmware under QEMU, all outputs equal")
     if "twin" in values:
         _add_twin(table, values["twin"])
+    for one in values.get("verdict", []):
+        table.add_row("verdict", one["sentence"])
     table.add_row("files", values["folder"])
     table.add_row("report", f"{values['folder']}/report.html")
     if values["next"]:

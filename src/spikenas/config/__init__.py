@@ -34,7 +34,7 @@ from spikenas.config.sections import (
     usual_crop,
     usual_levels,
 )
-from spikenas.config.values import Bits, Fit, Neuron, Precision
+from spikenas.config.values import PROJECTS, Bits, Fit, Neuron, Precision
 
 __all__ = [
     "BENCH",
@@ -52,6 +52,7 @@ __all__ = [
     "MOST_SIDE",
     "MOST_THRESHOLD",
     "NAMED_SPACES",
+    "PROJECTS",
     "SEARCH_SHARE",
     "SPEED_LIMITS",
     "USUAL_TIMESTEPS",

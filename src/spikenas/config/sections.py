@@ -47,6 +47,7 @@ MOST_BATCH = 65_536
 MOST_REPETITIONS = 1_000  # of a measurement with other seeds or weights
 MOST_DRAWS = 10_000
 MOST_VECTORS = 1_000  # an emulator needs a second for one
+MOST_VERIFIED = 100_000
 MOST_WORKERS = 4_096
 _MOST_OPS = 256
 _MOST_RATE = 100.0
@@ -391,3 +392,4 @@ class QuantiseConfig(Section):
     )
     lr: float = Field(0.01, gt=0, le=_MOST_RATE, description="of fine-tuning")
     vectors: int = Field(20, ge=1, le=MOST_VECTORS, description="validation images that the firmware is tested with")
+    verify: int = Field(0, ge=0, le=MOST_VERIFIED, description="test images that the firmware classifies too")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 Bits = Literal[2, 4, 8]
+PROJECTS = ("arduino", "cmake", "pico", "platformio", "python", "wasm", "zephyr")  # that a network is exported to
 Fit = Literal["stretch", "crop", "pad"]
 Neuron = Literal["lif", "ilif", "relu"]
 Precision = Literal["auto", "no", "bf16", "fp16"]

@@ -1,6 +1,18 @@
 """Brings integers to a device: writes C, and builds and measures firmware."""
 
-from spikenas.deployment.deployment import deploy, random_vectors, test_vectors
+from spikenas.deployment.deployment import Verified, deploy, for_core, random_vectors, spread, test_vectors
+from spikenas.deployment.exporting import check_export, export
 from spikenas.deployment.nir import read_nir, write_nir
 
-__all__ = ["deploy", "random_vectors", "read_nir", "test_vectors", "write_nir"]
+__all__ = [
+    "Verified",
+    "check_export",
+    "deploy",
+    "export",
+    "for_core",
+    "random_vectors",
+    "read_nir",
+    "spread",
+    "test_vectors",
+    "write_nir",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from spikenas._util.errors import DeployError
 from spikenas._util.files import write_text
+from spikenas._util.proportions import wilson
 from spikenas._util.run_files import FOOTPRINT
 from spikenas._util.units import format_size
 from spikenas.config import SPEED_LIMITS, BudgetConfig
 from spikenas.data import Split
 from spikenas.deployment.c.firmware_folder import replace_folder, require_replaceable, write_folder, write_readme
-from spikenas.deployment.measure import GENERIC_BYTES, Measurement, build_and_run
+from spikenas.deployment.measure import GENERIC_BYTES, Measurement, build_and_run, measure
 from spikenas.deployment.toolchain import CORES, EmulationTimeoutError
 from spikenas.integers.integer_evaluation import as_bytes, bit_shares_of
 from spikenas.integers.integers import IntegerNetwork
@@ -32,6 +33,22 @@ from spikenas.space.building import make_plan
 from spikenas.targets import Target
 
 _VECTOR_BYTES = 6 << 20  # of test vectors, in the memory beyond the device's
+_VERIFIED_TOGETHER = 50  # items in one program, between which progress is shown
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Holds labelled items that a firmware is to classify.
+
+    Attributes:
+        inputs: Each [1 or T, C, H, W] of 0 to 255.
+        labels: Their classes.
+        progress: Is told how many of how many are done.
+    """
+
+    inputs: Sequence[Integers]
+    labels: Sequence[int]
+    progress: Callable[[int, int], None]
 
 
 def deploy(
@@ -42,6 +59,7 @@ def deploy(
     warn: Callable[[str], None],
     notes: Mapping[str, Any] | None = None,
     device: BudgetConfig | None = None,
+    verified: Verified | None = None,
 ) -> dict[str, Any]:
     """Write the firmware folder of a network, and return what the footprint.json in it holds.
 
@@ -56,6 +74,7 @@ def deploy(
         warn: A function that takes a line.
         notes: What footprint.json says besides, or in the place of what it would say.
         device: Limits of an inference, and the clock, cycles and power of the device; None is as the target says.
+        verified: Labelled items that the firmware is to classify too; None is none.
     Raises:
         DeployError: It does not fit, does not compile, or computes something else than the reference.
     """
@@ -86,11 +105,9 @@ def deploy(
                 measured = build_and_run(network, built, flash_bytes, ram_bytes)
             except EmulationTimeoutError as error:
                 warn(f"{error}; it is written and links, but is not measured; quantise.vectors says how many images")
-            if measured and measured.images_equal != measured.images:
-                raise DeployError(
-                    f"the firmware gives other outputs than the integer reference for "
-                    f"{measured.images - measured.images_equal} of {measured.images} inputs"
-                )
+            if measured:
+                _require_equal(measured.images_equal, measured.images)
+        found = _verify(network, verified, flash_bytes, ram_bytes) if measured and verified else {}
         values = {
             "target": target.name if target else None,
             "core": core.name,
@@ -106,12 +123,36 @@ def deploy(
             },
             "operations": asdict(operations_of(network, _frames(inputs))),
             **(_values(measured, device) if measured else {}),
+            **found,
             **(notes or {}),
         }
         write_text(built / FOOTPRINT, json.dumps(values, indent=2) + "\n")
         write_readme(network, built, values)
         replace_folder(built, folder)
     return values
+
+
+def _require_equal(equal: int, images: int) -> None:
+    if equal != images:
+        raise DeployError(
+            f"the firmware gives other outputs than the integer reference for {images - equal} of {images} inputs"
+        )
+
+
+def _verify(network: IntegerNetwork, items: Verified, flash_bytes: int, ram_bytes: int) -> dict[str, Any]:
+    """Run labelled items through the firmware, some at a time, and return how many it has right."""
+    at_a_time = max(1, min(_VERIFIED_TOGETHER, _VECTOR_BYTES // items.inputs[0].size))
+    right = equal = 0
+    items.progress(0, len(items.inputs))
+    for start in range(0, len(items.inputs), at_a_time):
+        inputs, labels = items.inputs[start : start + at_a_time], items.labels[start : start + at_a_time]
+        found = measure(network, inputs, flash_bytes, ram_bytes)
+        equal += found.images_equal
+        right += sum(said == label for said, label in zip(found.classes, labels, strict=True))
+        items.progress(start + len(inputs), len(items.inputs))
+    _require_equal(equal, len(items.inputs))
+    count = len(items.inputs)
+    return {"verified": {"images": count, "accuracy": right / count, "interval": list(wilson(right / count, count))}}
 
 
 def _instructions(network: IntegerNetwork, inputs: Sequence[Integers]) -> int | None:
@@ -143,9 +184,13 @@ def test_vectors(network: IntegerNetwork, split: Split, count: int) -> tuple[lis
     Returns:
         One array [1 or T, C, H, W] of 0 to 255 for each item, and all of them as bytes [1 or T, N, C, H, W].
     """
-    chosen = np.linspace(0, len(split) - 1, count).astype(np.int64)
-    frames = as_bytes(split.fetch(chosen), network.input_scale)
+    frames = as_bytes(split.fetch(spread(len(split), count)), network.input_scale)
     return [frames[:, number].astype(np.int64) for number in range(frames.shape[1])], frames
+
+
+def spread(items: int, count: int) -> NDArray[np.int64]:
+    """Return the numbers of so many items, evenly spread over all."""
+    return np.linspace(0, items - 1, count).astype(np.int64)
 
 
 def random_vectors(network: IntegerNetwork, count: int) -> list[Integers]:

@@ -16,6 +16,7 @@ import numpy as np
 from spikenas._util.errors import DeployError
 from spikenas._util.process import run_tool
 from spikenas._util.words import hint
+from spikenas.config import PROJECTS
 from spikenas.deployment.c.firmware_folder import library_files, numbers, replace
 from spikenas.deployment.c.header import PREFIX, check_prefix, takes_pictures
 from spikenas.deployment.c.source import frames_of
@@ -24,7 +25,7 @@ from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
 from spikenas.integers.reference import run_reference
 
-# The files of a kind of project: where each goes, and its template; `example_input.h` is written beside those in EXAMPLES.
+# The files of a kind of project: where each goes, and its template. `_EXAMPLES` says where example_input.h goes.
 _FILES = {
     "arduino": {
         "library.properties": "arduino/library.properties",
@@ -50,9 +51,19 @@ _EXAMPLES = {
     "platformio": "examples/classify",
     "zephyr": "samples/classify/src",
 }
-KINDS = tuple(_FILES)
 _MARK = ".spikenas-export"  # says that the folder may be replaced
 _ENDINGS = {"darwin": "dylib", "win32": "dll"}
+
+
+def check_export(kind: str, prefix: str) -> None:
+    """Check that there is such a kind of project, and that names in C can begin with a prefix.
+
+    Raises:
+        DeployError: One is not so.
+    """
+    if kind not in PROJECTS:
+        raise DeployError(f"--to {kind}: no such kind of project, {hint(kind, PROJECTS)}")
+    check_prefix(prefix)
 
 
 def export(
@@ -68,7 +79,7 @@ def export(
     Args:
         network: The integers.
         example: An input [1 or T, C, H, W] of 0 to 255, whose class the example program prints.
-        kind: One of `KINDS`.
+        kind: One of `PROJECTS`.
         folder: The folder; one that was exported before is replaced, all or nothing.
         prefix: What the names in C begin with.
         measured: What footprint.json says, where the firmware was built for a device.
@@ -76,9 +87,7 @@ def export(
         DeployError: There is no such kind, the prefix is no name in C, the folder is something else, or a compiler that
             the kind needs is missing or fails.
     """
-    if kind not in _FILES:
-        raise DeployError(f"--to {kind}: no such kind of project, {hint(kind, KINDS)}")
-    check_prefix(prefix)
+    check_export(kind, prefix)
     if folder.exists() and not (folder / _MARK).exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DeployError(f"{folder}: is there, and is no exported folder; give another name")
     values = {

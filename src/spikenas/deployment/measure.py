@@ -30,6 +30,7 @@ class Measurement:
         images_equal: Those whose scores are all the reference's.
         stack_bytes: The most of the stack that was in use.
         instructions: Instructions of one inference, on average over the inputs.
+        classes: The class that the firmware says of each input.
     """
 
     predicted: Footprint
@@ -39,6 +40,7 @@ class Measurement:
     images_equal: int
     stack_bytes: int
     instructions: int
+    classes: tuple[int, ...]
 
 
 def measure(
@@ -76,6 +78,7 @@ def build_and_run(network: IntegerNetwork, folder: Path, flash_bytes: int, ram_b
         said["images_equal"][0],
         said["stack_bytes"][0],
         round(16 * fmean(said["instructions_by_16"])),
+        tuple(said["class"]),
     )
     if found.stack_bytes > STACK_BYTES:
         raise DeployError(

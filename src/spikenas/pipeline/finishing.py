@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from spikenas._util.errors import ConfigError, DeployError, DivergedError, RunError
-from spikenas._util.progress import Reporter, counted, show_nothing
+from spikenas._util.progress import Advance, Reporter, counted, show_nothing
 from spikenas._util.run_files import (
     FIRMWARE,
     LOG,
@@ -23,8 +23,8 @@ from spikenas._util.run_files import (
 from spikenas._util.seeding import digest_of
 from spikenas.config import SPEED_LIMITS, BudgetConfig, TrainConfig
 from spikenas.data.pictures import pictured, save_strip, strip
+from spikenas.deployment import Verified, spread, test_vectors, write_nir
 from spikenas.deployment import deploy as build
-from spikenas.deployment import test_vectors, write_nir
 from spikenas.integers import (
     IntegerNetwork,
     evaluate_integers,
@@ -198,6 +198,7 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
     devices = [known_name(target)] if target else [*([own] if own else []), *made]
     wanted = {device_folder(one) if one else task.config.network.core: one for one in devices or [None]}
     vectors = min(task.config.quantise.vectors, len(task.validation))
+    verify = min(task.config.quantise.verify, len(task.test)) if task.config.quantise.verify else 0
     asked = {"vectors": vectors, "quantised_sha256": quantised["quantised_sha256"]}
     found: dict[str, FootprintRecord] = {}
     known = {name: _known_of(device, task) for name, device in wanted.items()}
@@ -207,7 +208,7 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
             raise DeployError(
                 f"{device}: firmware/{name} is that of {said['target']}; give one of the files another name"
             )
-        if said and "linked" in said and _is_of(said, asked, known[name]):
+        if said and "linked" in said and _is_of(said, asked, known[name]) and _is_verified(said, verify):
             found[name] = said
     if len(found) < len(wanted) or not run.has(NIR):
         _write_nir(run, model)
@@ -215,16 +216,29 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
         if name in found:
             continue
         with report.task("firmware") as progress:
-            progress(0, 1, f"{name}: reference, build, run")
+            progress(0, 1 + verify, f"{name}: reference, build, run")
             inputs, frames = test_vectors(network, task.validation, vectors)
             spiking = network.plan.network.is_spiking
             notes = {**asked, "target": device, "synops": synops_of(network, frames) if spiking else None}
             chip = find_target(device) if device else None
-            build(network, inputs, chip, run / FIRMWARE / name, _log.warning, notes, known[name])
+            items = _to_verify(network, task, verify, progress) if verify else None
+            build(network, inputs, chip, run / FIRMWARE / name, _log.warning, notes, known[name], items)
             found[name] = footprint_file(name).read(run.folder)
-            progress(1, 1, name)
+            progress(1 + verify, 1 + verify, name)
         _warn_of_speed(found[name], name)
     return found
+
+
+def _to_verify(network: IntegerNetwork, task: Task, count: int, progress: Advance) -> Verified:
+    """Take test items, evenly spread, for the firmware to classify."""
+    inputs, _ = test_vectors(network, task.test, count)
+    labels = [int(task.test.labels[k]) for k in spread(len(task.test), count)]
+    return Verified(inputs, labels, lambda done, total: progress(done, total + 1, "verified"))
+
+
+def _is_verified(said: FootprintRecord, count: int) -> bool:
+    """Whether a firmware has classified as many test items as is asked for."""
+    return count == 0 or ("verified" in said and said["verified"]["images"] == count)
 
 
 def _known_of(device: str | None, task: Task) -> BudgetConfig | None:

@@ -134,6 +134,12 @@ class State:
         made = self.firmware.items()
         return [name for name, said in made if said and self.integers and said["quantised_sha256"] == self.integers]
 
+    @property
+    def measured_as(self) -> str:
+        """Name of the folder of the firmware for the device that the run is for, or for its core."""
+        target = self.config.budget.target
+        return device_folder(target) if target else self.config.network.core
+
     @cached_property
     def twin(self) -> State:
         """The run of the twin, with the settings that it is to have: relu neurons, no limits, the same time.
@@ -157,6 +163,7 @@ class State:
                 "search.front": None,
                 "train.time": seconds if asked.train.time or self._steps >= _TIMED_STEPS else None,
                 "train.spike_penalty": 0.0,
+                "quantise.verify": 0,
             }
         )
         return State(self.folder / TWIN, config)

@@ -171,6 +171,15 @@ class OperationsRecord(TypedDict):
 
 
 @with_config(CLOSED)
+class VerifiedRecord(TypedDict):
+    """Test images that the firmware classified under QEMU, all as the reference does, and the share that is right."""
+
+    images: Annotated[int, Field(ge=1)]
+    accuracy: Share
+    interval: list[Share]
+
+
+@with_config(CLOSED)
 class FootprintRecord(TypedDict):
     """What footprint.json says of a firmware; from `linked` on where it was built and run.
 
@@ -193,6 +202,7 @@ class FootprintRecord(TypedDict):
     joules: NotRequired[NotNegative | None]
     stack_bytes: NotRequired[Count]
     symbols: NotRequired[dict[str, Count]]
+    verified: NotRequired[VerifiedRecord]
 
 
 SIZE_KEYS: tuple[Literal["flash_bytes", "ram_bytes"], ...] = ("flash_bytes", "ram_bytes")

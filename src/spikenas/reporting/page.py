@@ -6,12 +6,14 @@ import base64
 import gzip
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -27,9 +29,10 @@ from spikenas.records import SIZE_KEYS
 from spikenas.reporting.advice import Check
 from spikenas.reporting.checks import checks
 from spikenas.reporting.explained import explained
+from spikenas.reporting.loading import load_run
 from spikenas.reporting.network_plots import confusion_plot, flash_plot, ram_plot, spikes_plot, training_plot
 from spikenas.reporting.race_plots import race_plot, trained_plot
-from spikenas.reporting.saved import SavedRun, load_run
+from spikenas.reporting.saved import SavedRun
 from spikenas.reporting.search_plots import comparison_plot, operations_plot, search_plot, trials_plot
 from spikenas.reporting.style import Plot
 from spikenas.space.drawing import draw_svg
@@ -68,6 +71,7 @@ class Section:
     checks: list[Check]
     cells: Markup
     plots: dict[str, Plot]
+    page: str = ""
 
 
 def write_report(folders: Sequence[Path], path: Path) -> None:
@@ -80,13 +84,13 @@ def write_report(folders: Sequence[Path], path: Path) -> None:
         ConfigError: A folder is no run folder.
         RunError: The file cannot be written.
     """
-    text = render([load_run(folder) for folder in folders])
+    text = render([load_run(folder) for folder in folders], path.parent)
     write_text(path, text)
 
 
-def render(runs: Sequence[SavedRun]) -> str:
-    """Return the page as text."""
-    sections = [_section(number, run) for number, run in enumerate(runs)]
+def render(runs: Sequence[SavedRun], place: Path | None = None) -> str:
+    """Return the page as text, with links from the folder that it is for."""
+    sections = [_section(number, run, place or run.folder) for number, run in enumerate(runs)]
     shared = [plot for plot in (comparison_plot(runs), training_plot(runs)) if plot and len(runs) > 1]
     drawn = [*shared, *(plot for section in sections for plot in section.plots.values())]
     specs = {plot.name: _finite({**plot.spec, "views": plot.views}) for plot in drawn}
@@ -114,13 +118,14 @@ def _finite(values: Any) -> Any:
     return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
-def _section(number: int, run: SavedRun) -> Section:
+def _section(number: int, run: SavedRun, place: Path) -> Section:
     made = (
         race_plot(run), trained_plot(run), trials_plot(run), search_plot(run), training_plot([run]),
         confusion_plot(run), spikes_plot(run), flash_plot(run), ram_plot(run), operations_plot(run),
     )  # fmt: skip
     plots = {plot.name: replace(plot, name=f"{plot.name}-{number}") for plot in made if plot}
-    return Section(number, run, _bars(run), checks(run), _cells(run, number), plots)
+    page = quote(Path(os.path.relpath(run.folder / run.page, place)).as_posix()) if run.page else ""
+    return Section(number, run, _bars(run), checks(run), _cells(run, number), plots, page)
 
 
 def _bars(run: SavedRun) -> list[Bar]:

@@ -1,4 +1,4 @@
-"""Writes the firmware folder: generated C, kernels, an example, test vectors, a Makefile, and what a user has to know."""
+"""Writes the firmware folder: generated C, kernels, an example, test vectors, a Makefile, a README."""
 
 from __future__ import annotations
 

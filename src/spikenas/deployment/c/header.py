@@ -138,8 +138,8 @@ _PICTURE_HEADER = """
 
 def _classify_picture(spec: InputSpec) -> str:
     return f"""
-/* The class of a picture of another size, [height][width][channels] bytes with 1 or 3 channels, from the top left; -1 where
- * it is too large (picture.h). */
+/* The class of a picture of another size, [height][width][channels] bytes with 1 or 3 channels, from the top left; -1
+ * where it is too large (picture.h). */
 static inline int snn_classify_picture(const uint8_t *pixels, uint32_t width, uint32_t height, uint32_t channels) {{
     static const snn_frame_t frame = {{SNN_HEIGHT, SNN_WIDTH, SNN_CHANNELS, SNN_{spec.fit.upper()}}};
     if (snn_fit_picture(&frame, pixels, width, height, channels, snn_input()) < 0) return -1;
@@ -159,7 +159,7 @@ def digest_of_kernels(network: IntegerNetwork) -> str:
 def membranes_header(network: IntegerNetwork) -> str:
     """Return `membranes.h`, which the kernels are compiled with."""
     digest = digest_of_kernels(network)
-    return f"""/* Bits of a membrane. Networks share the kernels where this file is the same; the linker misses snn_stem_... where not. */
+    return f"""/* Networks with the same file share the kernels; of others the linker misses snn_stem_... */
 #define SNN_MEMBRANE_BITS {network.plan.network.membrane_bits}
 #define SNN_KERNELS {digest}
 #define snn_stem snn_stem_{digest[2:]:0>8}

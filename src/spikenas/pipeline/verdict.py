@@ -1,0 +1,188 @@
+"""Says which network to take for which aim: the spiking one, its twin, or one that others have published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spikenas._util.class_figures import Figures
+from spikenas._util.proportions import Interval, difference, wilson
+from spikenas._util.units import format_energy, format_instructions, format_size, format_time
+from spikenas.config import BudgetConfig
+from spikenas.memory import speed
+
+SAME = 0.05  # share by which memory and time may differ and be called the same
+_CIFAR10 = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Holds what a network reaches and takes; None is not known.
+
+    Attributes:
+        name: What it is, in words.
+        accuracy: Share of the test items that are right.
+        items: Number of test items; None where it was published without.
+        flash_bytes: Flash.
+        ram_bytes: RAM.
+        instructions: Instructions of one inference.
+        seconds: Time of one inference.
+        joules: Energy of one inference.
+        source: Where it is from, where it was not measured here.
+    """
+
+    name: str
+    accuracy: float
+    items: int | None = None
+    flash_bytes: float | None = None
+    ram_bytes: float | None = None
+    instructions: float | None = None
+    seconds: float | None = None
+    joules: float | None = None
+    source: str = ""
+
+    @classmethod
+    def of(
+        cls, name: str, figures: Figures, sizes: Mapping[str, Any], instructions: float | None, device: BudgetConfig
+    ) -> Standing:
+        """Return what a network of a run reaches and takes.
+
+        Args:
+            name: What it is, in words.
+            figures: Its figures on the test set.
+            sizes: Its `flash_bytes` and `ram_bytes`.
+            instructions: Those of one inference.
+            device: The clock, cycles and power of the device.
+        """
+        taken = {key: sizes[key] for key in ("flash_bytes", "ram_bytes")} | speed(instructions, device)
+        items = sum(one.items for one in figures.classes)
+        return cls(name, figures.accuracy, items, **taken)
+
+    @property
+    def interval(self) -> Interval | None:
+        """The 95 % interval of the accuracy; None where the number of items is not known."""
+        return wilson(self.accuracy, self.items) if self.items else None
+
+
+RESNET8 = Standing(
+    "ResNet-8 of MLPerf Tiny",
+    accuracy=0.85,
+    flash_bytes=96 << 10,
+    seconds=0.16565,
+    joules=5.25e-3,
+    source="a CNN of 8 bits: the reference's target accuracy and the size of its model; time and energy of v1.4, "
+    "closed, on an STM32L4 at 120 MHz",
+)
+
+
+@dataclass(frozen=True)
+class Aim:
+    """An aim is something that a network is chosen by.
+
+    Attributes:
+        name: What is aimed at, in words.
+        own: What the spiking network has of it, in words.
+        other: What the other one has.
+        better: `own`, `other`, or `neither` where no difference is shown.
+    """
+
+    name: str
+    own: str
+    other: str
+    better: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison says which of two networks is better at what.
+
+    Attributes:
+        own: The spiking network.
+        other: What it is compared with.
+        aims: What they were compared by.
+        sentence: What to take.
+    """
+
+    own: Standing
+    other: Standing
+    aims: tuple[Aim, ...]
+    sentence: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        standings = {key: {**asdict(one), "interval": one.interval} for key, one in self._pair.items()}
+        return {"sentence": self.sentence, **standings, "aims": [asdict(aim) for aim in self.aims]}
+
+    @property
+    def _pair(self) -> dict[str, Standing]:
+        return {"own": self.own, "other": self.other}
+
+
+SPIKING, ORDINARY = "spiking network", "ordinary network (a CNN with ReLUs)"
+
+
+def verdict(own: Standing, twin: Standing | None, classes: Iterable[str]) -> list[Comparison]:
+    """Compare a spiking network with its twin, and on CIFAR-10 with the reference of MLPerf Tiny.
+
+    Args:
+        own: The spiking network.
+        twin: The network of the same plan with relu; None where it was not trained.
+        classes: Names of the classes of the data.
+    """
+    others = [*([twin] if twin else []), *([RESNET8] if set(classes) == _CIFAR10 else [])]
+    return [compare(own, other) for other in others]
+
+
+def compare(own: Standing, other: Standing) -> Comparison:
+    """Say which of two networks is better at what, and which to take."""
+    aims = [_accuracy(own, other)]
+    for name, key, said in (
+        ("flash", "flash_bytes", format_size),
+        ("RAM", "ram_bytes", format_size),
+        ("instructions", "instructions", format_instructions),
+        ("time", "seconds", format_time),
+        ("energy", "joules", format_energy),
+    ):
+        mine, others = getattr(own, key), getattr(other, key)
+        if mine and others:
+            same = abs(mine - others) <= SAME * max(mine, others)
+            better = "neither" if same else "own" if mine < others else "other"
+            aims.append(Aim(name, said(mine), said(others), better))
+    return Comparison(own, other, tuple(aims), _sentence(aims, own, other))
+
+
+def _accuracy(own: Standing, other: Standing) -> Aim:
+    """Compare accuracies by the 95 % interval of their difference, as if the items were independent: with care."""
+    if own.items and other.items:
+        low, high = difference(own.accuracy, own.items, other.accuracy, other.items)
+    else:
+        known = own.interval or other.interval or Interval(own.accuracy, own.accuracy)
+        low, high = known.low - other.accuracy, known.high - other.accuracy
+    better = "own" if low > 0 else "other" if high < 0 else "neither"
+    return Aim("accuracy", f"{own.accuracy:.2%}", f"{other.accuracy:.2%}", better)
+
+
+def _sentence(aims: Sequence[Aim], own: Standing, other: Standing) -> str:
+    sides = {side: [aim for aim in aims if aim.better == side] for side in ("own", "other")}
+    names = {"own": f"the {own.name}", "other": f"the {other.name}" if not other.source else other.name}
+    undecided = aims[0].better == "neither"
+    note = (
+        f"; {own.items:,} test items show no difference in accuracy ({aims[0].own} and {aims[0].other})"
+        if undecided and own.items
+        else ""
+    )
+    if not sides["own"] and not sides["other"]:
+        return f"Either will do: they take as much{note}."
+    for side, opposite in (("own", "other"), ("other", "own")):
+        if not sides[opposite]:
+            return f"Take {names[side]}: it is better in {_listed(sides[side])}, and in nothing worse{note}."
+    parts = [f"for {_listed(sides[side])} take {names[side]}" for side in ("other", "own")]
+    first = "other" if aims[0].better == "other" else "own"
+    chosen = parts if first == "other" else parts[::-1]
+    return f"{chosen[0][0].upper()}{chosen[0][1:]}, {chosen[1]}{note}."
+
+
+def _listed(aims: Sequence[Aim]) -> str:
+    words = [f"{aim.name} ({aim.own} against {aim.other})" for aim in aims]
+    return ", ".join(words[:-1]) + (" and " if words[:-1] else "") + words[-1]
