@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from spikenas import deployment
 from spikenas._util.units import format_size
 from spikenas.deployment.toolchain import CORES
+from spikenas.integers import IntegerNetwork
+from spikenas.integers.reference import run_reference
+from spikenas.pipeline.data_of_run import open_task
+from spikenas.pipeline.stages import load_config
 from spikenas.reporting import load_run
 from spikenas.targets import Target, find_target
 from support import SMALL, Main
@@ -281,3 +286,20 @@ def test_a_target_is_a_budget(run: Main, tmp_path: Path) -> None:
     assert 'core = "cortex-m3"' in config
     assert "ram = 8192" in config
     assert f"flash = {124 * 1024}" in config
+
+
+@needs_tools
+def test_verify_classifies_test_images_under_the_emulator(run: Main, folder: Path) -> None:
+    status, out, err = run("deploy", "--out", folder, "--target", "stm32f405", "--verify", "60", "--json", "--quiet")
+    assert (status, err) == (0, "")
+    found = json.loads(out)["firmware"]["stm32f405"]["verified"]
+    assert found["images"] == 60
+    assert found["interval"][0] < found["accuracy"] < found["interval"][1]
+    test = open_task(folder, load_config(folder)).test
+    network = IntegerNetwork.load(folder / "quantised.safetensors")
+    inputs, _ = deployment.test_vectors(network, test, 60)
+    labels = test.labels[deployment.spread(len(test), 60)]
+    right = [run_reference(network, one).argmax() == label for one, label in zip(inputs, labels, strict=True)]
+    assert found["accuracy"] == sum(right) / 60
+    shown = run("deploy", "--out", folder)[1]
+    assert "of 60 test images right by the firmware under QEMU, all outputs equal" in " ".join(shown.split())

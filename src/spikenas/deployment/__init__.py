@@ -1,6 +1,6 @@
 """Brings integers to a device: writes C, and builds and measures firmware."""
 
-from spikenas.deployment.deployment import Verified, deploy, for_core, random_vectors, spread, test_vectors
+from spikenas.deployment.deployment import Verified, deploy, for_target, random_vectors, spread, test_vectors
 from spikenas.deployment.exporting import check_export, export
 from spikenas.deployment.nir import read_nir, write_nir
 
@@ -9,7 +9,7 @@ __all__ = [
     "check_export",
     "deploy",
     "export",
-    "for_core",
+    "for_target",
     "random_vectors",
     "read_nir",
     "spread",

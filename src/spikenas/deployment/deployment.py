@@ -79,10 +79,7 @@ def deploy(
         DeployError: It does not fit, does not compile, or computes something else than the reference.
     """
     require_replaceable(folder)
-    if target:
-        if target.kind != "microcontroller":
-            raise DeployError(f"{target.title} runs no firmware; 'spikenas targets GENOTYPE' says what it holds")
-        network = for_core(network, target.core)
+    network = for_target(network, target) if target else network
     device = device or (device_of(target) if target else BudgetConfig())
     inputs = inputs[: max(1, _VECTOR_BYTES // inputs[0].size)]
     predicted = footprint(network.plan)
@@ -206,6 +203,17 @@ def for_core(network: IntegerNetwork, core: str) -> IntegerNetwork:
     plan = network.plan
     settings = plan.network.but({"core": core})
     return replace(network, program=make_program(make_plan(plan.genotype, settings, plan.input)))
+
+
+def for_target(network: IntegerNetwork, target: Target) -> IntegerNetwork:
+    """Return the same network, planned for the core of a device.
+
+    Raises:
+        DeployError: The device runs no firmware.
+    """
+    if target.kind != "microcontroller":
+        raise DeployError(f"{target.title} runs no firmware; 'spikenas targets GENOTYPE' says what it holds")
+    return for_core(network, target.core)
 
 
 def _check(target: Target, flash_bytes: int, ram_bytes: int) -> None:

@@ -9,7 +9,7 @@ from spikenas._util.progress import Reporter
 from spikenas._util.run_files import REPORT
 from spikenas._util.threads import threads
 from spikenas.data import Split
-from spikenas.deployment import check_export, for_core, random_vectors, test_vectors
+from spikenas.deployment import check_export, for_target, random_vectors, test_vectors
 from spikenas.deployment import export as write_project
 from spikenas.integers import IntegerNetwork
 from spikenas.pipeline.exporting import export_run
@@ -46,7 +46,7 @@ def export(
     check_export(to, prefix)
     task = integers.task
     split = split or (task.validation if task else None)
-    network = for_core(integers, find_target(target).core) if target else integers
+    network = for_target(integers, find_target(target)) if target else integers
     with threads(task.config.threads if task else None):
         (example,) = test_vectors(network, split, 1)[0] if split else random_vectors(network, 1)
         write_project(network, example, to, user_path(folder), prefix)

@@ -7,7 +7,7 @@ from pathlib import Path
 from spikenas._util.progress import Reporter
 from spikenas._util.run_files import EXPORT, QUANTISED
 from spikenas._util.threads import threads
-from spikenas.deployment import export, for_core, test_vectors
+from spikenas.deployment import export, for_target, test_vectors
 from spikenas.integers import IntegerNetwork
 from spikenas.pipeline.data_of_run import open_task, record_data
 from spikenas.pipeline.run_folder import RunFolder
@@ -47,7 +47,7 @@ def export_run(
         with RunFolder(folder) as run:
             record_data(run, task, report)
             network = IntegerNetwork.load(run / QUANTISED)
-        network = for_core(network, device.core) if device else network
+        network = for_target(network, device) if device else network
         (example,), _ = test_vectors(network, task.validation, 1)
         name = device_folder(target) if target else state.measured_as
         measured = footprint_file(name).find(folder) if name in state.current_firmware else None
