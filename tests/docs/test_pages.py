@@ -46,7 +46,7 @@ NOT_RUN = {
     "--data digits --target stm32f103$|--bits 4 --tuning 6": "the tutorial does",
     "compare --data digits --flash 16KiB,32KiB": "test_compare.py has smaller ones",
     "^spikenas analyze --data digits$": "test_analyze.py does",
-    "--time 2m --twin": "howto/twin.md has a smaller one",
+    "--time 2m --twin|--target stm32f405 --twin": "howto/twin.md has a smaller one",
     "my-images/ --(target (rp2040 --lat|nrf52840)|flash 256KiB --ins)": "test_speed_limits.py has smaller",
 }
 
