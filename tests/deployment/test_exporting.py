@@ -232,6 +232,14 @@ def test_a_prefix_that_is_no_name_is_refused(prefix: str, tmp_path: Path) -> Non
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("prefix", ["json", "class"])
+def test_a_prefix_that_python_has_is_refused_for_a_module(prefix: str, tmp_path: Path) -> None:
+    network = pictures()
+    with pytest.raises(DeployError, match=f"^--prefix {prefix}: Python has a module or a word of that name"):
+        export(network, items(network)[0], "python", tmp_path / "x", prefix)
+    export(network, items(network)[0], "cmake", tmp_path / "x", prefix)
+
+
 def test_a_folder_of_something_else_is_kept(tmp_path: Path) -> None:
     network = pictures()
     (tmp_path / "x").mkdir()

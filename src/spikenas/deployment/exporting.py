@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib.util
+import keyword
 import shutil
 import sys
 import tempfile
@@ -64,6 +65,8 @@ def check_export(kind: str, prefix: str) -> None:
     if kind not in PROJECTS:
         raise DeployError(f"--to {kind}: no such kind of project, {hint(kind, PROJECTS)}")
     check_prefix(prefix)
+    if kind == "python" and (keyword.iskeyword(prefix) or prefix in sys.stdlib_module_names):
+        raise DeployError(f"--prefix {prefix}: Python has a module or a word of that name; choose another")
 
 
 def export(
@@ -88,6 +91,7 @@ def export(
             the kind needs is missing or fails.
     """
     check_export(kind, prefix)
+    folder = folder.resolve()
     if folder.exists() and not (folder / _MARK).exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DeployError(f"{folder}: is there, and is no exported folder; give another name")
     values = {

@@ -25,6 +25,7 @@ from spikenas._util.provenance import versions
 from spikenas._util.units import format_size
 from spikenas.config import Config
 from spikenas.memory import FIGURES, Footprint, limits_of
+from spikenas.pipeline.verdict import Comparison
 from spikenas.records import SIZE_KEYS
 from spikenas.reporting.advice import Check
 from spikenas.reporting.checks import checks
@@ -183,6 +184,7 @@ def _environment() -> Environment:
         "class_rows": _class_rows,
         "share_rows": _share_rows,
         "twin_rows": _twin_rows,
+        "aim_rows": _aim_rows,
         "few": _FEW_CLASSES,
     }
     environment.filters |= {"toml": Config.dump, "device": _device, "short_file": _short_file}
@@ -286,6 +288,10 @@ def _twin_rows(run: SavedRun) -> list[tuple[str, str, str]]:
     own, other = run.summary, run.twin.summary
     names = [name for name in (*own, *(name for name in other if name not in own)) if name not in _NOT_COMPARED]
     return [(name, own.get(name, ""), other.get(name, "")) for name in names]
+
+
+def _aim_rows(found: Comparison) -> list[tuple[str, str, str]]:
+    return [(aim.name, aim.own, aim.other) for aim in found.aims]
 
 
 def _label(run: SavedRun, number: int) -> str:
