@@ -30,6 +30,7 @@ ARM = ("arm-none-eabi-g++", "-mcpu=cortex-m4", "-mthumb", "--specs=nosys.specs")
 STUBS = Path(__file__).parent / "stubs"
 STRICT = ("-Wall", "-Wextra", "-Werror")
 needs_compiler = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler")
+needs_cmake = pytest.mark.skipif(shutil.which("cmake") is None, reason="no CMake")
 needs_arm = pytest.mark.skipif(shutil.which(ARM[0]) is None, reason="no C++ compiler for Arm")
 
 
@@ -85,7 +86,7 @@ def test_python_runs_the_c(tmp_path: Path) -> None:
 
 
 @needs_compiler
-@pytest.mark.skipif(shutil.which("cmake") is None, reason="no CMake")
+@needs_cmake
 def test_cmake_builds_two_networks_into_one_program_with_the_kernels_once(tmp_path: Path) -> None:
     first, second = pictures(), pictures(1, ("no", "yes"))
     export(first, items(first)[0], "cmake", tmp_path / "pets", "pets")
@@ -136,29 +137,73 @@ def test_events_are_read_frame_by_frame(tmp_path: Path) -> None:
     assert "events_step();" in (folder / "README.md").read_text(encoding="utf-8")
 
 
-@needs_arm
-@pytest.mark.parametrize("kind", ["arduino", "platformio", "zephyr", "pico"])
-def test_a_folder_compiles_for_a_device_with_stubs_of_the_headers_of_its_system(kind: str, tmp_path: Path) -> None:
-    """Sketches are C++ and begin with what the Arduino IDE puts there; the rest of the system is not here."""
-    network = pictures()
-    export(network, items(network)[0], kind, tmp_path / "x", "pets")
-    folder = tmp_path / "x"
-    found = [path for end in ("ino", "cpp", "c") for path in folder.rglob(f"*.{end}")]
-    (program,) = [path for path in found if path.name == "main.c" or path.parent.name != "src"]
+PROGRAMS = {
+    "arduino": "examples/Classify/Classify.ino",
+    "pico": "main.c",
+    "platformio": "examples/classify/main.cpp",
+    "zephyr": "samples/classify/src/main.c",
+}
+
+
+def build_program(kind: str, folder: Path, compiler: tuple[object, ...]) -> None:
+    """Compile the example of a kind with stubs of the headers of its system; sketches begin with what the IDE adds."""
+    program = folder / PROGRAMS[kind]
     language = "c" if program.suffix == ".c" else "c++"
     include = ("-include", "Arduino.h") if program.suffix == ".ino" else ()
     flags = (*STRICT, "-O2", f"-I{STUBS}", "-Isrc", f"-I{program.parent}")
-    run(*ARM, *flags, *include, "-x", language, "-c", program, "-o", "program.o", folder=folder)
+    run(*compiler, *flags, *include, "-x", language, "-c", program, "-o", "program.o", folder=folder)
     for source in sorted(folder.glob("src/*.c")):
-        run(*ARM, *flags, "-x", "c", "-c", source, "-o", f"{source.stem}.o", folder=folder)
-    run(*ARM, "-c", "-x", "c++", STUBS / "system.cpp", f"-I{STUBS}", "-o", "system.o", folder=folder)
-    run(
-        *ARM,
-        *sorted(one.name for one in folder.glob("*.o") if one.name != "main.o"),
-        "-o",
-        "program.elf",
-        folder=folder,
-    )
+        run(*compiler, *flags, "-x", "c", "-c", source, "-o", f"{source.stem}.o", folder=folder)
+    run(*compiler, f"-I{STUBS}", "-c", STUBS / "system.cpp", "-o", "system.o", folder=folder)
+    run(*compiler, *sorted(one.name for one in folder.glob("*.o")), "-o", "program", folder=folder)
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+@pytest.mark.parametrize("compiler", [pytest.param(ARM, marks=needs_arm), pytest.param(("g++",), marks=needs_compiler)])
+def test_the_program_of_a_folder_says_the_class_that_it_expects(
+    kind: str, compiler: tuple[str, ...], tmp_path: Path
+) -> None:
+    network = pictures()
+    export(network, items(network)[2], kind, tmp_path / "x", "pets")
+    build_program(kind, tmp_path / "x", compiler)
+    if compiler == ("g++",):
+        name = classes_of(network, items(network)[2:])[0]
+        assert run("./program", folder=tmp_path / "x").startswith(f"{name} (expected {name}), 0 ")
+
+
+@needs_compiler
+@needs_cmake
+@pytest.mark.parametrize(
+    ("kind", "place", "program"), [("zephyr", "samples/classify", "app"), ("pico", ".", "classify")]
+)
+def test_the_cmake_files_of_systems_build_with_stubs_of_their_functions(
+    kind: str, place: str, program: str, tmp_path: Path
+) -> None:
+    network = pictures()
+    export(network, items(network)[2], kind, tmp_path / "x", "pets")
+    folder = tmp_path / "x" / place
+    run("cmake", "-B", "build", "-S", ".", f"-DZephyr_DIR={STUBS / 'cmake'}", f"-DPICO_SDK_PATH={STUBS}", folder=folder)
+    run("cmake", "--build", "build", folder=folder)
+    name = classes_of(network, items(network)[2:])[0]
+    assert run(f"build/{program}", folder=folder).startswith(f"{name} (expected {name}), 0 ")
+
+
+@needs_compiler
+@needs_cmake
+def test_two_modules_of_zephyr_share_the_kernels(tmp_path: Path) -> None:
+    for prefix in ("pets", "wake"):
+        network = pictures(classes=("no", "yes"))
+        export(network, items(network)[2], "zephyr", tmp_path / prefix, prefix)
+    sample = tmp_path / "pets" / "samples" / "classify"
+    with (sample / "prj.conf").open("a") as file:
+        file.write("CONFIG_SPIKENAS_WAKE=y\n")
+    modules = tmp_path / "wake"
+    run("cmake", "-B", "build", "-S", ".", f"-DZephyr_DIR={STUBS / 'cmake'}", f"-DZEPHYR_EXTRA_MODULES={modules}",
+        folder=sample)  # fmt: skip
+    run("cmake", "--build", "build", folder=sample)
+    symbols = run("nm", "build/app", folder=sample)
+    assert len(re.findall(r" T (pets|wake)_run$", symbols, re.MULTILINE)) == 2
+    assert len(re.findall(r" T snn_add$", symbols, re.MULTILINE)) == 1
 
 
 def test_the_manifest_of_arduino_is_valid(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,12 @@ def test_a_twin_has_the_plan_the_items_and_the_time_of_its_run(
     assert seconds <= (other.train.time or 0) < seconds + 1
     assert "twin: training" in err
     assert found["twin"]["quantised_test_accuracy"] > 0.5
+    (said,), (read,) = found["verdict"], sn.load(folder).verdict
+    assert said == json.loads(json.dumps(read.as_json()))
+    assert said["other"]["accuracy"] == found["twin"]["quantised_test_accuracy"]
+    assert [aim["name"] for aim in said["aims"]] == ["accuracy", "flash", "RAM", "instructions"]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert f"Beside an ordinary network: {said['sentence']}" in unescape(page)
 
     assert next_stage(State(folder, own)) is None
     before = stamps(twin)
