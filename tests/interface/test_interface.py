@@ -165,8 +165,10 @@ def test_integers_say_what_the_firmware_says(model: sn.Model, found: sn.Found, t
         scores = run_reference(device, as_bytes(item[None], device.input_scale)[:, 0].astype(np.int64))
         assert one.label == device.classes[int(scores.argmax())]
     assert sn.evaluate(device, found.task.test).accuracy == device.evaluate(found.task.test).accuracy
-    firmware = sn.deploy(device, tmp_path / "firmware", progress=False)
+    firmware = sn.deploy(device, tmp_path / "firmware", verify=30, progress=False)
     assert (tmp_path / "firmware" / "network.c").exists()
+    if "linked" in firmware.footprint:
+        assert firmware.footprint["verified"]["images"] == 30
     assert firmware.footprint["target"] == "stm32f103"
     assert "firmware in" in repr(firmware)
     assert "weights of 4 bits" in repr(device)
@@ -177,6 +179,10 @@ def test_a_model_from_a_file_has_no_data_and_says_so_when_it_needs_them(trained:
     assert isinstance(model, sn.Model)
     assert not model.network.training
     assert isinstance(sn.quantise(model, bits=4, progress=False), sn.IntegerNetwork)
+    device = sn.load(trained / "quantised.safetensors")
+    assert isinstance(device, sn.IntegerNetwork)
+    with pytest.raises(sn.SpikeNASError, match="^verify: the integers know no task"):
+        sn.deploy(device, trained / "firmware", verify=5, progress=False)
     with pytest.raises(sn.SpikeNASError, match="give the task"):
         sn.quantise(model, bits=4, tuning=1, progress=False)
 

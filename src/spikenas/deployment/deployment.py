@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from spikenas._util.errors import DeployError
 from spikenas._util.files import write_text
+from spikenas._util.progress import Advance, show_nothing
 from spikenas._util.proportions import wilson
 from spikenas._util.run_files import FOOTPRINT
 from spikenas._util.units import format_size
@@ -43,12 +44,18 @@ class Verified:
     Attributes:
         inputs: Each [1 or T, C, H, W] of 0 to 255.
         labels: Their classes.
-        progress: Is told how many of how many are done.
+        progress: Shows how many are done, and as the last step what follows.
     """
 
     inputs: Sequence[Integers]
     labels: Sequence[int]
-    progress: Callable[[int, int], None]
+    progress: Advance = show_nothing
+
+    @classmethod
+    def of(cls, network: IntegerNetwork, split: Split, count: int, progress: Advance = show_nothing) -> Verified:
+        """Take items of a split, evenly spread."""
+        inputs, _ = test_vectors(network, split, count)
+        return cls(inputs, [int(split.labels[k]) for k in spread(len(split), count)], progress)
 
 
 def deploy(
@@ -140,13 +147,13 @@ def _verify(network: IntegerNetwork, items: Verified, flash_bytes: int, ram_byte
     """Run labelled items through the firmware, some at a time, and return how many it has right."""
     at_a_time = max(1, min(_VERIFIED_TOGETHER, _VECTOR_BYTES // items.inputs[0].size))
     right = equal = 0
-    items.progress(0, len(items.inputs))
+    items.progress(0, 1 + len(items.inputs), "verified")
     for start in range(0, len(items.inputs), at_a_time):
         inputs, labels = items.inputs[start : start + at_a_time], items.labels[start : start + at_a_time]
         found = measure(network, inputs, flash_bytes, ram_bytes)
         equal += found.images_equal
         right += sum(said == label for said, label in zip(found.classes, labels, strict=True))
-        items.progress(start + len(inputs), len(items.inputs))
+        items.progress(start + len(inputs), 1 + len(items.inputs), "verified")
     _require_equal(equal, len(items.inputs))
     count = len(items.inputs)
     return {"verified": {"images": count, "accuracy": right / count, "interval": list(wilson(right / count, count))}}

@@ -18,8 +18,8 @@ from spikenas._util.sealed import read_sealed
 from spikenas._util.threads import threads
 from spikenas.config import Config, QuantiseConfig
 from spikenas.data import Split
+from spikenas.deployment import Verified, random_vectors, test_vectors
 from spikenas.deployment import deploy as write_firmware
-from spikenas.deployment import random_vectors, test_vectors
 from spikenas.enhancement import Enhancer
 from spikenas.integers import IntegerNetwork, Tuning, make_integers, tuning_of, with_bits
 from spikenas.integers.integer_evaluation import IntegerEvaluation
@@ -216,6 +216,7 @@ def deploy(
     *,
     target: str | None = None,
     split: Split | None = None,
+    verify: int = 0,
     progress: bool = True,
 ) -> Firmware:
     """Write the C firmware of an integer network; build it and run it under QEMU where the tools for that are.
@@ -225,15 +226,20 @@ def deploy(
         folder: Where the files go; it is replaced.
         target: The device; None is that of the task's limits, or any of the network's core.
         split: Items that the firmware is tested with; None are validation items of the task, or random ones.
+        verify: Number of the task's test items that the firmware classifies too, for its own accuracy.
         progress: Whether progress is shown on standard error.
     Raises:
-        ConfigError: The device is unknown.
+        ConfigError: The device is unknown, or there is no task to verify with.
         DeployError: It does not fit, does not compile, or computes something else than the integers.
     """
     _expect(integers, IntegerNetwork)
     task = integers.task
     name = target or (task.limits.target if task else None)
     split = split or (task.validation if task else None)
+    if verify:
+        QuantiseConfig.parse({"verify": verify}, given={"verify": "verify"})
+        if task is None:
+            raise ConfigError("verify: the integers know no task; those of sn.quantise(model, task=task) do")
     warnings = PlainConsole(stderr=True, quiet=not progress)
     place = user_path(folder)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -242,8 +248,11 @@ def deploy(
             test_vectors(integers, split, min(_VECTORS, len(split)))[0] if split else random_vectors(integers, _VECTORS)
         )
         device = task.limits if task and name == task.limits.target else None
+        items = Verified.of(integers, task.test, min(verify, len(task.test))) if verify and task else None
         measured = write_firmware(
-            *(integers, inputs, find_target(name) if name else None, place, warnings.print), device=device
+            *(integers, inputs, find_target(name) if name else None, place, warnings.print),
+            device=device,
+            verified=items,
         )
     return Firmware(place, measured)
 

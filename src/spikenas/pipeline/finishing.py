@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from spikenas._util.errors import ConfigError, DeployError, DivergedError, RunError
-from spikenas._util.progress import Advance, Reporter, counted, show_nothing
+from spikenas._util.progress import Reporter, counted, show_nothing
 from spikenas._util.run_files import (
     FIRMWARE,
     LOG,
@@ -23,7 +23,7 @@ from spikenas._util.run_files import (
 from spikenas._util.seeding import digest_of
 from spikenas.config import SPEED_LIMITS, BudgetConfig, TrainConfig
 from spikenas.data.pictures import pictured, save_strip, strip
-from spikenas.deployment import Verified, spread, test_vectors, write_nir
+from spikenas.deployment import Verified, test_vectors, write_nir
 from spikenas.deployment import deploy as build
 from spikenas.integers import (
     IntegerNetwork,
@@ -221,19 +221,12 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
             spiking = network.plan.network.is_spiking
             notes = {**asked, "target": device, "synops": synops_of(network, frames) if spiking else None}
             chip = find_target(device) if device else None
-            items = _to_verify(network, task, verify, progress) if verify else None
+            items = Verified.of(network, task.test, verify, progress) if verify else None
             build(network, inputs, chip, run / FIRMWARE / name, _log.warning, notes, known[name], items)
             found[name] = footprint_file(name).read(run.folder)
             progress(1 + verify, 1 + verify, name)
         _warn_of_speed(found[name], name)
     return found
-
-
-def _to_verify(network: IntegerNetwork, task: Task, count: int, progress: Advance) -> Verified:
-    """Take test items, evenly spread, for the firmware to classify."""
-    inputs, _ = test_vectors(network, task.test, count)
-    labels = [int(task.test.labels[k]) for k in spread(len(task.test), count)]
-    return Verified(inputs, labels, lambda done, total: progress(done, total + 1, "verified"))
 
 
 def _is_verified(said: FootprintRecord, count: int) -> bool:
