@@ -81,7 +81,7 @@ def test_from_python(folder: Path, tmp_path: Path) -> None:
     assert sn.export(run.integers, tmp_path / "here", to="python", prefix="digits") == tmp_path / "here"
     frames = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
     said = run.integers.predict(frames[None])
-    code = f"import digits; print(digits.label(bytes({frames.reshape(-1).tolist()})))"
+    code = f"import snn_digits; print(snn_digits.label(bytes({frames.reshape(-1).tolist()})))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path / "here", capture_output=True, text=True, check=True
     )

@@ -68,13 +68,21 @@ def test_the_page_says_of_20_pictures_what_python_says(run: Main, trained: Path,
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
+def test_the_page_of_other_integers_is_not_linked(run: Main, trained: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "run"))
+    assert run("export", "--out", folder, "--to", "wasm", "-q")[0] == 0
+    assert "export/wasm/index.html" in (folder / "report.html").read_text(encoding="utf-8")
+    assert run("quantise", "--out", folder, "--bits", "4", "--tuning", "0", "-q")[0] == 0
+    assert "export/wasm/index.html" not in (folder / "report.html").read_text(encoding="utf-8")
+
+
 def test_what_is_no_picture_is_said(run: Main, trained: Path, tmp_path: Path, opened: Any) -> None:
     network = sn.load(trained).integers
     sn.export(network, tmp_path / "page", to="wasm")
     opened.goto((tmp_path / "page" / "index.html").as_uri())
     (tmp_path / "letter.png").write_text("no picture")
     opened.locator("#file").set_input_files(tmp_path / "letter.png")
-    opened.get_by_text("no picture that this browser can read").wait_for()
+    opened.get_by_text("this browser cannot read that").wait_for()
 
 
 def test_a_report_elsewhere_links_to_the_page(run: Main, trained: Path, tmp_path: Path) -> None:

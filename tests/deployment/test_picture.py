@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ class Frame(ctypes.Structure):
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     path = tmp_path_factory.mktemp("picture") / "picture.so"
-    flags = (*STRICT, "-fsanitize=undefined", "-fno-sanitize-recover", "-static-libubsan")
+    flags = (*STRICT, "-fsanitize=undefined,bounds", "-fno-sanitize-recover", "-static-libubsan")
     subprocess.run(["gcc", *flags, "-shared", "-fPIC", str(FIRMWARE / "picture.c"), "-o", path], check=True)
     return ctypes.CDLL(str(path))
 
@@ -97,6 +98,31 @@ def test_a_thousand_pictures_from_9x7_to_640x480(library: ctypes.CDLL) -> None:
             shape,
             fit,
         )
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "fit", "fits"),
+    [
+        *((32 * 128, 32 * 128, fit, True) for fit in FITS),
+        *((32 * 128 + 1, 9, fit, False) for fit in ("stretch", "pad")),
+        (9, 32 * 128, "stretch", True),
+        (32 * 128, 446, "pad", False),  # 3 rows are left, of 446
+        (32 * 128, 512, "pad", True),
+        (32 * 128 + 1, 32 * 128 + 1, "crop", False),
+    ],
+)
+def test_the_largest(tmp_path: Path, width: int, height: int, fit: Fit, fits: bool) -> None:
+    """What is as large as the tables allow, under a sanitizer that sees every step beyond them."""
+    (tmp_path / "main.c").write_text(
+        '#include "picture.h"\n'
+        f"static uint8_t pixels[{width * height}], input[32 * 32];\n"
+        f"int main(void) {{ snn_frame_t frame = {{32, 32, 1, {FITS.index(fit)}}};\n"
+        f"return snn_fit_picture(&frame, pixels, {width}, {height}, 1, input) == 0; }}\n"
+    )
+    flags = ("-g", "-O1", "-fsanitize=address,undefined", f"-I{FIRMWARE}")
+    subprocess.run(["gcc", *flags, "main.c", str(FIRMWARE / "picture.c"), "-o", "main"], cwd=tmp_path, check=True)
+    done = subprocess.run(["./main"], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert (done.stderr, done.returncode) == ("", int(fits))
 
 
 @pytest.mark.parametrize(("width", "height", "channels"), [(8 * 128 + 1, 8, 3), (8, 8, 4), (0, 8, 1), (8, 0, 1)])

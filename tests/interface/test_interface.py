@@ -181,7 +181,7 @@ def test_a_model_from_a_file_has_no_data_and_says_so_when_it_needs_them(trained:
     assert isinstance(sn.quantise(model, bits=4, progress=False), sn.IntegerNetwork)
     device = sn.load(trained / "quantised.safetensors")
     assert isinstance(device, sn.IntegerNetwork)
-    with pytest.raises(sn.SpikeNASError, match="^verify: the integers know no task"):
+    with pytest.raises(sn.SpikeNASError, match=r"^verify: the integers know no task"):
         sn.deploy(device, trained / "firmware", verify=5, progress=False)
     with pytest.raises(sn.SpikeNASError, match="give the task"):
         sn.quantise(model, bits=4, tuning=1, progress=False)

@@ -85,7 +85,7 @@ def test_a_name_of_a_step_is_a_function() -> None:
 
 def sizes_checked_in_c(folder: Path) -> None:
     shutil.copy(str(FIRMWARE / "kernels.h"), folder)
-    (folder / "network.h").write_text("#include <stdint.h>\n#define SNN_MEMBRANE_BITS 16\n", encoding="utf-8")
+    (folder / "membranes.h").write_text("#include <stdint.h>\n#define SNN_MEMBRANE_BITS 16\n", encoding="utf-8")
     lines = [
         f'_Static_assert(sizeof({kernel.struct}) == {kernel.descriptor_bytes}, "{kernel.name}");'
         for kernel in KERNELS.values()

@@ -42,20 +42,14 @@ class Verified:
     """Holds labelled items that a firmware is to classify.
 
     Attributes:
-        inputs: Each [1 or T, C, H, W] of 0 to 255.
-        labels: Their classes.
+        split: Where they are from, evenly spread.
+        count: How many.
         progress: Shows how many are done, and as the last step what follows.
     """
 
-    inputs: Sequence[Integers]
-    labels: Sequence[int]
+    split: Split
+    count: int
     progress: Advance = show_nothing
-
-    @classmethod
-    def of(cls, network: IntegerNetwork, split: Split, count: int, progress: Advance = show_nothing) -> Verified:
-        """Take items of a split, evenly spread."""
-        inputs, _ = test_vectors(network, split, count)
-        return cls(inputs, [int(split.labels[k]) for k in spread(len(split), count)], progress)
 
 
 def deploy(
@@ -145,17 +139,19 @@ def _require_equal(equal: int, images: int) -> None:
 
 def _verify(network: IntegerNetwork, items: Verified, flash_bytes: int, ram_bytes: int) -> dict[str, Any]:
     """Run labelled items through the firmware, some at a time, and return how many it has right."""
-    at_a_time = max(1, min(_VERIFIED_TOGETHER, _VECTOR_BYTES // items.inputs[0].size))
-    right = equal = 0
-    items.progress(0, 1 + len(items.inputs), "verified")
-    for start in range(0, len(items.inputs), at_a_time):
-        inputs, labels = items.inputs[start : start + at_a_time], items.labels[start : start + at_a_time]
-        found = measure(network, inputs, flash_bytes, ram_bytes)
+    spec, count = network.plan.input, items.count
+    frames = 1 if spec.static else network.plan.network.timesteps
+    item_bytes = frames * spec.channels * spec.height * spec.width
+    at_a_time = max(1, min(_VERIFIED_TOGETHER, _VECTOR_BYTES // item_bytes))
+    right = equal = done = 0
+    items.progress(0, 1 + count, "verified")
+    for numbers in np.array_split(spread(len(items.split), count), -(-count // at_a_time)):
+        found = measure(network, _fetched(network, items.split, numbers)[0], flash_bytes, ram_bytes)
         equal += found.images_equal
-        right += sum(said == label for said, label in zip(found.classes, labels, strict=True))
-        items.progress(start + len(inputs), 1 + len(items.inputs), "verified")
-    _require_equal(equal, len(items.inputs))
-    count = len(items.inputs)
+        right += int(np.sum(np.asarray(found.classes) == items.split.labels[numbers]))
+        done += len(numbers)
+        items.progress(done, 1 + count, "verified")
+    _require_equal(equal, count)
     return {"verified": {"images": count, "accuracy": right / count, "interval": list(wilson(right / count, count))}}
 
 
@@ -188,7 +184,13 @@ def test_vectors(network: IntegerNetwork, split: Split, count: int) -> tuple[lis
     Returns:
         One array [1 or T, C, H, W] of 0 to 255 for each item, and all of them as bytes [1 or T, N, C, H, W].
     """
-    frames = as_bytes(split.fetch(spread(len(split), count)), network.input_scale)
+    return _fetched(network, split, spread(len(split), count))
+
+
+def _fetched(
+    network: IntegerNetwork, split: Split, numbers: NDArray[np.int64]
+) -> tuple[list[Integers], NDArray[np.uint8]]:
+    frames = as_bytes(split.fetch(numbers), network.input_scale)
     return [frames[:, number].astype(np.int64) for number in range(frames.shape[1])], frames
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import importlib.util
-import keyword
 import shutil
 import sys
 import tempfile
@@ -16,10 +15,11 @@ import numpy as np
 
 from spikenas._util.errors import DeployError
 from spikenas._util.process import run_tool
+from spikenas._util.run_files import EXPORTED
 from spikenas._util.words import hint
 from spikenas.config import PROJECTS
 from spikenas.deployment.c.firmware_folder import library_files, numbers, replace
-from spikenas.deployment.c.header import PREFIX, check_prefix, takes_pictures
+from spikenas.deployment.c.header import PREFIX, check_prefix, stem_of, takes_pictures
 from spikenas.deployment.c.source import frames_of
 from spikenas.deployment.c.texts import fill
 from spikenas.integers.integers import IntegerNetwork
@@ -52,7 +52,6 @@ _EXAMPLES = {
     "platformio": "examples/classify",
     "zephyr": "samples/classify/src",
 }
-_MARK = ".spikenas-export"  # says that the folder may be replaced
 _ENDINGS = {"darwin": "dylib", "win32": "dll"}
 
 
@@ -65,8 +64,6 @@ def check_export(kind: str, prefix: str) -> None:
     if kind not in PROJECTS:
         raise DeployError(f"--to {kind}: no such kind of project, {hint(kind, PROJECTS)}")
     check_prefix(prefix)
-    if kind == "python" and (keyword.iskeyword(prefix) or prefix in sys.stdlib_module_names):
-        raise DeployError(f"--prefix {prefix}: Python has a module or a word of that name; choose another")
 
 
 def export(
@@ -76,6 +73,7 @@ def export(
     folder: Path,
     prefix: str = PREFIX,
     measured: Mapping[str, Any] | None = None,
+    digest: str = "",
 ) -> None:
     """Write a folder with the C of a network and what a build system needs of it.
 
@@ -86,18 +84,19 @@ def export(
         folder: The folder; one that was exported before is replaced, all or nothing.
         prefix: What the names in C begin with.
         measured: What footprint.json says, where the firmware was built for a device.
+        digest: Digest of the file of the integers, kept in the folder.
     Raises:
         DeployError: There is no such kind, the prefix is no name in C, the folder is something else, or a compiler that
             the kind needs is missing or fails.
     """
     check_export(kind, prefix)
     folder = folder.resolve()
-    if folder.exists() and not (folder / _MARK).exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not (folder / EXPORTED).exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DeployError(f"{folder}: is there, and is no exported folder; give another name")
     values = {
         "folder": folder.name,
         "title": f"SpikeNAS_{prefix}",
-        "module": "network" if prefix == PREFIX else prefix,
+        "module": stem_of(prefix),
         "library": f"lib{prefix}.{_ENDINGS.get(sys.platform, 'so')}",
         "measured": measured,
         "kind": kind,
@@ -113,7 +112,7 @@ def export(
         if kind in _BUILDING:
             _BUILDING[kind](network, prefix, made, values)
         _write(made / "README.md", fill("README.md", network, prefix, **values))
-        _write(made / _MARK, "")
+        _write(made / EXPORTED, digest)
         folder.parent.mkdir(parents=True, exist_ok=True)
         replace(made, folder, [path.name for path in made.iterdir()])
 
@@ -148,6 +147,8 @@ def _build_wasm(network: IntegerNetwork, prefix: str, made: Path, values: dict[s
     """Compile the C to WebAssembly, and write a page that has it in it."""
     if not takes_pictures(network):
         raise DeployError("--to wasm: the page classifies pictures, and this network takes none")
+    if network.plan.input.value_range:
+        raise DeployError("--to wasm: browsers read 8 bits of a value, and this network was trained with more")
     if importlib.util.find_spec("ziglang"):
         compiler = [sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding"]
     elif shutil.which("clang") and shutil.which("wasm-ld"):

@@ -248,7 +248,7 @@ def deploy(
             test_vectors(integers, split, min(_VECTORS, len(split)))[0] if split else random_vectors(integers, _VECTORS)
         )
         device = task.limits if task and name == task.limits.target else None
-        items = Verified.of(integers, task.test, min(verify, len(task.test))) if verify and task else None
+        items = Verified(task.test, min(verify, len(task.test))) if verify and task else None
         measured = write_firmware(
             *(integers, inputs, find_target(name) if name else None, place, warnings.print),
             device=device,
@@ -337,10 +337,12 @@ def run_and_report(
     target: str | None = None,
     again: bool = False,
 ) -> dict[str, Any]:
-    """Run stages on a run folder (see `run_stages`), and write its report."""
+    """Run stages on a run folder (see `run_stages`), write its report, and add which network to take."""
     found = run_stages(settings, names, report, command, target, again)
     if is_leader():
         write_report([settings.folder], settings.folder / REPORT)
+        if compared := load_run(settings.folder).verdict:
+            found["verdict"] = [one.as_json() for one in compared]
     return found
 
 

@@ -51,6 +51,6 @@ def export_run(
         (example,), _ = test_vectors(network, task.validation, 1)
         name = device_folder(target) if target else state.measured_as
         measured = footprint_file(name).find(folder) if name in state.current_firmware else None
-        export(network, example, kind, place, prefix, measured)
+        export(network, example, kind, place, prefix, measured, state.integers or "")
         progress(1, 1, kind)
     return place

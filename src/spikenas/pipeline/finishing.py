@@ -221,7 +221,7 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
             spiking = network.plan.network.is_spiking
             notes = {**asked, "target": device, "synops": synops_of(network, frames) if spiking else None}
             chip = find_target(device) if device else None
-            items = Verified.of(network, task.test, verify, progress) if verify else None
+            items = Verified(task.test, verify, progress) if verify else None
             build(network, inputs, chip, run / FIRMWARE / name, _log.warning, notes, known[name], items)
             found[name] = footprint_file(name).read(run.folder)
             progress(1 + verify, 1 + verify, name)

@@ -5,29 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from spikenas._util.class_figures import Figures
 from spikenas._util.run_files import LOG, MODEL
-from spikenas.config import Config
 from spikenas.memory import sizes, speed
 from spikenas.pipeline.run_folder import RunFolder
 from spikenas.pipeline.searching import FRONT_COLUMNS, search_front
 from spikenas.pipeline.stages import State, has_twin, next_stage
-from spikenas.pipeline.verdict import ORDINARY, SPIKING, Standing, verdict
 from spikenas.records import BEST_FILE, EVALUATION_FILE, QUANTISATION_FILE, footprint_file
 from spikenas.space.genotype import Genotype
 from spikenas.task import Task
 from spikenas.training.epochs import kept_epoch, read_log
-
-
-def _standing(name: str, values: dict[str, Any], state: State, config: Config) -> Standing | None:
-    """Return what a network reaches and takes, on the device of a configuration; None before it is evaluated."""
-    evaluation = EVALUATION_FILE.find(state.folder)
-    if evaluation is None or "figures" not in values:
-        return None
-    confusion = evaluation["quantised_confusion"] if "quantised_figures" in values else evaluation["confusion"]
-    made = values.get("firmware", {}).get(state.measured_as)
-    instructions = made["instructions"] if made and "linked" in made else values["instructions"]
-    return Standing.of(name, Figures.of(confusion), values, instructions, config.budget)
 
 
 def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
@@ -69,9 +55,6 @@ def summarise(run: RunFolder, task: Task) -> dict[str, Any]:
     if config.search.front:
         rows = map(asdict, search_front(run, config))
         values["front"] = [{key: row[key] for key in FRONT_COLUMNS} for row in rows]
-    if config.network.is_spiking and (own := _standing(SPIKING, values, state, config)):
-        other = _standing(ORDINARY, values["twin"], state.twin, config) if "twin" in values else None
-        values["verdict"] = [one.as_json() for one in verdict(own, other, task.classes)]
     following = next_stage(state)
     return values | {
         "neuron": config.network.neuron,

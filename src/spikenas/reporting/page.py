@@ -25,7 +25,6 @@ from spikenas._util.provenance import versions
 from spikenas._util.units import format_size
 from spikenas.config import Config
 from spikenas.memory import FIGURES, Footprint, limits_of
-from spikenas.pipeline.verdict import Comparison
 from spikenas.records import SIZE_KEYS
 from spikenas.reporting.advice import Check
 from spikenas.reporting.checks import checks
@@ -36,6 +35,7 @@ from spikenas.reporting.race_plots import race_plot, trained_plot
 from spikenas.reporting.saved import SavedRun
 from spikenas.reporting.search_plots import comparison_plot, operations_plot, search_plot, trials_plot
 from spikenas.reporting.style import Plot
+from spikenas.reporting.verdict import Comparison
 from spikenas.space.drawing import draw_svg
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import Plan

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING
 from spikenas._util.class_figures import Figures, listed
 from spikenas._util.frames import frame_of
 from spikenas._util.markup import html_table
-from spikenas._util.run_files import (
-    EXPORT,
-)
+from spikenas._util.run_files import EXPORT, EXPORTED
 from spikenas._util.units import format_duration, format_energy, format_instructions, format_size, format_time
 from spikenas.config import Config
 from spikenas.memory import Footprint, footprint, sizes, speed
 from spikenas.nas.store import Trial
 from spikenas.pipeline.stages import State, next_stage
-from spikenas.pipeline.verdict import ORDINARY, SPIKING, Comparison, Standing, verdict
 from spikenas.records import (
     Analysis,
     Best,
@@ -31,6 +28,7 @@ from spikenas.records import (
     Quantisation,
     RaceRecord,
 )
+from spikenas.reporting.verdict import ORDINARY, SPIKING, Comparison, Standing, verdict
 from spikenas.space.design import Design
 from spikenas.space.genotype import Genotype
 from spikenas.space.plan import Plan
@@ -239,9 +237,14 @@ class SavedRun:
 
     @property
     def page(self) -> str | None:
-        """The page that classifies pictures in a browser, from the run folder; None where none was exported."""
-        page = f"{EXPORT}/wasm/index.html"
-        return page if (self.folder / page).exists() else None
+        """The page that classifies pictures by these integers in a browser, as a path in the run folder, or None."""
+        exported = self.folder / EXPORT / "wasm"
+        try:
+            of = (exported / EXPORTED).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+        current = self.quantisation is not None and self.quantisation["quantised_sha256"] == of
+        return f"{EXPORT}/wasm/index.html" if current else None
 
     @property
     def notes(self) -> list[str]:

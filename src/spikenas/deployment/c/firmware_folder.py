@@ -11,7 +11,7 @@ import numpy as np
 
 from spikenas._util.errors import DeployError
 from spikenas._util.run_files import FOOTPRINT
-from spikenas.deployment.c.header import KERNELS, PREFIX, takes_pictures
+from spikenas.deployment.c.header import KERNELS, PICTURE, PREFIX
 from spikenas.deployment.c.source import frames_of, make_sources
 from spikenas.deployment.c.texts import fill, readme_text
 from spikenas.deployment.toolchain import FIRMWARE, WARNINGS, Core
@@ -20,7 +20,6 @@ from spikenas.integers.machine import Integers
 from spikenas.integers.reference import run_reference
 
 _TEST = ("main.c", "port.h", "port_host.c", "port_device.c", "startup.c")
-_PICTURE = ("picture.c", "picture.h")
 SOURCES = ("main", "network", "kernels", "gather", "dense", "startup", "port_device")
 _WRITTEN = ("Makefile", "README.md", FOOTPRINT)
 _PER_LINE = 32
@@ -35,8 +34,7 @@ def library_files(network: IntegerNetwork, prefix: str = PREFIX) -> dict[str, st
     Raises:
         DeployError: The kernels' descriptors cannot hold a layer.
     """
-    copied = (*KERNELS, *(_PICTURE if takes_pictures(network) else ()))
-    return {**make_sources(network, prefix), **{name: _copied(name) for name in copied}}
+    return {**make_sources(network, prefix), **{name: _copied(name) for name in (*KERNELS, *PICTURE)}}
 
 
 def write_folder(network: IntegerNetwork, inputs: Sequence[Integers], core: Core | None, folder: Path) -> None:
@@ -56,7 +54,7 @@ def write_folder(network: IntegerNetwork, inputs: Sequence[Integers], core: Core
         **{name: _copied(name) for name in _TEST},
         "test_vectors.h": vectors_header(network, inputs),
         "example.c": fill("example.c", network, PREFIX),
-        "Makefile": _makefile(network, core),
+        "Makefile": _makefile(core),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -92,9 +90,9 @@ def numbers(values: Iterable[object]) -> str:
     return ",\n    ".join(", ".join(texts[at : at + _PER_LINE]) for at in range(0, len(texts), _PER_LINE))
 
 
-def _makefile(network: IntegerNetwork, core: Core | None) -> str:
+def _makefile(core: Core | None) -> str:
     warnings = " ".join(WARNINGS)
-    names = ("network", "kernels", "gather", "dense", *(("picture",) if takes_pictures(network) else ()))
+    names = ("network", "kernels", "gather", "dense", "picture")
     sources, objects = (" ".join(f"{name}.{end}" for name in names) for end in "co")
     device = ""
     if core:

@@ -11,27 +11,24 @@ from spikenas.integers.integers import IntegerNetwork
 from spikenas.space.plan import InputSpec
 
 PREFIX = "snn"
+_LABELS = "@LABELS@"  # in the place of names that are not to be changed
+PICTURE = ("picture.c", "picture.h")  # in every folder, since networks share it
 KERNELS = ("kernels.c", "dense.c", "gather.c", "rows.h", "kernels.h", "inline.h")
-_STEMS = frozenset(
-    {"kernels", "dense", "gather", "rows", "inline", "membranes", "picture", "main", "example", "startup"}
-)
 
 
 def check_prefix(prefix: str) -> None:
-    """Check that names of C can begin with a prefix, and files be called by it.
+    """Check that names of C can begin with a prefix.
 
     Raises:
         DeployError: They cannot.
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,30}", prefix):
         raise DeployError(f"--prefix {prefix}: no name in C; expected a letter, then letters, digits and _, at most 31")
-    if prefix.lower() in _STEMS or prefix.lower().startswith(("port", "snn_")):
-        raise DeployError(f"--prefix {prefix}: a file of the firmware is called so; choose another")
 
 
 def stem_of(prefix: str) -> str:
-    """Return what the generated files are called, without their suffix."""
-    return "network" if prefix == PREFIX else prefix
+    """Return what the generated files are called, without their suffix, so as no other header is."""
+    return "network" if prefix == PREFIX else f"snn_{prefix}"
 
 
 def takes_pictures(network: IntegerNetwork) -> bool:
@@ -110,14 +107,14 @@ static const char *const snn_labels[SNN_CLASSES]
     __attribute__((unused))
 #endif
     = {{
-    {labels}}};
+    {_LABELS}}};
 
 #ifdef __cplusplus
 }}
 #endif
 #endif
 """
-    return with_prefix(text, prefix)
+    return with_prefix(text, prefix).replace(_LABELS, labels)
 
 
 def with_prefix(text: str, prefix: str) -> str:
@@ -177,7 +174,7 @@ def c_string(text: str) -> str:
 
 def _channels(network: IntegerNetwork) -> str:
     spec = network.plan.input
-    if not spec.static:
+    if not spec.static or spec.channels not in (1, 3):
         return f"{spec.channels} channel{'s' if spec.channels > 1 else ''} a pixel in the order of the data"
     return "red, green, blue" if spec.channels == 3 else "a byte of grey each, 0 black"
 

@@ -9,8 +9,8 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from spikenas._util.provenance import versions
-from spikenas._util.units import format_energy, format_size, format_time
-from spikenas.deployment.c.header import KERNELS, c_string, input_in_words, stem_of, takes_pictures
+from spikenas._util.units import format_energy, format_instructions, format_size, format_time
+from spikenas.deployment.c.header import KERNELS, PICTURE, c_string, input_in_words, stem_of, takes_pictures
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.memory import footprint
 
@@ -25,8 +25,6 @@ def fill(template: str, network: IntegerNetwork, prefix: str, **more: Any) -> st
         more: Further values.
     """
     plan = network.plan
-    pictures = takes_pictures(network)
-    names = [f"{stem_of(prefix)}.c", *(name for name in KERNELS if name.endswith(".c"))]
     values = {
         "p": prefix,
         "P": prefix.upper(),
@@ -34,8 +32,8 @@ def fill(template: str, network: IntegerNetwork, prefix: str, **more: Any) -> st
         "spec": plan.input,
         "T": plan.network.timesteps,
         "classes": network.classes,
-        "pictures": pictures,
-        "sources": [*names, *(["picture.c"] if pictures else [])],
+        "pictures": takes_pictures(network),
+        "sources": [f"{stem_of(prefix)}.c", *(name for name in (*KERNELS, *PICTURE) if name.endswith(".c"))],
         "cost": footprint(plan),
         "plan": plan,
         "version": versions()["spikenas"],
@@ -74,6 +72,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "c_string": c_string,
         "size": format_size,
+        "instructions": format_instructions,
         "time": format_time,
         "energy": format_energy,
     }

@@ -15,6 +15,10 @@
 
 #include "membranes.h"
 
+#if __SIZEOF_INT__ < 4 || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error the kernels are for processors whose int has 32 bits, with the lowest byte first
+#endif
+
 /* What lies in the arena, which is of bytes. */
 typedef int16_t __attribute__((may_alias)) snn_map_t;
 typedef int32_t __attribute__((may_alias)) snn_sum_t;

@@ -108,12 +108,12 @@ static uint32_t nearest(double value) {
 
 static double smaller(double a, double b) { return a < b ? a : b; }
 
-static int is_too_large(uint32_t size, uint32_t out) { return size == 0 || size > SNN_MOST_SHRUNK * out; }
+static int is_too_large(uint32_t size, uint32_t out) { return size > SNN_MOST_SHRUNK * out; }
 
 int snn_fit_picture(const snn_frame_t *frame, const uint8_t *pixels, uint32_t width, uint32_t height, uint32_t channels, uint8_t *input) {
     picture_t picture = {pixels, width, channels, frame->channels};
     uint32_t out_width = frame->width, out_height = frame->height;
-    if ((channels != 1 && channels != 3) || is_too_large(width, out_width) || is_too_large(height, out_height)) return -1;
+    if ((channels != 1 && channels != 3) || width == 0 || height == 0) return -1;
     double scale_x = (double)out_width / width, scale_y = (double)out_height / height, most = smaller(scale_x, scale_y);
     double left = 0, top = 0, right = width, bottom = height;
     if (frame->fit == SNN_CROP) {
@@ -124,10 +124,12 @@ int snn_fit_picture(const snn_frame_t *frame, const uint8_t *pixels, uint32_t wi
     }
     if (frame->fit == SNN_PAD && (width != out_width || height != out_height)) {
         uint32_t inner_width = nearest(product(width, most)), inner_height = nearest(product(height, most));
+        if (is_too_large(width, inner_width) || is_too_large(height, inner_height)) return -1;
         for (uint32_t i = 0; i < out_width * out_height * frame->channels; i++) input[i] = 128;
         input += ((out_height - inner_height) / 2 * out_width + (out_width - inner_width) / 2) * frame->channels;
         out_width = inner_width, out_height = inner_height;
     }
+    if (is_too_large(width, out_width) || is_too_large(height, out_height)) return -1;
     side_t along = side((float)left, (float)right, width, out_width), down = side((float)top, (float)bottom, height, out_height);
     resize(&picture, &along, &down, input, frame->width);
     return 0;

@@ -17,7 +17,7 @@ typedef struct {
 } snn_frame_t;
 
 /* Writes a picture, [height][width][channels] bytes with `channels` 1 or 3, into an input. Returns 0, or -1 where a side is
- * empty or more than SNN_MOST_SHRUNK times that of the input, or there are other channels. Takes 4 KiB of stack. */
+ * empty or would be shrunk by more than SNN_MOST_SHRUNK, or there are other channels; then nothing is written. Takes 4 KiB of stack. */
 #define SNN_MOST_SHRUNK 128
 int snn_fit_picture(const snn_frame_t *frame, const uint8_t *pixels, uint32_t width, uint32_t height, uint32_t channels, uint8_t *input);
 

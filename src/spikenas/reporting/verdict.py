@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from spikenas._util.class_figures import Figures
 from spikenas._util.proportions import Interval, difference, wilson
@@ -13,6 +13,7 @@ from spikenas.config import BudgetConfig
 from spikenas.memory import speed
 
 SAME = 0.05  # share by which memory and time may differ and be called the same
+MARGIN = 0.02  # of accuracy that a network may lose, as far as the items show, and still be called no worse
 _CIFAR10 = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
 
 
@@ -71,8 +72,8 @@ RESNET8 = Standing(
     flash_bytes=96 << 10,
     seconds=0.16565,
     joules=5.25e-3,
-    source="a CNN of 8 bits: the reference's target accuracy and the size of its model; time and energy of v1.4, "
-    "closed, on an STM32L4 at 120 MHz",
+    source="a CNN of 8 bits: the target accuracy of its reference, the size of its model alone; time and energy of "
+    "version 1.4, closed division, on an STM32L4 at 120 MHz",
 )
 
 
@@ -84,13 +85,15 @@ class Aim:
         name: What is aimed at, in words.
         own: What the spiking network has of it, in words.
         other: What the other one has.
-        better: `own`, `other`, or `neither` where no difference is shown.
+        better: `own`, `other`, `neither` where no difference is shown, or `unlike` where they are of other devices.
+        difference: Of accuracy, the 95 % interval of the first less the second.
     """
 
     name: str
     own: str
     other: str
-    better: str
+    better: Literal["own", "other", "neither", "unlike"]
+    difference: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -146,41 +149,60 @@ def compare(own: Standing, other: Standing) -> Comparison:
     ):
         mine, others = getattr(own, key), getattr(other, key)
         if mine and others:
-            same = abs(mine - others) <= SAME * max(mine, others)
-            better = "neither" if same else "own" if mine < others else "other"
-            aims.append(Aim(name, said(mine), said(others), better))
-    return Comparison(own, other, tuple(aims), _sentence(aims, own, other))
+            aims.append(Aim(name, said(mine), said(others), _less(mine, others) if not other.source else "unlike"))
+    sentence = _sentence_of_published(aims[0], own, other) if other.source else _sentence(aims, own, other)
+    return Comparison(own, other, tuple(aims), sentence)
+
+
+def _less(mine: float, others: float) -> Literal["own", "other", "neither"]:
+    if abs(mine - others) <= SAME * max(mine, others):
+        return "neither"
+    return "own" if mine < others else "other"
 
 
 def _accuracy(own: Standing, other: Standing) -> Aim:
-    """Compare accuracies by the 95 % interval of their difference, as if the items were independent: with care."""
+    """Compare accuracies by the interval of their difference, as if the items were independent, which is with care."""
     if own.items and other.items:
-        low, high = difference(own.accuracy, own.items, other.accuracy, other.items)
+        between = difference(own.accuracy, own.items, other.accuracy, other.items)
     else:
-        known = own.interval or other.interval or Interval(own.accuracy, own.accuracy)
-        low, high = known.low - other.accuracy, known.high - other.accuracy
-    better = "own" if low > 0 else "other" if high < 0 else "neither"
-    return Aim("accuracy", f"{own.accuracy:.2%}", f"{other.accuracy:.2%}", better)
+        known = wilson(own.accuracy, own.items) if own.items else Interval(own.accuracy, own.accuracy)
+        between = Interval(known.low - other.accuracy, known.high - other.accuracy)
+    better: Literal["own", "other", "neither"] = (
+        "own" if between.low > 0 else "other" if between.high < 0 else "neither"
+    )
+    return Aim("accuracy", f"{own.accuracy:.2%}", f"{other.accuracy:.2%}", better, between)
 
 
 def _sentence(aims: Sequence[Aim], own: Standing, other: Standing) -> str:
-    sides = {side: [aim for aim in aims if aim.better == side] for side in ("own", "other")}
-    names = {"own": f"the {own.name}", "other": f"the {other.name}" if not other.source else other.name}
-    undecided = aims[0].better == "neither"
-    note = (
-        f"; {own.items:,} test items show no difference in accuracy ({aims[0].own} and {aims[0].other})"
-        if undecided and own.items
-        else ""
-    )
+    accuracy, between = aims[0], aims[0].difference or Interval(0, 0)
+    names = {"own": f"the {own.name}", "other": f"the {other.name}"}
+    sides = {side: [aim for aim in aims if aim.better == side] for side in names}
+    worst = {"own": -between.low, "other": between.high}  # by how much each may be less accurate
+    winner = next((side for side, opposite in (("own", "other"), ("other", "own")) if not sides[opposite]), None)
+    shown = f"{own.items:,} test items, {accuracy.own} and {accuracy.other}"
+    if accuracy.better != "neither":
+        note = ""
+    elif winner and worst[winner] <= MARGIN and sides[winner]:
+        note = f"; it is at most {100 * worst[winner]:.1f} points less accurate, if at all ({shown})"
+    else:
+        most = 100 * max(worst.values())
+        note = f"; which one is more accurate is not shown, by up to {most:.1f} points ({shown})"
     if not sides["own"] and not sides["other"]:
-        return f"Either will do: they take as much{note}."
-    for side, opposite in (("own", "other"), ("other", "own")):
-        if not sides[opposite]:
-            return f"Take {names[side]}: it is better in {_listed(sides[side])}, and in nothing worse{note}."
-    parts = [f"for {_listed(sides[side])} take {names[side]}" for side in ("other", "own")]
-    first = "other" if aims[0].better == "other" else "own"
-    chosen = parts if first == "other" else parts[::-1]
-    return f"{chosen[0][0].upper()}{chosen[0][1:]}, {chosen[1]}{note}."
+        return f"They take as much{note}."
+    if winner and (accuracy.better != "neither" or worst[winner] <= MARGIN):
+        return f"Take {names[winner]}: it is better in {_listed(sides[winner])}, and in nothing worse{note}."
+    order = sorted((side for side in names if sides[side]), key=lambda side: accuracy not in sides[side])
+    text = ", ".join(f"for {_listed(sides[side])} take {names[side]}" for side in order)
+    return f"{text[0].upper()}{text[1:]}{note}."
+
+
+def _sentence_of_published(accuracy: Aim, own: Standing, other: Standing) -> str:
+    figures = f"({accuracy.own} against {accuracy.other})"
+    unlike = "its memory, time and energy are of another program and device, and decide nothing here"
+    if accuracy.better == "neither":
+        return f"Neither is shown to be more accurate {figures}; {unlike}."
+    taken = f"the {own.name}" if accuracy.better == "own" else other.name
+    return f"For accuracy take {taken} {figures}; {unlike}."
 
 
 def _listed(aims: Sequence[Aim]) -> str:
