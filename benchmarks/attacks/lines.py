@@ -39,6 +39,8 @@ LINES: tuple[list[str], ...] = (
     ["evaluate", "--out", "run", "--quiet"],
     ["quantise", "--out", "run", "--bits", "8", "--quiet"],
     ["deploy", "--out", "run", "--target", "stm32f103", "--quiet"],
+    ["export", "--out", "run", "--to", "cmake", "--prefix", "digits", "--into", "exported", "--quiet"],
+    ["export", "--out", "run", "--to", "python", "--quiet"],
     ["train", "--out", "run", "--epochs", "2", "--quiet"],
     ["run", *WORK, "--no-enhance", "--out", "out", "--target", "data/board.toml"],
     ["run", *WORK, "--out", "out", "--flash", "24KiB", "--ram", "8KiB"],
