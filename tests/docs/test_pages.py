@@ -36,7 +36,7 @@ PAGES += [page for page in sorted(DOCS.rglob("*.md")) if page.name not in WRITTE
 LISTED = re.compile(r"^(?:    )?(?:[^$\n].*&& )?(spikenas .*)$", re.MULTILINE)
 MENTIONED = re.compile(r"`(spikenas [^`]*)`")
 NOT_RUN = {
-    "cifar10|SpikeNAS-Bench|TABLE|cells-cifar10": "data that are not here",
+    "cifar10|SpikeNAS-Bench|TABLE|cells-cifar10|n-mnist|fashion-mnist": "data that are not here",
     "--by train|--by cmrr,train": "an hour and more",
     "--ray-address": "a cluster that is not here",
     "my-images/ --(target stm32f405|flash 96KiB --ram 128KiB --out runs/sizes)$": "test_people.py does",
