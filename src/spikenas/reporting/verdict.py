@@ -114,12 +114,9 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        standings = {key: {**asdict(one), "interval": one.interval} for key, one in self._pair.items()}
-        return {"sentence": self.sentence, **standings, "aims": [asdict(aim) for aim in self.aims]}
-
-    @property
-    def _pair(self) -> dict[str, Standing]:
-        return {"own": self.own, "other": self.other}
+        own, other = ({**asdict(one), "interval": one.interval} for one in (self.own, self.other))
+        aims = [asdict(aim) for aim in self.aims]
+        return {"sentence": self.sentence, "own": own, "other": other, "aims": aims}
 
 
 SPIKING, ORDINARY = "spiking network", "ordinary network (a CNN with ReLUs)"
@@ -198,7 +195,7 @@ def _sentence(aims: Sequence[Aim], own: Standing, other: Standing) -> str:
 
 def _sentence_of_published(accuracy: Aim, own: Standing, other: Standing) -> str:
     figures = f"({accuracy.own} against {accuracy.other})"
-    unlike = "its memory, time and energy are of another program and device, and decide nothing here"
+    unlike = f"memory, time and energy of {other.name} are of another program and device, and decide nothing here"
     if accuracy.better == "neither":
         return f"Neither is shown to be more accurate {figures}; {unlike}."
     taken = f"the {own.name}" if accuracy.better == "own" else other.name

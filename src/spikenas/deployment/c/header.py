@@ -11,9 +11,9 @@ from spikenas.integers.integers import IntegerNetwork
 from spikenas.space.plan import InputSpec
 
 PREFIX = "snn"
-_LABELS = "@LABELS@"  # in the place of names that are not to be changed
-PICTURE = ("picture.c", "picture.h")  # in every folder, since networks share it
 KERNELS = ("kernels.c", "dense.c", "gather.c", "rows.h", "kernels.h", "inline.h")
+PICTURE = ("picture.c", "picture.h")  # in every folder, since networks share it
+_LABELS = "@LABELS@"  # in the place of names that are not to be changed
 
 
 def check_prefix(prefix: str) -> None:
@@ -149,7 +149,7 @@ static inline int snn_classify_picture(const uint8_t *pixels, uint32_t width, ui
 
 def digest_of_kernels(network: IntegerNetwork) -> str:
     """Return a number, in C, of the kernels that a network is written for."""
-    texts = [(FIRMWARE / name).read_bytes() for name in KERNELS]
+    texts = [(FIRMWARE / name).read_bytes() for name in (*KERNELS, *PICTURE)]
     return hex(crc32(b"".join([*texts, bytes([network.plan.network.membrane_bits])])))
 
 
