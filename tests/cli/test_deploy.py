@@ -301,5 +301,11 @@ def test_verify_classifies_test_images_under_the_emulator(run: Main, folder: Pat
     labels = test.labels[deployment.spread(len(test), 60)]
     right = [run_reference(network, one).argmax() == label for one, label in zip(inputs, labels, strict=True)]
     assert found["accuracy"] == sum(right) / 60
-    shown = run("deploy", "--out", folder)[1]
+    status, out, err = run("deploy", "--out", folder, "--verify", "100000", "--json")
+    count = len(test)
+    assert f"there are {count} test items, which is all that the firmware classifies" in " ".join(err.split())
+    assert json.loads(out)["firmware"]["stm32f405"]["verified"]["images"] == count
+    _, out, _ = run("deploy", "--out", folder, "--verify", "0", "--json", "--quiet")
+    assert "verified" not in json.loads(out)["firmware"]["stm32f405"]
+    shown = run("deploy", "--out", folder, "--verify", "60")[1]
     assert "of 60 test images right by the firmware under QEMU, all outputs equal" in " ".join(shown.split())

@@ -31,7 +31,7 @@ def test_a_project_of_a_run_is_in_it(run: Main, folder: Path) -> None:
     assert f"exported to {folder}/export/arduino; its README.md says how to go on" in err
     made = folder / "export" / "arduino"
     assert {path.name for path in made.iterdir()} == {
-        ".spikenas-export", "README.md", "examples", "library.properties", "src"
+        ".spikenas-export.json", "README.md", "examples", "library.properties", "src"
     }  # fmt: skip
     example = (made / "examples" / "Classify" / "example_input.h").read_text(encoding="utf-8")
     assert "#define DIGITS_EXAMPLE_CLASS " in example
@@ -51,7 +51,7 @@ def test_code_for_another_device(run: Main, folder: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--to", "cmake", "--prefix", "9"), "--prefix 9: no name in C; expected a letter, then letters, digits and _"),
+        (("--to", "cmake", "--prefix", "9"), "--prefix 9: no beginning of a name in C; expected a lower-case letter"),
         (
             ("--to", "stm32"),
             "--to stm32: no such kind of project, known: arduino, cmake, pico, platformio, python, wasm, ",

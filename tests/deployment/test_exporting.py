@@ -18,6 +18,7 @@ from PIL import Image
 
 from programs import Case, frames_for, integers_of, model_of
 from spikenas._util.errors import DeployError
+from spikenas._util.files import write_atomically
 from spikenas.config import NetworkConfig
 from spikenas.data import Statistics
 from spikenas.deployment.exporting import export
@@ -333,7 +334,7 @@ def test_networks_whose_kernels_differ_are_told_by_the_linker_and_by_the_compile
     assert "#error these are not the kernels of this network" in done.stderr
 
 
-@pytest.mark.parametrize("prefix", ["", "9lives", "a-b", "_x", "é", "a" * 32])
+@pytest.mark.parametrize("prefix", ["", "9lives", "a-b", "_x", "é", "Net", "a" * 32])
 def test_a_prefix_that_is_no_name_is_refused(prefix: str, tmp_path: Path) -> None:
     network = pictures()
     with pytest.raises(DeployError, match=f"^--prefix {prefix}: "):
@@ -348,11 +349,64 @@ def test_a_folder_of_something_else_is_kept(tmp_path: Path) -> None:
     with pytest.raises(DeployError, match=r"x: is there, and is no exported folder; give another name$"):
         export(network, items(network)[0], "cmake", tmp_path / "x")
     assert (tmp_path / "x" / "letter.txt").read_text() == "mine"
-    export(network, items(network)[0], "cmake", tmp_path / "y")
-    (tmp_path / "y" / "src" / "old.c").write_text("")
-    export(network, items(network)[0], "arduino", tmp_path / "y")
-    assert not (tmp_path / "y" / "src" / "old.c").exists()
-    assert (tmp_path / "y" / "library.properties").exists()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DeployError, match=r"file: is there, and is no exported folder"):
+        export(network, items(network)[0], "cmake", tmp_path / "file")
+
+
+def test_a_folder_that_is_exported_to_again_keeps_what_is_not_of_the_export(tmp_path: Path) -> None:
+    network, folder = pictures(), tmp_path / "y"
+    export(network, items(network)[0], "arduino", folder)
+    (folder / "src" / "mine.c").write_text("mine")
+    export(network, items(network)[0], "cmake", folder, "pets")
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    assert {"src/mine.c", "src/snn_pets.c", "CMakeLists.txt"} <= names
+    assert not {"src/network.c", "library.properties", "examples"} & names
+    with (folder / "example.c").open("a") as file:
+        file.write("/* and mine */")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(DeployError, match=r"example\.c: has changed since it was exported; move it, or"):
+        export(network, items(network)[0], "cmake", folder, "pets")
+    (folder / "example.c").unlink()
+    (folder / "main.c").write_text("mine")
+    with pytest.raises(DeployError, match=r"main\.c: is in the way; move it, or export to another folder"):
+        export(network, items(network)[0], "pico", folder, "pets")
+    assert {path for path in before if not path.exists()} == {folder / "example.c"}
+    export(network, items(network)[0], "cmake", folder, "pets")
+    assert (folder / "example.c").exists()
+    assert (folder / "main.c").read_text() == "mine"
+
+
+def test_an_export_that_was_killed_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, folder = pictures(), tmp_path / "y"
+    export(network, items(network)[0], "cmake", folder)
+    written: list[Path] = []
+
+    def kill(path: Path, write: Any) -> None:
+        written.append(path)
+        if len(written) > 4:
+            raise KeyboardInterrupt
+        write_atomically(path, write)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("spikenas.deployment.exported.write_atomically", kill)
+        with pytest.raises(KeyboardInterrupt):
+            export(network, items(network)[0], "arduino", folder, "pets")
+    export(network, items(network)[0], "arduino", folder, "pets")
+    export(network, items(network)[0], "arduino", tmp_path / "z", "pets")
+    found, wanted = ({path.relative_to(one) for path in one.rglob("*")} for one in (folder, tmp_path / "z"))
+    assert found == wanted
+
+
+def test_a_record_that_leads_out_of_its_folder_is_refused(tmp_path: Path) -> None:
+    network, folder = pictures(), tmp_path / "y"
+    export(network, items(network)[0], "cmake", folder)
+    record = folder / ".spikenas-export.json"
+    record.write_text(record.read_text().replace('"README.md"', '"../letter.txt"'))
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(DeployError, match=r"expected paths in the folder, not '\.\./letter\.txt'"):
+        export(network, items(network)[0], "arduino", folder)
+    assert (tmp_path / "letter.txt").read_text() == "mine"
 
 
 def test_an_unknown_kind_names_the_nearest(tmp_path: Path) -> None:

@@ -29,6 +29,6 @@ FOOTPRINT = "footprint.json"  # in the folder of a device
 FOOTPRINTS = f"{FIRMWARE}/[!.]*/{FOOTPRINT}"
 TWIN = "twin"  # folder of the run of the same plan with relu neurons
 EXPORT = "export"  # folder of a folder for each kind of project
-EXPORTED = ".spikenas-export"  # in such a folder: the digest of its integers
+EXPORTED = ".spikenas-export.json"  # in such a folder: what was exported
 HISTORY = "history.jsonl"
 REPORT = "report.html"

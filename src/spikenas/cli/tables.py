@@ -179,7 +179,7 @@ def _add_twin(table: Table, twin: dict[str, Any]) -> None:
     said = [f"{figures['accuracy']:.2%}" if figures else "not evaluated yet"]
     said += [f"{format_size(twin[f'{name}_bytes'])} {name}" for name in ("flash", "ram")]
     said += [f"{one['instructions']:,} instructions" for one in twin.get("firmware", {}).values() if "linked" in one]
-    table.add_row("with relu", ", ".join(said) + f", trained for {twin.get('training_seconds', 0):.0f} s")
+    table.add_row("with relu", ", ".join(said) + f", trained for {format_duration(twin.get('training_seconds', 0))}")
 
 
 def _right(figures: dict[str, Any]) -> str:

@@ -15,13 +15,13 @@ import numpy as np
 
 from spikenas._util.errors import DeployError
 from spikenas._util.process import run_tool
-from spikenas._util.run_files import EXPORTED
 from spikenas._util.words import hint
 from spikenas.config import PROJECTS
-from spikenas.deployment.c.firmware_folder import library_files, numbers, replace
+from spikenas.deployment.c.firmware_folder import library_files, numbers
 from spikenas.deployment.c.header import PREFIX, check_prefix, stem_of, takes_pictures
 from spikenas.deployment.c.source import frames_of
 from spikenas.deployment.c.texts import fill
+from spikenas.deployment.exported import require_exported, update
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
 from spikenas.integers.reference import run_reference
@@ -81,20 +81,18 @@ def export(
         network: The integers.
         example: An input [1 or T, C, H, W] of 0 to 255, whose class the example program prints.
         kind: One of `PROJECTS`.
-        folder: The folder; one that was exported before is replaced, all or nothing.
+        folder: The folder; of one that was exported to before, files of then are replaced, and others stay.
         prefix: What the names in C begin with.
         measured: What footprint.json says, where the firmware was built for a device.
         digest: Digest of the file of the integers, kept in the folder.
     Raises:
-        DeployError: There is no such kind, the prefix is no name in C, the folder is something else, or a compiler that
-            the kind needs is missing or fails.
+        DeployError: There is no such kind, the prefix is no name in C, the folder is something else or what was
+            exported has changed, or a compiler that the kind needs is missing or fails.
     """
     check_export(kind, prefix)
-    folder = folder.resolve()
-    if folder.exists() and not (folder / EXPORTED).exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DeployError(f"{folder}: is there, and is no exported folder; give another name")
+    require_exported(folder)
     values = {
-        "folder": folder.name,
+        "folder": folder.resolve().name,
         "title": f"SpikeNAS_{prefix}",
         "module": stem_of(prefix),
         "library": f"lib{prefix}.{_ENDINGS.get(sys.platform, 'so')}",
@@ -112,9 +110,7 @@ def export(
         if kind in _BUILDING:
             _BUILDING[kind](network, prefix, made, values)
         _write(made / "README.md", fill("README.md", network, prefix, **values))
-        _write(made / EXPORTED, digest)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        replace(made, folder, [path.name for path in made.iterdir()])
+        update(folder, made, digest)
 
 
 def _write(path: Path, text: str) -> None:

@@ -31,7 +31,7 @@ def export(
 
     Args:
         integers: The network.
-        folder: Where the files go; one that was exported before is replaced.
+        folder: Where the files go; of one that was exported to before, files of then are replaced, and others stay.
         to: `arduino`, `cmake`, `pico`, `platformio`, `python`, `wasm` or `zephyr`.
         prefix: What its names in C begin with, so that several networks live in one program.
         target: The device that the code is for; None is the core that the network was planned for.
@@ -40,8 +40,8 @@ def export(
         The folder.
     Raises:
         ConfigError: The device is unknown.
-        DeployError: There is no such kind, the prefix is no name in C, the folder is something else, or a compiler that
-            the kind needs is missing or fails.
+        DeployError: There is no such kind, the prefix is no name in C, the folder is something else or what was
+            exported has changed, or a compiler that the kind needs is missing or fails.
     """
     check_export(to, prefix)
     task = integers.task

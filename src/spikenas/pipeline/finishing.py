@@ -198,7 +198,10 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
     devices = [known_name(target)] if target else [*([own] if own else []), *made]
     wanted = {device_folder(one) if one else task.config.network.core: one for one in devices or [None]}
     vectors = min(task.config.quantise.vectors, len(task.validation))
-    verify = min(task.config.quantise.verify, len(task.test)) if task.config.quantise.verify else 0
+    verify = task.config.quantise.verify
+    if verify and verify > len(task.test):
+        verify = len(task.test)
+        _log.warning("quantise.verify: there are %d test items, which is all that the firmware classifies", verify)
     asked = {"vectors": vectors, "quantised_sha256": quantised["quantised_sha256"]}
     found: dict[str, FootprintRecord] = {}
     known = {name: _known_of(device, task) for name, device in wanted.items()}
@@ -231,7 +234,7 @@ def deploy(run: RunFolder, task: Task, report: Reporter, target: str | None = No
 
 def _is_verified(said: FootprintRecord, count: int) -> bool:
     """Whether a firmware has classified as many test items as is asked for."""
-    return count == 0 or ("verified" in said and said["verified"]["images"] == count)
+    return count == (said["verified"]["images"] if "verified" in said else 0)
 
 
 def _known_of(device: str | None, task: Task) -> BudgetConfig | None:

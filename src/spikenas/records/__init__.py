@@ -21,6 +21,7 @@ from spikenas.records.finding import (
 )
 from spikenas.records.finishing import (
     EVALUATION_FILE,
+    EXPORTED_FILE,
     QUANTISATION_FILE,
     QUANTISED_KEYS,
     SIZE_KEYS,
@@ -39,6 +40,7 @@ __all__ = [
     "BEST_FILE",
     "DATA_FILE",
     "EVALUATION_FILE",
+    "EXPORTED_FILE",
     "QUANTISATION_FILE",
     "QUANTISED_KEYS",
     "RACE_FILE",

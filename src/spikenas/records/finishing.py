@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Annotated, Literal, NotRequired
 
 from pydantic import AfterValidator, Field, with_config
 from typing_extensions import TypedDict
 
 from spikenas._util.json_file import JsonFile
-from spikenas._util.run_files import EVALUATION, FIRMWARE, FOOTPRINT, QUANTISATION
+from spikenas._util.run_files import EVALUATION, EXPORTED, FIRMWARE, FOOTPRINT, QUANTISATION
 from spikenas.records.kinds import CLOSED, Bits, Count, Digest, ModelName, NotNegative, Share
 
 
@@ -205,6 +206,25 @@ class FootprintRecord(TypedDict):
     verified: NotRequired[VerifiedRecord]
 
 
+@with_config(CLOSED)
+class ExportedRecord(TypedDict):
+    """What is known of a folder that was exported to.
+
+    `integers` is the digest of their file, empty where it is not known. `files` are digests by path in the folder; an
+    empty one is of a file that was being written.
+    """
+
+    integers: str
+    files: dict[str, str]
+
+
+def _within(found: ExportedRecord) -> None:
+    for name in found["files"]:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise ValueError(f"files: expected paths in the folder, not {name!r}")
+
+
 SIZE_KEYS: tuple[Literal["flash_bytes", "ram_bytes"], ...] = ("flash_bytes", "ram_bytes")
 
 
@@ -219,6 +239,7 @@ def _together(found: Mapping[str, object], *keys: str) -> None:
 
 
 QUANTISATION_FILE = JsonFile(QUANTISATION, Quantisation, "quantise")
+EXPORTED_FILE = JsonFile(EXPORTED, ExportedRecord, "export", _within)
 EVALUATION_FILE = JsonFile(EVALUATION, EvaluationRecord, "evaluate", _evaluated_whole)
 
 

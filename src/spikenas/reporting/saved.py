@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from spikenas._util.class_figures import Figures, listed
 from spikenas._util.frames import frame_of
 from spikenas._util.markup import html_table
-from spikenas._util.run_files import EXPORT, EXPORTED
+from spikenas._util.run_files import EXPORT
 from spikenas._util.units import format_duration, format_energy, format_instructions, format_size, format_time
 from spikenas.config import Config
 from spikenas.memory import Footprint, footprint, sizes, speed
 from spikenas.nas.store import Trial
 from spikenas.pipeline.stages import State, next_stage
 from spikenas.records import (
+    EXPORTED_FILE,
     Analysis,
     Best,
     Data,
@@ -239,11 +240,8 @@ class SavedRun:
     def page(self) -> str | None:
         """The page that classifies pictures by these integers in a browser, as a path in the run folder, or None."""
         exported = self.folder / EXPORT / "wasm"
-        try:
-            of = (exported / EXPORTED).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            return None
-        current = self.quantisation is not None and self.quantisation["quantised_sha256"] == of
+        said = State(exported, self.config).values(EXPORTED_FILE)
+        current = self.quantisation and said and self.quantisation["quantised_sha256"] == said["integers"]
         return f"{EXPORT}/wasm/index.html" if current else None
 
     @property

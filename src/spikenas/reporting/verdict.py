@@ -187,14 +187,15 @@ def _sentence(aims: Sequence[Aim], own: Standing, other: Standing) -> str:
     if not sides["own"] and not sides["other"]:
         return f"They take as much{note}."
     if winner and (accuracy.better != "neither" or worst[winner] <= MARGIN):
-        return f"Take {names[winner]}: it is better in {_listed(sides[winner])}, and in nothing worse{note}."
+        return f"Take {names[winner]}: it is better in {_listed(sides[winner], winner)}, and in nothing worse{note}."
     order = sorted((side for side in names if sides[side]), key=lambda side: accuracy not in sides[side])
-    text = ", ".join(f"for {_listed(sides[side])} take {names[side]}" for side in order)
+    text = ", ".join(f"for {_listed(sides[side], side)} take {names[side]}" for side in order)
     return f"{text[0].upper()}{text[1:]}{note}."
 
 
 def _sentence_of_published(accuracy: Aim, own: Standing, other: Standing) -> str:
-    figures = f"({accuracy.own} against {accuracy.other})"
+    first, second = (accuracy.other, accuracy.own) if accuracy.better == "other" else (accuracy.own, accuracy.other)
+    figures = f"({first} against {second})"
     unlike = f"memory, time and energy of {other.name} are of another program and device, and decide nothing here"
     if accuracy.better == "neither":
         return f"Neither is shown to be more accurate {figures}; {unlike}."
@@ -202,6 +203,8 @@ def _sentence_of_published(accuracy: Aim, own: Standing, other: Standing) -> str
     return f"For accuracy take {taken} {figures}; {unlike}."
 
 
-def _listed(aims: Sequence[Aim]) -> str:
-    words = [f"{aim.name} ({aim.own} against {aim.other})" for aim in aims]
+def _listed(aims: Sequence[Aim], side: str) -> str:
+    """Name aims, the figure of one side first."""
+    pairs = [(aim.name, aim.own, aim.other) if side == "own" else (aim.name, aim.other, aim.own) for aim in aims]
+    words = ["{} ({} against {})".format(*pair) for pair in pairs]
     return ", ".join(words[:-1]) + (" and " if words[:-1] else "") + words[-1]

@@ -141,20 +141,12 @@ def require_replaceable(folder: Path) -> None:
 
 def replace_folder(source: Path, folder: Path) -> None:
     """Put the sources of a built firmware folder in the place of an older one, all or none."""
-    replace(source, folder, [path.name for path in source.iterdir() if path.suffix in (".c", ".h")] + list(_WRITTEN))
-
-
-def replace(source: Path, folder: Path, names: Iterable[str]) -> None:
-    """Put files and folders of one folder in the place of another folder, all or none."""
     partial, old = (folder.with_name(f".{folder.name}.{end}") for end in ("partial", "old"))
     for left in (partial, old):
         shutil.rmtree(left, ignore_errors=True)
     partial.mkdir(parents=True)
-    for name in names:
-        path = source / name
-        if path.is_dir():
-            shutil.copytree(path, partial / name)
-        elif path.exists():
+    for path in source.iterdir():
+        if path.suffix in (".c", ".h") or path.name in _WRITTEN:
             shutil.copy(path, partial)
     if folder.exists():
         folder.rename(old)

@@ -22,8 +22,9 @@ def check_prefix(prefix: str) -> None:
     Raises:
         DeployError: They cannot.
     """
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,30}", prefix):
-        raise DeployError(f"--prefix {prefix}: no name in C; expected a letter, then letters, digits and _, at most 31")
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", prefix):
+        wanted = "a lower-case letter, then such letters, digits and _, at most 31"
+        raise DeployError(f"--prefix {prefix}: no beginning of a name in C; expected {wanted}")
 
 
 def stem_of(prefix: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -10,7 +11,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from spikenas._util.provenance import versions
 from spikenas._util.units import format_energy, format_instructions, format_size, format_time
-from spikenas.deployment.c.header import KERNELS, PICTURE, c_string, input_in_words, stem_of, takes_pictures
+from spikenas.deployment.c.header import KERNELS, PICTURE, input_in_words, stem_of, takes_pictures
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.memory import footprint
 
@@ -57,6 +58,11 @@ def readme_text(
     return fill("README.md", network, prefix, measured=measured, kind=kind)
 
 
+def _quoted(text: str) -> str:
+    """Return a text in quotes, readable and in one line, whatever is in it."""
+    return json.dumps(text, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -70,7 +76,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )  # fmt: skip
     environment.filters |= {
-        "c_string": c_string,
+        "quoted": _quoted,
         "size": format_size,
         "instructions": format_instructions,
         "time": format_time,
