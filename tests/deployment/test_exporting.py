@@ -18,7 +18,6 @@ from PIL import Image
 
 from programs import Case, frames_for, integers_of, model_of
 from spikenas._util.errors import DeployError
-from spikenas._util.files import write_atomically
 from spikenas.config import NetworkConfig
 from spikenas.data import Statistics
 from spikenas.deployment.exporting import export
@@ -82,6 +81,9 @@ def test_python_runs_the_c(tmp_path: Path) -> None:
     said = run(sys.executable, "-c", code, folder=tmp_path / "here").strip()
     scores = run_reference(network, inputs[3]).tolist()
     assert said == f"{scores} {classes_of(network, inputs[3:])[0]} 3"
+    code = "import snn_pets as m, numpy as n; d = n.frombuffer(open('../frames.bin', 'rb').read(), 'uint8'); "
+    code += "print(m.label(m.fitted(d.reshape(m.HEIGHT, m.WIDTH, 3), m.WIDTH, m.HEIGHT, 3)))"
+    assert run(sys.executable, "-c", code, folder=tmp_path / "here").strip() == classes_of(network, inputs[3:])[0]
     (tmp_path / "picture.ppm").write_bytes(as_pnm(inputs[3]))
     said = run(sys.executable, "here/snn_pets.py", "picture.ppm", folder=tmp_path).strip()
     assert said == f"picture.ppm {classes_of(network, inputs[3:])[0]}"
@@ -377,25 +379,65 @@ def test_a_folder_that_is_exported_to_again_keeps_what_is_not_of_the_export(tmp_
     assert (folder / "main.c").read_text() == "mine"
 
 
-def test_an_export_that_was_killed_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("steps", range(0, 20, 3))
+def test_an_export_that_was_killed_is_done_again(steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, folder = pictures(), tmp_path / "y"
     export(network, items(network)[0], "cmake", folder)
-    written: list[Path] = []
+    (folder / "mine.c").write_text("mine")
+    done: list[Path] = []
 
-    def kill(path: Path, write: Any) -> None:
-        written.append(path)
-        if len(written) > 4:
+    def kill(source: Path, target: Path) -> None:
+        done.append(target)
+        if len(done) > steps:
             raise KeyboardInterrupt
-        write_atomically(path, write)
+        Path(source).replace(target)
 
     with monkeypatch.context() as patched:
-        patched.setattr("spikenas.deployment.exported.write_atomically", kill)
+        patched.setattr("os.replace", kill)
         with pytest.raises(KeyboardInterrupt):
             export(network, items(network)[0], "arduino", folder, "pets")
+    changed = folder / "src" / "picture.c"
+    text = changed.read_text(encoding="utf-8")
+    changed.write_text("mine")
+    with pytest.raises(DeployError, match=r"picture\.c: has changed since it was exported"):
+        export(network, items(network)[0], "arduino", folder, "pets")
+    changed.write_text(text, encoding="utf-8")
     export(network, items(network)[0], "arduino", folder, "pets")
     export(network, items(network)[0], "arduino", tmp_path / "z", "pets")
     found, wanted = ({path.relative_to(one) for path in one.rglob("*")} for one in (folder, tmp_path / "z"))
-    assert found == wanted
+    assert found == wanted | {Path("mine.c")}
+
+
+def test_a_first_export_that_was_killed_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, folder = pictures(), tmp_path / "y"
+    with monkeypatch.context() as patched:
+        patched.setattr("os.replace", lambda source, target: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            export(network, items(network)[0], "cmake", folder)
+    export(network, items(network)[0], "cmake", folder)
+    assert not [path for path in folder.iterdir() if path.suffix in (".partial", ".staged")]
+
+
+@pytest.mark.parametrize("place", ["main.c.partial", "README.md.partial"])
+def test_files_that_look_like_unfinished_ones_are_kept(place: str, tmp_path: Path) -> None:
+    network, folder = pictures(), tmp_path / "y"
+    export(network, items(network)[0], "cmake", folder)
+    (folder / place).write_text("mine")
+    export(network, items(network)[0], "pico", folder)
+    assert (folder / place).read_text() == "mine"
+
+
+def test_what_is_in_the_way_of_a_folder_or_leads_nowhere_is_kept(tmp_path: Path) -> None:
+    network, folder = pictures(), tmp_path / "y"
+    export(network, items(network)[0], "cmake", folder)
+    (folder / "examples").write_text("mine")
+    with pytest.raises(DeployError, match=r"examples: is in the way"):
+        export(network, items(network)[0], "arduino", folder)
+    (folder / "main.c").symlink_to("nowhere")
+    with pytest.raises(DeployError, match=r"main\.c: is in the way"):
+        export(network, items(network)[0], "pico", folder)
+    assert (folder / "examples").read_text() == "mine"
+    assert (folder / "main.c").is_symlink()
 
 
 def test_a_record_that_leads_out_of_its_folder_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ SPIKING = Standing("spiking network", 0.82, 10_000, 96_000, 64_000, 80e6, 0.48, 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-SAME = "10,000 test items, 82.00% and 82.00%"
+SAME = "95 %; 10,000 test items, 82.00% and 82.00%"
 
 
 @pytest.mark.parametrize(
@@ -70,11 +70,18 @@ def test_what_few_items_do_not_show_is_not_called_no_worse() -> None:
     found = compare(own, replace(SPIKING, name="ordinary network", items=20, accuracy=0.85))
     assert found.sentence == (
         "For instructions (20 million against 80 million) take the spiking network; which one is more accurate is not "
-        "shown, by up to 48.5 points (20 test items, 60.00% and 85.00%)."
+        "shown, by up to 48.5 points (95 %; 20 test items, 60.00% and 85.00%)."
     )
     low, high = found.as_json()["aims"][0]["difference"]
     assert low == pytest.approx(-0.485, abs=1e-3)
     assert 0 < high < 0.03
+
+
+def test_a_bound_is_not_rounded_away() -> None:
+    found = compare(replace(SPIKING, accuracy=0.93, ram_bytes=50_000), replace(SPIKING, name="x", accuracy=0.9232))
+    low, _ = found.aims[0].difference or (0, 0)
+    assert -0.0005 < low < 0
+    assert "it is at most 0.1 points less accurate, if at all" in found.sentence
 
 
 def test_what_is_not_known_is_not_compared() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from spikenas._util.errors import DeployError, RunError
-from spikenas._util.files import read_regular, write_atomically
+from spikenas._util.files import read_regular
+from spikenas._util.run_files import EXPORTED
 from spikenas.records import EXPORTED_FILE
 
+_STAGED = f"{EXPORTED}.staged"  # folder of new files before they are put in place
+_OURS = {EXPORTED, f"{EXPORTED}.partial", _STAGED}
 _REMEDY = "move it, or export to another folder"
 
 
@@ -23,10 +26,10 @@ def require_exported(folder: Path) -> None:
     if not folder.exists():
         return
     before = _read(folder) if folder.is_dir() else {}
-    if not before and (not folder.is_dir() or any(folder.iterdir())):
+    if not before and (not folder.is_dir() or any(path.name not in _OURS for path in folder.iterdir())):
         raise DeployError(f"{folder}: is there, and is no exported folder; give another name")
-    for name, digest in before.items():
-        if digest and (folder / name).exists() and _digest(folder / name) != digest:
+    for name, digests in before.items():
+        if (folder / name).exists() and _digest(folder / name) not in digests:
             raise DeployError(f"{folder / name}: has changed since it was exported; {_REMEDY}")
 
 
@@ -43,23 +46,35 @@ def update(folder: Path, made: Path, integers: str) -> None:
         DeployError: A new file would take the place of one that was not exported.
     """
     old = _read(folder)
-    new = {path.relative_to(made).as_posix(): _digest(path) for path in sorted(made.rglob("*")) if path.is_file()}
-    for name in new.keys() - old.keys():
-        if (folder / name).exists():
-            raise DeployError(f"{folder / name}: is in the way; {_REMEDY}")
-    folder.mkdir(parents=True, exist_ok=True)
-    EXPORTED_FILE.write(folder, {"integers": "", "files": dict.fromkeys({**old, **new}, "")})
+    new = {path.relative_to(made).as_posix(): [_digest(path)] for path in sorted(made.rglob("*")) if path.is_file()}
+    for name in new:
+        _require_free(folder, name, old)
+    staged = folder / _STAGED
+    shutil.rmtree(staged, ignore_errors=True)
+    shutil.copytree(made, staged)
+    both = {name: [*old.get(name, []), *new.get(name, [])] for name in {**old, **new}}
+    EXPORTED_FILE.write(folder, {"integers": "", "files": both})
     for name in old.keys() - new.keys():
         (folder / name).unlink(missing_ok=True)
         _remove_empty((folder / name).parent, folder)
     for name in new:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / name, partial(shutil.copy, made / name))
+        os.replace(staged / name, folder / name)
     EXPORTED_FILE.write(folder, {"integers": integers, "files": new})
+    shutil.rmtree(staged)
 
 
-def _read(folder: Path) -> dict[str, str]:
-    """Return the digests of what was exported to a folder, by path in it."""
+def _require_free(folder: Path, name: str, old: dict[str, list[str]]) -> None:
+    """Check that a file can be put in its place, and what is there was exported."""
+    place = folder / name
+    above = [path for path in place.parents if path.is_relative_to(folder)]
+    for path in [*([] if name in old else [place]), *(one for one in above if not one.is_dir())]:
+        if os.path.lexists(path):
+            raise DeployError(f"{path}: is in the way; {_REMEDY}")
+
+
+def _read(folder: Path) -> dict[str, list[str]]:
+    """Return the digests that an exported file may have, by its path in the folder."""
     try:
         found = EXPORTED_FILE.find(folder)
     except RunError as error:

@@ -210,12 +210,12 @@ class FootprintRecord(TypedDict):
 class ExportedRecord(TypedDict):
     """What is known of a folder that was exported to.
 
-    `integers` is the digest of their file, empty where it is not known. `files` are digests by path in the folder; an
-    empty one is of a file that was being written.
+    `integers` is the digest of their file, empty where it is not known. `files` are the digests that a file may have,
+    by its path in the folder; there are several where an export was cut off.
     """
 
     integers: str
-    files: dict[str, str]
+    files: dict[str, list[Digest]]
 
 
 def _within(found: ExportedRecord) -> None:

@@ -285,7 +285,7 @@ def _twin_rows(run: SavedRun) -> list[tuple[str, str, str]]:
     """What the network and its twin do and take, where it is known of either."""
     if run.twin is None:
         return []
-    own, beside = run.summary, run.verdict[0].aims if run.verdict else ()
+    own, beside = run.summary, [aim for one in run.verdict if not one.other.source for aim in one.aims]
     on_device = {f"{aim.name} an inference": aim.other for aim in beside if aim.name in ("time", "energy")}
     other = {**on_device, **run.twin.summary}
     names = [name for name in (*own, *(name for name in other if name not in own)) if name not in _NOT_COMPARED]

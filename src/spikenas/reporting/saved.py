@@ -242,7 +242,7 @@ class SavedRun:
         exported = self.folder / EXPORT / "wasm"
         said = State(exported, self.config).values(EXPORTED_FILE)
         current = self.quantisation and said and self.quantisation["quantised_sha256"] == said["integers"]
-        return f"{EXPORT}/wasm/index.html" if current else None
+        return f"{EXPORT}/wasm/index.html" if current and (exported / "index.html").exists() else None
 
     @property
     def notes(self) -> list[str]:

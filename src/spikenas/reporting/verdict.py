@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -176,14 +177,13 @@ def _sentence(aims: Sequence[Aim], own: Standing, other: Standing) -> str:
     sides = {side: [aim for aim in aims if aim.better == side] for side in names}
     worst = {"own": -between.low, "other": between.high}  # by how much each may be less accurate
     winner = next((side for side, opposite in (("own", "other"), ("other", "own")) if not sides[opposite]), None)
-    shown = f"{own.items:,} test items, {accuracy.own} and {accuracy.other}"
+    shown = f"95 %; {own.items:,} test items, {accuracy.own} and {accuracy.other}"
     if accuracy.better != "neither":
         note = ""
     elif winner and worst[winner] <= MARGIN and sides[winner]:
-        note = f"; it is at most {100 * worst[winner]:.1f} points less accurate, if at all ({shown})"
+        note = f"; it is at most {_points(worst[winner])} less accurate, if at all ({shown})"
     else:
-        most = 100 * max(worst.values())
-        note = f"; which one is more accurate is not shown, by up to {most:.1f} points ({shown})"
+        note = f"; which one is more accurate is not shown, by up to {_points(max(worst.values()))} ({shown})"
     if not sides["own"] and not sides["other"]:
         return f"They take as much{note}."
     if winner and (accuracy.better != "neither" or worst[winner] <= MARGIN):
@@ -191,6 +191,11 @@ def _sentence(aims: Sequence[Aim], own: Standing, other: Standing) -> str:
     order = sorted((side for side in names if sides[side]), key=lambda side: accuracy not in sides[side])
     text = ", ".join(f"for {_listed(sides[side], side)} take {names[side]}" for side in order)
     return f"{text[0].upper()}{text[1:]}{note}."
+
+
+def _points(share: float) -> str:
+    """Return a bound of a difference of accuracies, in points, rounded up."""
+    return f"{math.ceil(1000 * share) / 10:.1f} points"
 
 
 def _sentence_of_published(accuracy: Aim, own: Standing, other: Standing) -> str:
