@@ -89,23 +89,31 @@ def test_python_runs_the_c(tmp_path: Path) -> None:
     assert said == f"picture.ppm {classes_of(network, inputs[3:])[0]}"
 
 
+def build_both(folder: Path, program: str, first: str, second: str) -> None:
+    """Build a program of two networks by CMake, without a warning."""
+    (folder / "CMakeLists.txt").write_text(
+        f"cmake_minimum_required(VERSION 3.13)\nproject(both C CXX)\nadd_subdirectory({first})\n"
+        f"add_subdirectory({second})\nadd_executable(both {program})\n"
+        f"target_link_libraries(both PRIVATE spikenas_{first} spikenas_{second})\n"
+    )
+    warnings = "-Wall -Wextra -Werror"
+    flags = (f"-DCMAKE_C_FLAGS={warnings}", f"-DCMAKE_CXX_FLAGS={warnings}")
+    run("cmake", "-S", ".", "-B", "build", *flags, folder=folder)
+    run("cmake", "--build", "build", folder=folder)
+
+
 @needs_compiler
 @needs_cmake
 def test_cmake_builds_two_networks_into_one_program_with_the_kernels_once(tmp_path: Path) -> None:
     first, second = pictures(), pictures(1, ("no", "yes"))
     export(first, items(first)[0], "cmake", tmp_path / "pets", "pets")
     export(second, items(second)[0], "cmake", tmp_path / "wake", "wake")
-    (tmp_path / "CMakeLists.txt").write_text(
-        "cmake_minimum_required(VERSION 3.13)\nproject(both CXX)\nadd_subdirectory(pets)\nadd_subdirectory(wake)\n"
-        "add_executable(both both.cpp)\ntarget_link_libraries(both PRIVATE spikenas_pets spikenas_wake)\n"
-    )
     (tmp_path / "both.cpp").write_text(
         '#include "snn_pets.h"\n#include "snn_wake.h"\n#include <cstdio>\n'
         "static uint8_t a[PETS_FRAME_BYTES], b[WAKE_FRAME_BYTES];\n"
         'int main() { std::printf("%s %s\\n", pets_labels[pets_classify(a)], wake_labels[wake_classify(b)]); }\n'
     )
-    run("cmake", "-S", ".", "-B", "build", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror", folder=tmp_path)
-    run("cmake", "--build", "build", folder=tmp_path)
+    build_both(tmp_path, "both.cpp", "pets", "wake")
     black = [classes_of(one, items(one)[:1])[0] for one in (first, second)]  # the first input is black
     assert run("build/both", folder=tmp_path).split() == black
     symbols = run("nm", "build/both", folder=tmp_path)
@@ -121,18 +129,13 @@ def test_networks_of_pictures_and_of_events_live_in_one_program(tmp_path: Path) 
     export(events, items(events)[0], "cmake", tmp_path / "events", "events")
     network = pictures()
     export(network, items(network)[0], "cmake", tmp_path / "pets", "pets")
-    (tmp_path / "CMakeLists.txt").write_text(
-        "cmake_minimum_required(VERSION 3.13)\nproject(both C)\nadd_subdirectory(events)\nadd_subdirectory(pets)\n"
-        "add_executable(both both.c)\ntarget_link_libraries(both PRIVATE spikenas_events spikenas_pets)\n"
-    )
     (tmp_path / "both.c").write_text(
         '#include "snn_events.h"\n#include "snn_pets.h"\n#include <stdio.h>\n'
         "static uint8_t black[48 * 64 * 3], none[EVENTS_FRAMES * EVENTS_FRAME_BYTES];\n"
         "int main(void) { puts(events_labels[events_classify(none)]);\n"
         "                 puts(pets_labels[pets_classify_picture(black, 64, 48, 3)]); }\n"
     )
-    run("cmake", "-S", ".", "-B", "build", folder=tmp_path)
-    run("cmake", "--build", "build", folder=tmp_path)
+    build_both(tmp_path, "both.c", "events", "pets")
     black = [classes_of(one, items(one)[:1])[0] for one in (events, network)]
     assert run("build/both", folder=tmp_path).split() == black
 

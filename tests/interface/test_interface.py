@@ -219,6 +219,7 @@ def test_wrong_input_is_one_line(tmp_path: Path) -> None:
         lambda: sn.load(None),  # type: ignore[arg-type]
         lambda: sn.search("digits"),  # type: ignore[arg-type]
         lambda: sn.deploy("model", tmp_path / "f"),  # type: ignore[arg-type]
+        lambda: sn.export("model", tmp_path / "f", to="cmake"),  # type: ignore[arg-type]
         lambda: sn.run("digits", settings=5, out=tmp_path / "r"),  # type: ignore[arg-type]
         lambda: sn.load(tmp_path),
         lambda: sn.search(sn.Task("digits", flash=100), progress=False),

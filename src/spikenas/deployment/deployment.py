@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -139,10 +140,8 @@ def _require_equal(equal: int, images: int) -> None:
 
 def _verify(network: IntegerNetwork, items: Verified, flash_bytes: int, ram_bytes: int) -> dict[str, Any]:
     """Run labelled items through the firmware, some at a time, and return how many it has right."""
-    spec, count = network.plan.input, items.count
-    frames = 1 if spec.static else network.plan.network.timesteps
-    item_bytes = frames * spec.channels * spec.height * spec.width
-    at_a_time = max(1, min(_VERIFIED_TOGETHER, _VECTOR_BYTES // item_bytes))
+    count = items.count
+    at_a_time = max(1, min(_VERIFIED_TOGETHER, _VECTOR_BYTES // prod(_shape(network))))
     right = equal = done = 0
     items.progress(0, 1 + count, "verified")
     for numbers in np.array_split(spread(len(items.split), count), -(-count // at_a_time)):
@@ -201,10 +200,13 @@ def spread(items: int, count: int) -> NDArray[np.int64]:
 
 def random_vectors(network: IntegerNetwork, count: int) -> list[Integers]:
     """Draw test vectors, each [1 or T, C, H, W] of 0 to 255, where no items are at hand."""
+    return list(np.random.default_rng(0).integers(0, 256, (count, *_shape(network))))
+
+
+def _shape(network: IntegerNetwork) -> tuple[int, int, int, int]:
+    """Shape of a test vector, (1 or T, C, H, W)."""
     spec = network.plan.input
-    frames = 1 if spec.static else network.plan.network.timesteps
-    rng = np.random.default_rng(0)
-    return list(rng.integers(0, 256, (count, frames, spec.channels, spec.height, spec.width)))
+    return 1 if spec.static else network.plan.network.timesteps, spec.channels, spec.height, spec.width
 
 
 def for_core(network: IntegerNetwork, core: str) -> IntegerNetwork:

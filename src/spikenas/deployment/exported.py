@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from hashlib import sha256
 from pathlib import Path
 
 from spikenas._util.errors import DeployError, RunError
-from spikenas._util.files import read_regular
+from spikenas._util.files import digest_file
 from spikenas._util.run_files import EXPORTED
 from spikenas.records import EXPORTED_FILE
 
@@ -29,7 +28,7 @@ def require_exported(folder: Path) -> None:
     if not before and (not folder.is_dir() or any(path.name not in _OURS for path in folder.iterdir())):
         raise DeployError(f"{folder}: is there, and is no exported folder; give another name")
     for name, digests in before.items():
-        if (folder / name).exists() and _digest(folder / name) not in digests:
+        if (folder / name).exists() and digest_file(str(folder / name))[1] not in digests:
             raise DeployError(f"{folder / name}: has changed since it was exported; {_REMEDY}")
 
 
@@ -46,7 +45,11 @@ def update(folder: Path, made: Path, integers: str) -> None:
         DeployError: A new file would take the place of one that was not exported.
     """
     old = _read(folder)
-    new = {path.relative_to(made).as_posix(): [_digest(path)] for path in sorted(made.rglob("*")) if path.is_file()}
+    new = {
+        path.relative_to(made).as_posix(): [digest_file(str(path))[1]]
+        for path in sorted(made.rglob("*"))
+        if path.is_file()
+    }
     for name in new:
         _require_free(folder, name, old)
     staged = folder / _STAGED
@@ -86,7 +89,3 @@ def _remove_empty(folder: Path, above: Path) -> None:
     while folder != above and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent
-
-
-def _digest(path: Path) -> str:
-    return sha256(read_regular(path, DeployError)).hexdigest()

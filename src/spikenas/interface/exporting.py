@@ -12,6 +12,7 @@ from spikenas.data import Split
 from spikenas.deployment import check_export, for_target, random_vectors, test_vectors
 from spikenas.deployment import export as write_project
 from spikenas.integers import IntegerNetwork
+from spikenas.interface.functions import expect
 from spikenas.pipeline.exporting import export_run
 from spikenas.pipeline.settings import Settings
 from spikenas.reporting import write_report
@@ -43,6 +44,7 @@ def export(
         DeployError: There is no such kind, the prefix is no name in C, the folder is something else or what was
             exported has changed, or a compiler that the kind needs is missing or fails.
     """
+    expect(integers, IntegerNetwork)
     check_export(to, prefix)
     task = integers.task
     split = split or (task.validation if task else None)

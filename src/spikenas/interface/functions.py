@@ -58,7 +58,7 @@ def enhance(task: Task, *, progress: bool = True) -> Task:
     Raises:
         BudgetError: Nothing meets the limits.
     """
-    _expect(task, Task)
+    expect(task, Task)
     check_machine(task.config)
     task = task.with_config(task.asked)
     with _reporting(progress) as report, TemporaryDirectory() as folder, threads(task.config.threads):
@@ -78,7 +78,7 @@ def search(task: Task, *, time: str | float | None = None, progress: bool = True
         NothingFoundError: Nothing that fits has a score.
         ScoreError: The score is unknown.
     """
-    _expect(task, Task)
+    expect(task, Task)
     check_machine(task.config)
     if time is not None:
         task = task.but({"search.time": time})
@@ -127,8 +127,8 @@ def train(
         GenotypeError: The genotype cannot be built.
         RunError: What is in `out` was trained with other settings.
     """
-    _expect(task, Task)
-    _expect(genotype, Genotype, Design, str)
+    expect(task, Task)
+    expect(genotype, Genotype, Design, str)
     check_machine(task.config)
     if not isinstance(genotype, Design):
         task = task.sized()
@@ -169,7 +169,7 @@ def quantise(
         ConfigError: Other bits, or fine-tuning or event frames without a task.
         RunError: Integers cannot hold the network.
     """
-    _expect(model, Model)
+    expect(model, Model)
     task = task or model.task
     if bits is not None:
         QuantiseConfig.parse({"weight_bits": bits}, given={"weight_bits": "bits"})
@@ -202,8 +202,8 @@ def evaluate(
     Raises:
         RunError: PyTorch cannot compute there.
     """
-    _expect(model, Model, IntegerNetwork)
-    _expect(split, Split)
+    expect(model, Model, IntegerNetwork)
+    expect(split, Split)
     task = model.task
     device = device or (task.config.device if task else "cpu")
     check_device(device)
@@ -232,7 +232,7 @@ def deploy(
         ConfigError: The device is unknown, or there is no task to verify with.
         DeployError: It does not fit, does not compile, or computes something else than the integers.
     """
-    _expect(integers, IntegerNetwork)
+    expect(integers, IntegerNetwork)
     task = integers.task
     name = target or (task.limits.target if task else None)
     split = split or (task.validation if task else None)
@@ -321,7 +321,7 @@ def run(
     if isinstance(settings, Mapping):
         words = {**settings, **words}
     elif settings is not None:
-        _expect(settings, Config, str, Path)
+        expect(settings, Config, str, Path)
         base = user_path(settings) if isinstance(settings, str | Path) else settings
     resolved = Settings.of(None if out is None else user_path(out), base, words)
     with _reporting(progress) as report:
@@ -340,9 +340,9 @@ def run_and_report(
     """Run stages on a run folder (see `run_stages`), write its report, and add which network to take."""
     found = run_stages(settings, names, report, command, target, again)
     if is_leader():
-        write_report([settings.folder], settings.folder / REPORT)
-        if compared := load_run(settings.folder).verdict:
-            found["verdict"] = [one.as_json() for one in compared]
+        (saved,) = write_report([settings.folder], settings.folder / REPORT)
+        if saved.verdict:
+            found["verdict"] = [one.as_json() for one in saved.verdict]
     return found
 
 
@@ -357,7 +357,7 @@ def load(path: str | Path) -> RunResult | Model | IntegerNetwork:
         ConfigError: There is no such file, or the folder is no run.
         RunError: The file is damaged.
     """
-    _expect(path, str, Path)
+    expect(path, str, Path)
     path = weights_path(path)
     if path.is_dir():
         return _run_result(path)
@@ -374,7 +374,7 @@ def _run_result(folder: Path) -> RunResult:
     return RunResult(**{field.name: getattr(saved, field.name) for field in fields(SavedRun)})
 
 
-def _expect(what: object, *kinds: type) -> None:
+def expect(what: object, *kinds: type) -> None:
     """Check what a function was given, since Python does not.
 
     Raises:

@@ -75,8 +75,8 @@ class Section:
     page: str = ""
 
 
-def write_report(folders: Sequence[Path], path: Path) -> None:
-    """Write a page about runs.
+def write_report(folders: Sequence[Path], path: Path) -> list[SavedRun]:
+    """Write a page about runs, and return them.
 
     Args:
         folders: Run folders, at least one, also of runs that are not done.
@@ -85,8 +85,9 @@ def write_report(folders: Sequence[Path], path: Path) -> None:
         ConfigError: A folder is no run folder.
         RunError: The file cannot be written.
     """
-    text = render([load_run(folder) for folder in folders], path.parent)
-    write_text(path, text)
+    runs = [load_run(folder) for folder in folders]
+    write_text(path, render(runs, path.parent))
+    return runs
 
 
 def render(runs: Sequence[SavedRun], place: Path | None = None) -> str:

@@ -13,7 +13,7 @@ from spikenas._util.errors import DeployError
 from spikenas._util.run_files import FOOTPRINT
 from spikenas.deployment.c.header import KERNELS, PICTURE, PREFIX
 from spikenas.deployment.c.source import frames_of, make_sources
-from spikenas.deployment.c.texts import fill, readme_text
+from spikenas.deployment.c.texts import fill
 from spikenas.deployment.toolchain import FIRMWARE, WARNINGS, Core
 from spikenas.integers.integers import IntegerNetwork
 from spikenas.integers.machine import Integers
@@ -52,7 +52,7 @@ def write_folder(network: IntegerNetwork, inputs: Sequence[Integers], core: Core
     texts = {
         **library_files(network),
         **{name: _copied(name) for name in _TEST},
-        "test_vectors.h": vectors_header(network, inputs),
+        "test_vectors.h": _vectors(network, inputs),
         "example.c": fill("example.c", network, PREFIX),
         "Makefile": _makefile(core),
     }
@@ -62,15 +62,15 @@ def write_folder(network: IntegerNetwork, inputs: Sequence[Integers], core: Core
 
 def write_readme(network: IntegerNetwork, folder: Path, footprint: Mapping[str, Any]) -> None:
     """Write README.md of a firmware folder, which says what footprint.json holds too."""
-    (folder / "README.md").write_text(readme_text(network, PREFIX, footprint), encoding="utf-8")
+    text = fill("README.md", network, PREFIX, measured=footprint, kind="firmware")
+    (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def _copied(name: str) -> str:
     return (FIRMWARE / name).read_text(encoding="utf-8")
 
 
-def vectors_header(network: IntegerNetwork, inputs: Sequence[Integers]) -> str:
-    """Return `test_vectors.h`: inputs, and the scores that the reference gives for them."""
+def _vectors(network: IntegerNetwork, inputs: Sequence[Integers]) -> str:
     scores = [run_reference(network, frames) for frames in inputs]
     frames = np.concatenate([frames_of(network, one).reshape(-1) for one in inputs])
     return f"""/* Inputs, and the scores that the integer reference gives for them. */

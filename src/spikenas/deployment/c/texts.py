@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -42,20 +41,6 @@ def fill(template: str, network: IntegerNetwork, prefix: str, **more: Any) -> st
         "scale": 1 / network.input_scale,
     }
     return _environment().get_template(f"{template}.jinja").render(values | more)
-
-
-def readme_text(
-    network: IntegerNetwork, prefix: str, measured: Mapping[str, Any] | None = None, kind: str = "firmware"
-) -> str:
-    """Return README.md of a folder with a network's C.
-
-    Args:
-        network: The integers.
-        prefix: What the names in C begin with.
-        measured: What footprint.json says, where the firmware was built for a device.
-        kind: What the folder is for: `firmware`, or a kind of project.
-    """
-    return fill("README.md", network, prefix, measured=measured, kind=kind)
 
 
 def _quoted(text: str) -> str:
